@@ -1,0 +1,14 @@
+"""The recipes and the tokenizer that ship inside the package, so that a first run needs no file and no network."""
+
+from pathlib import Path
+from typing import Final
+
+_HERE = Path(__file__).resolve().parent
+
+RECIPES: Final = _HERE / "recipes.jsonl.gz"
+"""JSON Lines, one recipe a line: `title`, `ingredients` (list of str), `directions` (list of str)."""
+
+TOKENIZER: Final = _HERE / "tokenizer.json"
+"""A Unigram tokenizer in the shape of T5's: `<pad>` is 0, `</s>` is 1, `<unk>` is 2."""
+
+__all__ = ["RECIPES", "TOKENIZER"]
