@@ -1,0 +1,62 @@
+//! JSON Lines: one record a line. Nothing in one line can touch the next.
+
+use crate::error::Result;
+use crate::recipe::{BadRecord, Read};
+
+use super::json;
+use super::window::{MAX_RECORD, Window};
+
+/// Gives each line that is not blank to `sink`.
+pub(super) fn read(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>) -> Result<()> {
+    let mut searched = 0;
+    loop {
+        let end = memchr::memchr(b'\n', &window.bytes()[searched..]).map(|at| at + searched);
+        match end {
+            Some(end) => {
+                give_line(window, end, sink)?;
+                window.consume(end + 1);
+                searched = 0;
+            }
+            None if window.bytes().len() > MAX_RECORD => {
+                give_overlong(window, sink)?;
+                searched = 0;
+            }
+            None => {
+                searched = window.bytes().len();
+                if !window.more()? {
+                    return give_line(window, searched, sink);
+                }
+            }
+        }
+    }
+}
+
+fn give_line(window: &Window, end: usize, sink: &mut dyn FnMut(Read) -> Result<()>) -> Result<()> {
+    let line = window.bytes()[..end].trim_ascii();
+    if line.is_empty() {
+        return Ok(());
+    }
+    sink((window.line(), json::parse_line(line)))
+}
+
+/// A line longer than [`MAX_RECORD`] is one bad record; its bytes are let go as they come.
+fn give_overlong(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>) -> Result<()> {
+    let line = window.line();
+    skip_line(window)?;
+    let reason = format!("the line is longer than {} MiB", MAX_RECORD >> 20);
+    sink((line, Err(BadRecord { reason })))
+}
+
+/// Consumes up to and with the next line end, or all there is.
+pub(super) fn skip_line(window: &mut Window) -> Result<()> {
+    loop {
+        if let Some(end) = memchr::memchr(b'\n', window.bytes()) {
+            window.consume(end + 1);
+            return Ok(());
+        }
+        window.consume(window.bytes().len());
+        if !window.more()? {
+            return Ok(());
+        }
+    }
+}
