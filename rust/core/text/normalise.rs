@@ -1,0 +1,101 @@
+//! The rules that make an item plain text.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use super::{markup, quantity};
+
+/// The version of the rules of [`normalise`] and [`clean`](super::clean). It is part of a store's
+/// fingerprint: any change of what they give raises it.
+pub const NORMALISATION: u32 = 1;
+
+/// One item (a title, an ingredient, a step) as plain text in one line.
+///
+/// 1. Unicode is composed (NFC).
+/// 2. HTML entities become what they stand for, however often they were encoded (`&amp;frac12;`), with
+///    the common ones lacking their semicolon (`&nbsp`) and numbers lacking their `#` (`&176;`);
+///    numbers 128 to 159 mean Windows-1252.
+/// 3. HTML tags and comments go; those that break a line (`<br>`, `<li>`, `<p>`, ...) leave a space. What
+///    only looks like a tag (`< 5`, `<1 pie crust>`) stays.
+/// 4. White space of any kind (line ends, tabs, no-break and thin spaces) is a space; runs of it are
+///    one, and none is left at the ends.
+/// 5. Zero-width and other invisible characters go: soft hyphens, joiners, byte order and direction
+///    marks, variation selectors. Control characters go, those that are Windows-1252 in disguise
+///    become what was meant.
+/// 6. Fractions are ASCII: `½` is `1/2`, `1½` is `1 1/2`, `¹⁄₂` and `1⁄2` are `1/2`, and `31⁄2`, where the
+///    fraction slash says that a fraction was set, is `3 1/2`.
+/// 7. `|` is `/`: it separates the items of a recipe's text.
+///
+/// The result is a fixed point: normalising it again changes nothing. Cost: linear, and one scan where
+/// there is nothing to do.
+#[must_use]
+pub fn normalise(item: &str) -> String {
+    if is_plain(item) {
+        return item.to_owned();
+    }
+    let mut text = pass(item);
+    while !is_plain(&text) {
+        let next = pass(&text);
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
+/// Whether `text` is ASCII on which no rule has anything to do.
+fn is_plain(text: &str) -> bool {
+    let mut before = b' ';
+    for byte in text.bytes() {
+        let is_dull = matches!(byte, b'!'..=b'~') && !matches!(byte, b'&' | b'<' | b'|');
+        let is_single_space = byte == b' ' && before != b' ';
+        if !is_dull && !is_single_space {
+            return false;
+        }
+        before = byte;
+    }
+    before != b' ' || text.is_empty()
+}
+
+/// All rules once. A second pass is needed where one made work for another, say where removing
+/// a zero-width character completed an entity.
+fn pass(text: &str) -> String {
+    let text = compose(text);
+    let text = markup::strip(&text);
+    let text = quantity::ascii_fractions(&text);
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    match compose(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(composed) => composed,
+    }
+}
+
+fn compose(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.nfc().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_is_told_from_text_with_work_in_it() {
+        for plain in ["", "a", "1 cup rice", "a > b"] {
+            assert!(is_plain(plain), "{plain:?}");
+        }
+        for other in [" ", " a", "a ", "a  b", "a\tb", "a&b", "a|b", "a<b", "é"] {
+            assert!(!is_plain(other), "{other:?}");
+        }
+    }
+}
