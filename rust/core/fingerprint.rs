@@ -1,0 +1,57 @@
+//! Names for content: `b3:` and the first 128 bits of a BLAKE3 hash in hex.
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A content's name, `b3:` and 32 hex digits. Equal contents have equal names wherever they lie.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The name of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::from_hash(&blake3::hash(bytes))
+    }
+
+    /// The name of a file's bytes; reads it with all cores. Errors: the file cannot be read.
+    pub fn of_file(path: &Path) -> Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update_mmap_rayon(path)
+            .map_err(|e| Error::io(path, "read", e))?;
+        Ok(Self::from_hash(&hasher.finalize()))
+    }
+
+    fn from_hash(hash: &blake3::Hash) -> Self {
+        Fingerprint(format!("b3:{}", &hash.to_hex()[..32]))
+    }
+
+    /// The text form, `b3:` and 32 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The hex digits alone.
+    pub fn hex(&self) -> &str {
+        &self.0[3..]
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Writes a file's content, or a directory's entries, through to the disk.
+pub fn sync(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|e| Error::io(path, "sync", e))
+}

@@ -1,0 +1,237 @@
+//! The token store: ids of every record on disk, named by their content, never written again.
+//!
+//! ```text
+//! OUT/current                  names the store in use
+//! OUT/store-<16 hex>/          manifest.json, origin.json, blocks.bin, shard-00000.safetensors ..., views/
+//! ```
+//!
+//! 1. [`StoreWriter`] fills shards in a temporary directory and publishes it by one rename (`writer`).
+//! 2. [`TokenStore::open`] follows `current`, checks manifest, block table and everything but the ids.
+//! 3. [`TokenStore::ids`] checks the 64 KiB blocks that it touches, each once; [`TokenStore::verify`] checks all.
+
+mod blocks;
+mod manifest;
+mod sealed;
+mod shard;
+mod writer;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use manifest::{Counts, Fidelity, Manifest, Origin, SourcePart, TextPart, TokenizerPart};
+pub use shard::{Ids, NewRecord};
+pub use writer::StoreWriter;
+
+use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
+use shard::{Shard, damaged};
+
+/// The file that names the store in use.
+const CURRENT: &str = "current";
+
+/// All records of a store, read-only. Cheap to share between threads.
+pub struct TokenStore {
+    path: PathBuf,
+    fingerprint: Fingerprint,
+    manifest: Manifest,
+    origin: Origin,
+    shards: Vec<Shard>,
+    /// The global number of each shard's first record, and the number of all at the end.
+    first: Vec<usize>,
+}
+
+/// What is known of one record besides its ids.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecordInfo {
+    /// The source's score; NaN where there is none.
+    pub quality: f32,
+    /// See `split`.
+    pub split_key: u64,
+    /// The number of its source in [`Origin::sources`].
+    pub source: u32,
+    /// Its number within its source, from 0.
+    pub ordinal: u64,
+}
+
+impl TokenStore {
+    /// Opens the store that `path` is, or that `path/current` names.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is neither; [`Error::Store`] for a damaged or foreign one.
+    pub fn open(path: &Path) -> Result<Self> {
+        let dir = resolve(path)?;
+        let manifest_path = dir.join("manifest.json");
+        let (manifest, fingerprint): (Manifest, _) = sealed::read(&manifest_path)?;
+        if manifest.schema != manifest::SCHEMA {
+            return Err(damaged(
+                &manifest_path,
+                format!(
+                    "its schema `{}` is not `{}`",
+                    manifest.schema,
+                    manifest::SCHEMA
+                ),
+            ));
+        }
+        let (origin, _) = sealed::read(&dir.join("origin.json"))?;
+
+        let table_path = dir.join("blocks.bin");
+        let table = fs::read(&table_path).map_err(|e| Error::io(&table_path, "read", e))?;
+        if Fingerprint::of(&table) != manifest.blocks {
+            return Err(damaged(
+                &table_path,
+                "it does not match the manifest".into(),
+            ));
+        }
+        let mut hashes = table
+            .chunks_exact(8)
+            .map(|word| word.iter().rev().fold(0, |h, &b| h << 8 | u64::from(b)));
+        let (mut shards, mut first) = (Vec::new(), vec![0]);
+        for part in &manifest.shards {
+            if part.file.contains(['/', '\\']) {
+                return Err(damaged(
+                    &manifest_path,
+                    format!("shard `{}` lies outside the store", part.file),
+                ));
+            }
+            let count = (part.bytes as usize).div_ceil(blocks::BLOCK);
+            let shard = Shard::open(&dir, part, hashes.by_ref().take(count).collect())?;
+            first.push(first[first.len() - 1] + shard.records());
+            shards.push(shard);
+        }
+        if first[first.len() - 1] as u64 != manifest.records {
+            return Err(damaged(&manifest_path, "its records do not add up".into()));
+        }
+        Ok(TokenStore {
+            path: dir,
+            fingerprint,
+            manifest,
+            origin,
+            shards,
+            first,
+        })
+    }
+
+    /// Its own directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names its content.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// What decides what its records are.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where its records came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How many records it holds.
+    pub fn len(&self) -> usize {
+        self.manifest.records as usize
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shard and place within it of record `record`.
+    fn locate(&self, record: usize) -> Result<(&Shard, usize)> {
+        if record >= self.len() {
+            return Err(Error::Argument {
+                name: "record_id",
+                reason: format!("{record} is not below {}, the store's length", self.len()),
+            });
+        }
+        let shard = self.first.partition_point(|&first| first <= record) - 1;
+        Ok((&self.shards[shard], record - self.first[shard]))
+    }
+
+    /// Ids of prompt and target of a record, without special tokens, uncut. O(log shards).
+    ///
+    /// # Errors
+    /// [`Error::Store`] where a block on the disk was changed; [`Error::Argument`] past the end.
+    pub fn ids(&self, record: usize) -> Result<(Ids<'_>, Ids<'_>)> {
+        let (shard, r) = self.locate(record)?;
+        shard.ids(r)
+    }
+
+    /// How many ids prompt and target of a record have.
+    pub fn lengths(&self, record: usize) -> Result<(usize, usize)> {
+        let (shard, r) = self.locate(record)?;
+        shard.lengths(r)
+    }
+
+    /// What else is known of a record.
+    pub fn info(&self, record: usize) -> Result<RecordInfo> {
+        let (shard, r) = self.locate(record)?;
+        Ok(RecordInfo {
+            quality: shard.qualities()?[r],
+            split_key: shard.split_keys()?[r],
+            source: shard.sources()?[r],
+            ordinal: shard.ordinals()?[r],
+        })
+    }
+
+    /// Calls `each` with every record in order.
+    pub fn for_each_info(&self, mut each: impl FnMut(usize, RecordInfo)) -> Result<()> {
+        for (shard, &first) in self.shards.iter().zip(&self.first) {
+            let (qualities, split_keys) = (shard.qualities()?, shard.split_keys()?);
+            let (sources, ordinals) = (shard.sources()?, shard.ordinals()?);
+            for r in 0..shard.records() {
+                let info = RecordInfo {
+                    quality: qualities[r],
+                    split_key: split_keys[r],
+                    source: sources[r],
+                    ordinal: ordinals[r],
+                };
+                each(first + r, info);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every record's number and text digest, in order.
+    pub fn for_each_digest(&self, mut each: impl FnMut(usize, [u64; 2])) -> Result<()> {
+        for (shard, &first) in self.shards.iter().zip(&self.first) {
+            for (r, digest) in shard.text_digests()?.chunks_exact(2).enumerate() {
+                each(first + r, [digest[0], digest[1]]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks every byte of every shard. Errors: the first block that was changed.
+    pub fn verify(&self) -> Result<()> {
+        self.shards.iter().try_for_each(Shard::verify)
+    }
+}
+
+/// The store's own directory, from that or from the one above it.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    if path.join("manifest.json").exists() {
+        return Ok(path.to_owned());
+    }
+    let current = path.join(CURRENT);
+    let name = fs::read_to_string(&current).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Error::NotFound {
+            path: path.to_owned(),
+            what: "token store (a directory that `prepare` wrote)",
+        },
+        _ => Error::io(&current, "read", e),
+    })?;
+    let name = name.trim();
+    if !name.starts_with("store-") || name.contains(['/', '\\']) {
+        return Err(damaged(
+            &current,
+            format!("it names no store (`{}`)", name.escape_debug()),
+        ));
+    }
+    Ok(path.join(name))
+}

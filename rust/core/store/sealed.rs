@@ -1,0 +1,55 @@
+//! JSON files that carry their own checksum as their last field.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, sync};
+
+const FIELD: &str = ",\n  \"blake3\": \"";
+
+/// Writes `value` (an object) to `path` with its checksum as the last field `blake3`, through to the disk.
+/// Returns the fingerprint of everything before that field.
+pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<Fingerprint> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| damaged(path, &e.to_string()))?;
+    let body = text
+        .strip_suffix("\n}")
+        .ok_or_else(|| damaged(path, "only an object with at least one field can be sealed"))?;
+    let fingerprint = Fingerprint::of(body.as_bytes());
+    let sealed = format!("{body}{FIELD}{fingerprint}\"\n}}\n");
+    File::create(path)
+        .and_then(|mut file| file.write_all(sealed.as_bytes()))
+        .map_err(|e| Error::io(path, "write", e))?;
+    sync(path)?;
+    Ok(fingerprint)
+}
+
+/// Reads what [`write`] wrote. Errors: the file is missing, or its content is not what was written.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Fingerprint)> {
+    let text = fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => damaged(path, "it is not UTF-8 text"),
+        _ => Error::io(path, "read", e),
+    })?;
+    let (body, seal) = text
+        .rfind(FIELD)
+        .map(|at| (&text[..at], &text[at + FIELD.len()..]))
+        .ok_or_else(|| damaged(path, "its last field is not its checksum"))?;
+    let fingerprint = Fingerprint::of(body.as_bytes());
+    if seal != format!("{fingerprint}\"\n}}\n") {
+        return Err(damaged(path, "its content does not match its checksum"));
+    }
+    let value = serde_json::from_str(&format!("{body}\n}}"))
+        .map_err(|e| damaged(path, &format!("it is of another version ({e})")))?;
+    Ok((value, fingerprint))
+}
+
+fn damaged(path: &Path, reason: &str) -> Error {
+    Error::Store {
+        path: path.to_owned(),
+        reason: format!("{reason}: run `prepare` again to build it anew"),
+    }
+}

@@ -1,0 +1,29 @@
+//! The Python module `chefgenius._core`: a list of what the core shows to Python.
+
+mod enter;
+mod errors;
+mod loader;
+mod prepare;
+mod store;
+mod text;
+
+/// The core of chefgenius; `python/chefgenius/_core.pyi` documents it.
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::errors::{
+        ChefGeniusError, DataError, LoaderError, StateMismatchError, StoreError, TokenizerError,
+    };
+    #[pymodule_export]
+    use super::loader::Loader;
+    #[pymodule_export]
+    use super::prepare::prepare;
+    #[pymodule_export]
+    use super::store::TokenStore;
+    #[pymodule_export]
+    use super::text::{default_template, ingredient_name, parse_recipe, recipe_text};
+
+    /// Whether the extension was built without optimisation.
+    #[pymodule_export]
+    const DEBUG_BUILD: bool = cfg!(debug_assertions);
+}

@@ -1,0 +1,94 @@
+//! `TokenStore`: a store opened for reading.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+
+use crate::enter::enter;
+
+type Ids<'py> = Bound<'py, PyArray1<i64>>;
+
+/// A token store opened for reading.
+#[pyclass(frozen, module = "chefgenius._core")]
+pub struct TokenStore {
+    pub inner: Arc<chefgenius::store::TokenStore>,
+}
+
+#[pymethods]
+impl TokenStore {
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let store = enter(py, |_| chefgenius::store::TokenStore::open(&path))?;
+        Ok(TokenStore {
+            inner: Arc::new(store),
+        })
+    }
+
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.inner.path().to_owned()
+    }
+
+    #[getter]
+    fn fingerprint(&self) -> String {
+        self.inner.fingerprint().to_string()
+    }
+
+    #[getter]
+    fn tokenizer_fingerprint(&self) -> String {
+        self.inner.manifest().tokenizer.fingerprint.to_string()
+    }
+
+    #[getter]
+    fn vocab_size(&self) -> u32 {
+        self.inner.manifest().tokenizer.vocab_size
+    }
+
+    #[getter]
+    fn eos_token_id(&self) -> u32 {
+        self.inner.manifest().tokenizer.eos_id
+    }
+
+    #[getter]
+    fn pad_token_id(&self) -> u32 {
+        self.inner.manifest().tokenizer.pad_id
+    }
+
+    #[getter]
+    fn tokens(&self) -> u64 {
+        self.inner.manifest().tokens
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// Prompt ids, target ids, quality, source and ordinal of a record.
+    fn record<'py>(
+        &self,
+        py: Python<'py>,
+        record_id: usize,
+    ) -> PyResult<(Ids<'py>, Ids<'py>, Option<f32>, String, u64)> {
+        let (prompt, target, info) = enter(py, |_| {
+            let (prompt, target) = self.inner.ids(record_id)?;
+            let widen = |ids: Vec<u32>| ids.into_iter().map(i64::from).collect::<Vec<_>>();
+            let info = self.inner.info(record_id)?;
+            Ok((widen(prompt.to_vec()), widen(target.to_vec()), info))
+        })?;
+        let sources = &self.inner.origin().sources;
+        let source = sources.get(info.source as usize);
+        Ok((
+            prompt.into_pyarray(py),
+            target.into_pyarray(py),
+            (!info.quality.is_nan()).then_some(info.quality),
+            source.map(|s| s.name.clone()).unwrap_or_default(),
+            info.ordinal,
+        ))
+    }
+
+    fn verify(&self, py: Python<'_>) -> PyResult<()> {
+        enter(py, |_| self.inner.verify())
+    }
+}

@@ -1,0 +1,126 @@
+//! A seeded store without files or tokenizer, for tests and benches of what lies right of the store.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "shared by several test binaries"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chefgenius::epoch::Epochs;
+use chefgenius::fingerprint::Fingerprint;
+use chefgenius::plan::{Plan, PlanKind, PlanSpec};
+use chefgenius::store::{
+    Counts, Fidelity, NewRecord, Origin, SourcePart, StoreWriter, TextPart, TokenStore,
+    TokenizerPart,
+};
+use chefgenius::view::{Split, ViewSpec};
+
+/// SplitMix64: enough randomness for synthetic records.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+/// Record `r` of the synthetic store.
+pub fn record(r: u64, vocab: u64) -> NewRecord {
+    let mut random = Random(r);
+    let (prompt, target) = (5 + random.below(50), 40 + random.below(500));
+    let mut ids =
+        |n: u64| -> Vec<u32> { (0..n).map(|_| 3 + random.below(vocab - 3) as u32).collect() };
+    let (prompt, target) = (ids(prompt), ids(target));
+    NewRecord {
+        prompt,
+        target,
+        quality: if r % 3 == 0 {
+            f32::NAN
+        } else {
+            (r % 10) as f32 / 10.0
+        },
+        split_key: random.next(),
+        text_digest: [random.next(), random.next()],
+        source: (r % 2) as u32,
+        ordinal: r / 2,
+    }
+}
+
+pub fn writer(out: &Path, vocab: u32) -> StoreWriter {
+    let tokenizer = TokenizerPart {
+        fingerprint: Fingerprint::of(b"synthetic"),
+        vocab_size: vocab,
+        eos_id: 1,
+        pad_id: 0,
+    };
+    let text = TextPart {
+        normalisation: 1,
+        prompt: "{title}".into(),
+        target: "{recipe}".into(),
+    };
+    StoreWriter::begin(out, tokenizer, Some(2), text).unwrap()
+}
+
+pub fn origin(records: u64) -> Origin {
+    let part = |name: &str| SourcePart {
+        name: name.into(),
+        format: "synthetic".into(),
+        bytes: 0,
+        modified: 0,
+        blake3: Fingerprint::of(name.as_bytes()),
+        counts: Counts::default(),
+    };
+    Origin {
+        schema: "chefgenius.origin/1".into(),
+        sources: vec![part("even"), part("odd")],
+        counts: Counts {
+            kept: records,
+            ..Counts::default()
+        },
+        fidelity: Fidelity::default(),
+    }
+}
+
+/// A store of `n` records in `out`.
+pub fn store(out: &Path, n: u64, vocab: u32) -> TokenStore {
+    let mut writer = writer(out, vocab);
+    for r in 0..n {
+        writer.push(&record(r, vocab.into())).unwrap();
+    }
+    writer.publish(&origin(n)).unwrap()
+}
+
+pub fn spec(batch_size: u32, micro_batches_per_step: u32) -> PlanSpec {
+    PlanSpec {
+        kind: PlanKind::Fixed,
+        view: ViewSpec {
+            split: Split::All,
+            validation_fraction: 0.1,
+            validation_sources: Vec::new(),
+            split_seed: 0,
+            min_quality: None,
+        },
+        batch_size,
+        max_input_length: 256,
+        max_target_length: 512,
+        micro_batches_per_step,
+        eos_id: 1,
+        pad_id: 0,
+    }
+}
+
+pub fn epochs(store: &Arc<TokenStore>, spec: PlanSpec, seed: u64, rank: u32, world: u32) -> Epochs {
+    let plan = Plan::new(store, spec).unwrap();
+    Epochs::new(Arc::clone(store), plan, seed, rank, world).unwrap()
+}
