@@ -1,0 +1,417 @@
+"""What crosses from Rust: the token store, the loader and its batches, and the text form of a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chefgenius import _core
+from chefgenius._core import (
+    ChefGeniusError,
+    DataError,
+    LoaderError,
+    StateMismatchError,
+    StoreError,
+    TokenizerError,
+)
+from chefgenius.prepare import prepare_store
+
+__all__ = [
+    "Batch",
+    "ChefGeniusError",
+    "DataError",
+    "LoaderError",
+    "Recipe",
+    "RecipeLoader",
+    "StateMismatchError",
+    "StepInfo",
+    "StoreError",
+    "StoredRecord",
+    "TokenStore",
+    "TokenizerError",
+    "ingredient_name",
+    "prepare",
+]
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe. Its one text form is what models are trained on and what they write."""
+
+    title: str
+    ingredients: list[str]
+    directions: list[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Recipe | None:
+        """The recipe that `text` is the text form of; None where it is none."""
+        parts = _core.parse_recipe(text)
+        return None if parts is None else cls(*parts)
+
+    def text(self) -> str:
+        """The text form, normalised: one line, items separated by ` | `."""
+        return _core.recipe_text(self.title, self.ingredients, self.directions)
+
+
+def ingredient_name(line: str) -> str:
+    """What an ingredient line is about: `ingredient_name("1 1/2 cups flour, sifted") == "flour"`."""
+    return _core.ingredient_name(line)
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """One record of a store.
+
+    Attributes:
+        prompt_ids, target_ids: int64 arrays, uncut and without special tokens.
+        quality: the source's score, or None where it gave none.
+        source: the name of its source file.
+        ordinal: its number within that source, from 0.
+    """
+
+    prompt_ids: Ids
+    target_ids: Ids
+    quality: float | None
+    source: str
+    ordinal: int
+
+
+class TokenStore:
+    """A token store opened for reading: ids of every record, checked against their checksums on first touch."""
+
+    def __init__(self, core: _core.TokenStore) -> None:
+        self._core = core
+
+    @classmethod
+    def open(cls, path: str | Path) -> TokenStore:
+        """Open the store in `path`, the `out` of `prepare` or one `store-...` in it.
+
+        Raises:
+            FileNotFoundError: there is no store.
+            StoreError: it is damaged; the message names the file and the remedy.
+        """
+        return cls(_core.TokenStore.open(str(path)))
+
+    @property
+    def path(self) -> Path:
+        """The store's own directory."""
+        return Path(self._core.path)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names its content: `b3:` and 32 hex digits."""
+        return self._core.fingerprint
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """Names the `tokenizer.json` that made its ids."""
+        return self._core.tokenizer_fingerprint
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the tokenizer's largest id."""
+        return self._core.vocab_size
+
+    @property
+    def pad_token_id(self) -> int:
+        """The id that fills the inputs' rows."""
+        return self._core.pad_token_id
+
+    @property
+    def eos_token_id(self) -> int:
+        """The id that ends inputs and labels."""
+        return self._core.eos_token_id
+
+    @property
+    def tokens(self) -> int:
+        """Ids of all prompts and targets."""
+        return self._core.tokens
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __repr__(self) -> str:
+        return f"TokenStore({str(self.path)!r}, records={len(self):,}, tokens={self.tokens:,})"
+
+    def record(self, record_id: int) -> StoredRecord:
+        """The record with this number, from 0. Raises ValueError past the end, StoreError where it is damaged."""
+        return StoredRecord(*self._core.record(record_id))
+
+    def verify(self) -> None:
+        """Check every byte; raises StoreError at the first damaged block."""
+        self._core.verify()
+
+
+def prepare(
+    sources: Sequence[str | Path],
+    *,
+    tokenizer: str | Path,
+    out: str | Path,
+    prompt_template: str | None = None,
+    target_template: str | None = None,
+    on_error: Literal["fail", "skip"] = "fail",
+    max_bad: int = 1000,
+    progress: Callable[[int, int], None] | None = None,
+) -> TokenStore:
+    """Turn recipe files into a token store in `out`, or find that it is there already.
+
+    Args:
+        sources: JSON Lines, a JSON array or CSV; each may be .gz, .zst or .xz.
+        tokenizer: a `tokenizer.json`, or a directory that holds one.
+        out: the store's directory; a former store in it stays in use until the new one is whole.
+        prompt_template, target_template: with {title}, {names}, {ingredients}, {directions}, {recipe}.
+        on_error: `fail` at the first bad record, or `skip` up to `max_bad` of them, counted in `out/report.json`.
+        max_bad: the cap of `skip`.
+        progress: called with the records read and the records taken over from the former store.
+
+    Raises:
+        FileNotFoundError, OSError: a source or the tokenizer is missing; the disk is full.
+        DataError: a bad record or source; the message has file, line, reason and remedy.
+        TokenizerError: the tokenizer cannot be used.
+        ValueError: a bad argument or template.
+    """
+    store, _ = prepare_store(
+        sources,
+        tokenizer=tokenizer,
+        out=out,
+        prompt_template=prompt_template,
+        target_template=target_template,
+        on_error=on_error,
+        max_bad=max_bad,
+        progress=progress,
+    )
+    return TokenStore(store)
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What one optimizer step holds, over all ranks; known from the plan, without building a batch.
+
+    Attributes:
+        micro_batches, samples: how many.
+        input_tokens, target_tokens: ids that count, end-of-text tokens included, padding not.
+    """
+
+    micro_batches: int
+    samples: int
+    input_tokens: int
+    target_tokens: int
+
+
+class Batch(dict[str, Tensor]):
+    """One micro-batch: `input_ids`, `attention_mask` (int64, rows x input length), `labels` (int64, rows x target length).
+
+    Rows are padded to the longest of the batch: ids with the padding token, the mask with 0, labels with -100. The
+    tensors own their memory; the loader never writes them again.
+
+    Attributes:
+        epoch: from 0.
+        index: the global number of the micro-batch within the epoch, from 0.
+        record_ids: int64 array, the store's number of each row's record.
+    """
+
+    def __init__(self, arrays: _core.Arrays, core: _core.Loader) -> None:
+        input_ids, attention_mask, labels, record_ids, epoch, index = arrays
+        super().__init__(
+            input_ids=torch.from_numpy(input_ids),
+            attention_mask=torch.from_numpy(attention_mask),
+            labels=torch.from_numpy(labels),
+        )
+        self.record_ids: Ids = record_ids
+        self.epoch = epoch
+        self.index = index
+        self._core = core
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The loader's `state_dict()` just after this batch, whenever it is asked for."""
+        state: dict[str, Any] = json.loads(self._core.state_after(self.epoch, self.index))
+        return state
+
+
+class RecipeLoader:
+    """Seeded, resettable batches of a token store. Any batch of any epoch is a function of (store, plan, seed).
+
+    Iterating gives the rest of the current epoch as `Batch`; after its last batch the loader stands at the next epoch,
+    which the next `for` gives. Leaving a `for` and entering again goes on after the last delivered batch.
+
+    Args:
+        store: a `TokenStore`.
+        batch_size: rows of a micro-batch; an epoch's last one may have fewer. No record is dropped.
+        seed: of the order, 0 to 2**64 - 1. Each epoch has an order of its own.
+        split: `train`, `validation` or `all`.
+        rank, world_size: this process takes the slots with slot % world_size == rank of each step.
+        micro_batches_per_step: micro-batches of an optimizer step over all ranks, at least `world_size`.
+        prefetch: batches that a thread builds ahead; with 0 each is built when asked for.
+        validation_fraction: the share of recipe bodies held out, chosen by content.
+        validation_sources: names of sources held out whole, instead of a fraction.
+        split_seed: chooses which bodies are held out; not the training seed.
+        min_quality: leaves out records with a score below it; records without a score stay.
+        max_input_length, max_target_length: ids of a row at most; longer texts are cut before their end-of-text token.
+
+    Raises:
+        ValueError: an argument out of range, or no record left; the message names the option.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        batch_size: int = 32,
+        *,
+        seed: int = 42,
+        split: Literal["train", "validation", "all"] = "train",
+        rank: int = 0,
+        world_size: int = 1,
+        micro_batches_per_step: int = 1,
+        prefetch: int = 8,
+        validation_fraction: float = 0.05,
+        validation_sources: Sequence[str | Path] = (),
+        split_seed: int = 0,
+        min_quality: float | None = None,
+        max_input_length: int = 256,
+        max_target_length: int = 512,
+    ) -> None:
+        numbers = {
+            "batch_size": batch_size,
+            "rank": rank,
+            "world_size": world_size,
+            "micro_batches_per_step": micro_batches_per_step,
+            "prefetch": prefetch,
+            "max_input_length": max_input_length,
+            "max_target_length": max_target_length,
+        }
+        for name, value in numbers.items():
+            _in_range(name, value, 2**32)
+        _in_range("seed", seed, 2**64)
+        _in_range("split_seed", split_seed, 2**64)
+        self.store = store
+        self._core = _core.Loader(
+            store._core,
+            seed=seed,
+            split=split,
+            validation_fraction=validation_fraction,
+            validation_sources=[str(source) for source in validation_sources],
+            split_seed=split_seed,
+            min_quality=min_quality,
+            **numbers,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch = self._core.begin()
+        while (arrays := self._core.next(epoch)) is not None:
+            yield Batch(arrays, self._core)
+
+    def __len__(self) -> int:
+        """Batches that this rank gets in a whole epoch."""
+        return self._core.own_batches
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch, from 0."""
+        return self._core.position()[0]
+
+    @property
+    def index(self) -> int:
+        """The global number of the next micro-batch within the epoch, from 0."""
+        return self._core.position()[1]
+
+    @property
+    def records(self) -> int:
+        """Records that an epoch shows, over all ranks."""
+        return self._core.records
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches of every epoch, over all ranks."""
+        return self._core.micro_batches
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of every epoch; the last may have fewer micro-batches."""
+        return self._core.steps_per_epoch
+
+    @property
+    def plan_fingerprint(self) -> str:
+        """Names everything besides store, seed and order that decides the batches."""
+        return self._core.plan_fingerprint
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of `epoch`; do nothing when that is the current one."""
+        self._core.set_epoch(_in_range("epoch", epoch, 2**63))
+
+    def reset(self) -> None:
+        """Go to the beginning of the current epoch."""
+        self._core.reset()
+
+    def batch_at(self, epoch: int, index: int) -> Batch:
+        """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
+        arrays = self._core.batch_at(_in_range("epoch", epoch, 2**63), _in_range("index", index, 2**63))
+        return Batch(arrays, self._core)
+
+    def record_ids_at(self, epoch: int, index: int) -> Ids:
+        """The records of a micro-batch (int64 array) without building it."""
+        return self._core.record_ids_at(_in_range("epoch", epoch, 2**63), _in_range("index", index, 2**63))
+
+    def view_record_ids(self, n: int) -> Ids:
+        """The first `n` records that this loader sees, in the order of the store (int64 array)."""
+        return self._core.first_records(n)
+
+    def step_info(self, epoch: int, step: int) -> StepInfo:
+        """What optimizer step `step` of `epoch` holds over all ranks."""
+        return StepInfo(*self._core.step_info(_in_range("epoch", epoch, 2**63), _in_range("step", step, 2**63)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands after the last delivered batch, with all that must be the same to go on there.
+
+        A dict of JSON values, at most 512 bytes of JSON:
+
+            {"schema": "chefgenius.loader/1", "order": 1, "seed": 42, "epoch": 0, "index": 17, "store": "b3:...",
+             "tokenizer": "b3:...", "plan": "b3:...", "tombstones": "", "witness": "x3:..."}
+        """
+        state: dict[str, Any] = json.loads(self._core.state())
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where `state` stands.
+
+        Raises:
+            StateMismatchError: data, tokenizer, plan, seed or order differ; the message says which.
+            ValueError: `state` is none of a loader's.
+        """
+        self._core.restore(json.dumps(dict(state), separators=(",", ":")))
+
+    def close(self) -> None:
+        """End the prefetch thread. The loader delivers nothing afterwards."""
+        self._core.close()
+
+    def __enter__(self) -> RecipeLoader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"RecipeLoader(records={self.records:,}, micro_batches={self.micro_batches:,}, "
+            f"plan={self.plan_fingerprint[:11]})"
+        )
+
+
+def _in_range(name: str, value: int, bound: int) -> int:
+    """`value` where it is a whole number below `bound`; raises ValueError that names the option."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < bound:
+        raise ValueError(f"bad value for `{name}`: `{value!r}` is no whole number from 0 to {bound - 1}")
+    return int(value)
