@@ -1,4 +1,4 @@
-"""The recipes and the tokenizer that ship inside the package, so that a first run needs no file and no network."""
+"""The bundled recipes and tokenizer, so that a first run needs no file and no network."""
 
 from pathlib import Path
 from typing import Final

@@ -1,26 +1,25 @@
 """Writes the bundled cookbook: `python -m chefgenius.cookbook.generate`.
 
 1. `recipes` fills in the dishes, evenly by their shares, from one seeded stream of numbers.
-2. `write` packs them as JSON Lines, and the vocabulary of `vocabulary.tokenizer` beside them.
+2. `write` packs them as JSON Lines, and the tokenizer of `vocabulary` beside them.
 
-The same code writes the same bytes: the stream is `random.Random.random`, whose values Python promises to keep, and the
-gzip header holds neither a time nor a name.
+The same code writes the same bytes: the stream is `random.Random.random`, whose values Python promises to
+keep, and the gzip header holds neither a time nor a name. (Another zlib may pack the same recipes otherwise.)
 """
 
 import gzip
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from chefgenius.cookbook import RECIPES, TOKENIZER
-from chefgenius.cookbook.dishes import Dish
-from chefgenius.cookbook.dishes_oven import DISHES
+from chefgenius.cookbook.dishes import DISHES, Dish
 from chefgenius.cookbook.tables import CUISINES, INGREDIENTS, Ingredient
-from chefgenius.cookbook.timings import TIMINGS
+from chefgenius.cookbook.timings import TIMINGS, time
 from chefgenius.cookbook.vocabulary import tokenizer
 
 SEED: Final = 20261122
@@ -42,44 +41,62 @@ class Recipe:
 
     def record(self) -> dict[str, str | list[str]]:
         """The JSON record."""
-        return {"title": self.title, "ingredients": list(self.ingredients), "directions": list(self.directions)}
+        return {
+            "title": self.title,
+            "ingredients": list(self.ingredients),
+            "directions": list(self.directions),
+        }
 
 
 def _choose(random: Random, options: Sequence[str]) -> str:
     return options[int(random.random() * len(options))]
 
 
-def _row(entry: str) -> Ingredient:
-    """`eggs@1@2` is the larder's row with amounts of its own."""
-    name, *amounts = entry.split("@")
+def _row(offer: str) -> Ingredient:
+    """The larder's row; `carrots@2@4@grated` is one with amounts and preparation of its own."""
+    name, *own = offer.split("@")
     row = INGREDIENTS[name]
-    return replace(row, amounts=(amounts[0], amounts[1])) if amounts else row
+    if not own:
+        return row
+    small, large, prep = own if len(own) == 3 else (*own, row.prep)
+    return replace(row, amounts=(small, large), prep=prep)
 
 
-def _offers(dish: Dish, slot: str, cuisine: str) -> list[str]:
-    text = dish.slots[slot]
-    if text.startswith("{"):
-        return list(getattr(CUISINES[cuisine], text.strip("{}")))
-    return text.split(", ")
+def _offers(slot: str, cuisine: str) -> list[str]:
+    """What a slot offers; `{herb}` is the column of the cuisine."""
+    column: str = getattr(CUISINES[cuisine], slot.strip("{}")) if slot.startswith("{") else slot
+    return column.split(", ")
+
+
+def _words(dish: Dish, rows: Mapping[str, Ingredient], size: int) -> dict[str, str]:
+    """The words that a title and steps may use; a time that no table knows is missing, so using it fails."""
+    words = {"people": PEOPLE[size]}
+    for slot, row in rows.items():
+        words |= {slot: row.called(size), f"{slot}_as": row.adjective(), f"{slot}_of": row.noun(size)}
+        words |= {f"{slot}_{how}": time(how, row.name) for how, table in TIMINGS.items() if row.name in table}
+    if dish.pace:
+        how, *pair = dish.pace.split()
+        quick, slow = sorted(pair, key=lambda slot: TIMINGS[how][rows[slot].name][0])
+        words |= {"slow": words[slow], "slow_time": words[f"{slow}_{how}"]}
+        words |= {"quick": words[quick], "quick_time": words[f"{quick}_{how}"]}
+    return words
 
 
 def cook(dish: Dish, random: Random) -> Recipe:
-    """One recipe of a dish; it may fall together with an earlier one."""
+    """One recipe of a dish, chosen at random; an earlier one may be the same."""
     cuisine = _choose(random, dish.cuisines.split(", "))
     size = int(random.random() * 2)
-    words = {"cuisine": cuisine, "people": PEOPLE[size]}
-    rows: list[Ingredient] = []
-    for slot in dish.slots:
-        taken = {row.name for row in rows}
-        row = _row(_choose(random, [offer for offer in _offers(dish, slot, cuisine) if offer not in taken]))
-        rows.append(row)
-        words |= {slot: row.called(size), f"{slot}_as": row.adjective(), f"{slot}_of": row.noun(size)}
-        words |= {f"{slot}_{how}": str(minutes[row.name]) for how, minutes in TIMINGS.items() if row.name in minutes}
+    rows: dict[str, Ingredient] = {}
+    for slot, text in dish.slots.items():
+        taken = {row.name for row in rows.values()}
+        offers = [offer for offer in _offers(text, cuisine) if offer.partition("@")[0] not in taken]
+        rows[slot] = _row(_choose(random, offers))
+    words = {"cuisine": cuisine, **_words(dish, rows, size)}
     return Recipe(
         title=dish.title.format_map(words),
-        ingredients=tuple(row.line(size) for row in rows),
+        ingredients=tuple(row.line(size) for row in rows.values()),
         directions=tuple(_choose(random, step).format_map(words) for step in dish.steps),
-        rows=tuple(rows),
+        rows=tuple(rows.values()),
         size=size,
     )
 
@@ -98,7 +115,9 @@ def recipes(count: int = COUNT, seed: int = SEED) -> list[Recipe]:
             if key not in seen:
                 break
         else:
-            raise ValueError(f"the dish `{dish.title}` has no room for its share: widen its slots or lower `share`")
+            raise ValueError(
+                f"the dish `{dish.title}` has no room for its share: widen its slots or lower `share`"
+            )
         seen.add(key)
         made.append(recipe)
     for last in range(len(made) - 1, 0, -1):

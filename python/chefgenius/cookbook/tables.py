@@ -1,15 +1,15 @@
-"""What the cookbook knows about food: ingredients, how long they take, and what belongs to which cuisine.
+"""What the cookbook knows about food: the larder, and what each cuisine reaches for.
 
 Amounts come in pairs, for two people and for four, so that one choice fixes every amount of a recipe.
-A row that is counted rather than measured has no unit and gives its singular: `2 onions`, `1 onion`.
+An ingredient that is counted rather than measured has no unit and gives its singular: `2 onions`, `1 onion`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-FRACTIONS: Final = ("1/4", "1/3", "1/2", "3/4")
-"""Amounts below one; like one itself they leave the unit in the singular."""
+SINGULAR: Final = ("1/4", "1/3", "1/2", "3/4", "1")
+"""The amounts that leave a unit, or a counted thing, in the singular."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,13 @@ class Ingredient:
     """What the list says after the comma."""
     call: str = ""
     """What the directions say; empty where they say the name."""
-
-    def amount(self, size: int) -> str:
-        """The amount for two people (`size` 0) or for four (1)."""
-        return self.amounts[size]
+    title: str = ""
+    """What a title says in front of another word; empty where it says the singular (`Carrot Soup`)."""
 
     def named(self, size: int) -> str:
-        """The name that agrees with the amount."""
-        return self.one if self.one and not self.unit and self.amount(size) in ("1", *FRACTIONS) else self.name
+        """The name in the number of its amount; `size` is 0 for two people and 1 for four."""
+        alone = not self.unit and self.amounts[size] in SINGULAR
+        return self.one if alone and self.one else self.name
 
     def called(self, size: int) -> str:
         """The words that stand for it in the directions."""
@@ -43,139 +42,261 @@ class Ingredient:
 
     def line(self, size: int) -> str:
         """The line of the ingredient list: `2 cups broccoli, chopped`."""
-        amount = self.amount(size)
-        plural = "" if not self.unit or amount in ("1", *FRACTIONS) else "es" if self.unit.endswith("ch") else "s"
-        measured = " ".join(word for word in (amount, self.unit + plural, self.named(size)) if word)
+        amount = self.amounts[size]
+        unit = f"{self.unit}s" if self.unit and amount not in SINGULAR else self.unit
+        measured = " ".join(word for word in (amount, unit, self.named(size)) if word)
         return f"{measured}, {self.prep}" if self.prep else measured
 
     def adjective(self) -> str:
-        """The word for a title's `Carrot Soup`."""
-        return (self.one or self.call or self.name).title()
+        """Its form in `Carrot Soup`."""
+        return (self.title or self.one or self.call or self.name).title()
 
     def noun(self, size: int) -> str:
-        """The word for a title's `Chicken with Carrots`."""
+        """Its form in `Chicken with Carrots`."""
         return self.called(size).title()
 
 
-def _rows(unit: str, small: str, large: str, names: str) -> Iterator[Ingredient]:
-    """Rows that share unit and amounts; `names` is split at semicolons: `name/one, prep = call`."""
-    for row in names.split(";"):
-        listed, _, call = (part.strip() for part in row.partition("="))
-        names_, _, prep = (part.strip() for part in listed.partition(","))
-        name, _, one = names_.partition("/")
-        yield Ingredient(name, unit, (small, large), one=one, prep=prep, call=call)
+LARDER: Final = """
+# Meat, fish, eggs and what stands in for them.
+- 2 4: chicken breasts, sliced = chicken; salmon fillets = salmon; cod fillets = cod
+- 2 4: trout fillets = trout; pork chops = pork; lamb chops = lamb; sausages/sausage, sliced
+- 4 8: chicken thighs = chicken; eggs/egg
+pound 1/2 1: shrimp, peeled; ground beef = beef; ground lamb = lamb; ground turkey = turkey
+pound 1/2 1: flank steak, sliced = steak; pork tenderloin, sliced = pork; ground pork = pork
+pound 1 2: beef chuck, cubed = beef; lamb shoulder, cubed = lamb; pork shoulder, cubed = pork
+ounce 8 16: tofu, cubed; halloumi, sliced
+slice 3 6: bacon, chopped; prosciutto, torn
+can 1 2: chickpeas/chickpea, drained; black beans/black bean, drained; tuna, drained
+can 1 2: white beans/white bean, drained; kidney beans/kidney bean, drained
+can 1 2: crushed tomatoes = tomatoes; coconut milk
+cup 1 2: red lentils/red lentil, rinsed
+# Vegetables.
+cup 2 4: broccoli, chopped; cauliflower, chopped; cabbage, shredded; kale, chopped; spinach
+cup 2 4: mushrooms/mushroom, sliced; green beans/green bean, trimmed; bok choy, chopped
+cup 2 4: asparagus, trimmed; butternut squash, cubed; pumpkin, cubed; celery, sliced
+cup 2 4: arugula; romaine, chopped; watercress; brussels sprouts/brussels sprout, halved
+cup 1 2: peas/pea; corn; snow peas/snow pea; cherry tomatoes/cherry tomato, halved
+- 1 2: zucchini, sliced; eggplants/eggplant, cubed; cucumbers/cucumber, sliced
+- 1 2: bell peppers/bell pepper, sliced; sweet potatoes/sweet potato, cubed
+- 1 2: avocados/avocado, sliced; fennel bulbs/fennel bulb, sliced = fennel ~ fennel
+- 2 4: carrots/carrot, sliced; potatoes/potato, cubed; tomatoes/tomato, chopped; leeks/leek, sliced
+- 2 4: beets/beet, sliced; parsnips/parsnip, sliced; turnips/turnip, cubed; radishes/radish, sliced
+# Aromatics, herbs, spices.
+- 1 2: onions/onion, chopped; red onions/red onion, sliced; shallots/shallot, chopped
+- 2 4: scallions/scallion, sliced
+clove 2 4: garlic, minced
+tablespoon 1 2: ginger, grated; lemongrass, minced
+cup 1/4 1/2: basil, chopped; parsley, chopped; cilantro, chopped; mint, chopped; dill, chopped
+teaspoon 1 2: thyme, chopped; rosemary, chopped; sage, chopped; oregano, chopped
+teaspoon 1 2: cumin; smoked paprika; curry powder; garam masala; turmeric; chili powder
+teaspoon 1 2: cinnamon; coriander; chili flakes; vanilla; cardamom; mustard seeds; fennel seeds
+tablespoon 1 2: red curry paste = curry paste ~ red curry; green curry paste = curry paste ~ green curry
+# Fats, sauces, sour and sweet things.
+tablespoon 1 2: olive oil; vegetable oil; sesame oil; butter; ghee
+tablespoon 2 4: soy sauce ~ soy; fish sauce; oyster sauce; hoisin sauce ~ hoisin; miso; tahini
+tablespoon 2 4: mustard; mayonnaise; peanut butter
+tablespoon 1 2: honey; maple syrup ~ maple; tomato paste; capers; harissa; gochujang
+tablespoon 2 4: lemon juice ~ lemon; lime juice ~ lime; orange juice ~ orange; rice vinegar
+tablespoon 2 4: red wine vinegar; balsamic vinegar ~ balsamic; cider vinegar
+cup 1/2 1: red wine; white wine; cider; white vinegar; salsa; pesto; apple cider vinegar = cider vinegar
+cup 1/4 1/2: olives/olive, pitted
+cup 2 4: chicken broth = broth; vegetable broth = broth; beef broth = broth
+# Dairy.
+cup 1/2 1: cream; yogurt; milk; ricotta; sour cream; cottage cheese; cream cheese
+cup 1/2 1: cheddar, grated; parmesan, grated; mozzarella, grated; gruyere, grated; pecorino, grated
+cup 1/2 1: feta, crumbled; goat cheese, crumbled; blue cheese, crumbled; manchego, grated
+# Grains, pasta, bread.
+ounce 6 12: spaghetti; penne; linguine; fusilli; rigatoni; orzo; macaroni
+ounce 6 12: rice noodles/rice noodle; udon noodles/udon noodle; egg noodles/egg noodle
+cup 1 2: basmati rice = rice; arborio rice = rice; brown rice = rice; sushi rice = rice
+cup 1 2: quinoa; bulgur; couscous; wild rice
+cup 2 4: cooked rice = rice
+slice 4 8: sourdough bread = bread; rye bread = bread; brioche
+- 4 8: corn tortillas = tortillas; flour tortillas = tortillas
+- 2 4: flatbreads/flatbread; naan; pitas/pita; burger buns = buns
+# Baking, fruit, nuts.
+cup 1 2: self-rising flour = flour; rolled oats = oats
+cup 1/2 1: flour; cornmeal
+cup 1/4 1/2: sugar; brown sugar; chocolate chips ~ chocolate; shredded coconut = coconut
+cup 1/4 1/2: walnuts/walnut, chopped; almonds/almond, chopped; pecans/pecan, chopped
+cup 1/4 1/2: pistachios/pistachio, chopped; cashews/cashew, chopped; pine nuts/pine nut
+cup 1/4 1/2: hazelnuts/hazelnut, chopped; peanuts/peanut, chopped; pumpkin seeds; sesame seeds
+cup 1/4 1/2: raisins/raisin; dates/date, chopped; dried apricots, chopped = apricots ~ apricot
+cup 1/4 1/2: dried cranberries = cranberries ~ cranberry
+cup 1 2: blueberries/blueberry; raspberries/raspberry; blackberries/blackberry; grapes/grape, halved
+cup 1 2: strawberries/strawberry, sliced; cherries/cherry, pitted; rhubarb, sliced
+cup 1 2: pineapple, cubed; mango, cubed; melon, cubed
+- 2 4: apples/apple, sliced; pears/pear, sliced; peaches/peach, sliced; plums/plum, sliced
+- 2 4: bananas/banana, sliced; figs/fig, sliced; oranges/orange, sliced
+"""
+"""Lines of `unit small large: ingredients`; the unit `-` counts; each is `name/one, prep = call ~ title`."""
 
 
-_LARDER: Final = (
-    # Meat, fish, eggs and what stands in for them.
-    *_rows("", "2", "4", "chicken breasts, sliced = chicken; pork chops = pork; lamb chops = lamb"),
-    *_rows("", "2", "4", "salmon fillets = salmon; cod fillets = cod; trout fillets = trout; sausages, sliced"),
-    *_rows("", "4", "8", "chicken thighs = chicken; eggs/egg"),
-    *_rows("pound", "1/2", "1", "shrimp, peeled; ground beef = beef; ground turkey = turkey; ground lamb = lamb"),
-    *_rows("pound", "1/2", "1", "flank steak, sliced = steak; pork tenderloin, sliced = pork"),
-    *_rows("pound", "1", "2", "beef chuck, cubed = beef; lamb shoulder, cubed = lamb; pork shoulder, cubed = pork"),
-    *_rows("ounce", "8", "16", "tofu, cubed; halloumi, sliced"),
-    *_rows("slice", "3", "6", "bacon, chopped"),
-    *_rows("can", "1", "2", "chickpeas/chickpea, drained; black beans/black bean, drained"),
-    *_rows("can", "1", "2", "white beans/white bean, drained; kidney beans/kidney bean, drained; tuna, drained"),
-    *_rows("can", "1", "2", "crushed tomatoes; coconut milk"),
-    *_rows("cup", "1", "2", "red lentils/red lentil, rinsed"),
-    # Vegetables.
-    *_rows("cup", "2", "4", "broccoli, chopped; cauliflower, chopped; cabbage, shredded; kale, chopped; spinach"),
-    *_rows("cup", "2", "4", "mushrooms/mushroom, sliced; green beans/green bean, trimmed; bok choy, chopped"),
-    *_rows("cup", "1", "2", "peas/pea; corn; snow peas/snow pea; cherry tomatoes/cherry tomato, halved"),
-    *_rows("cup", "2", "4", "asparagus, trimmed; butternut squash, cubed; pumpkin, cubed; arugula; romaine, chopped"),
-    *_rows("", "1", "2", "zucchini, sliced; eggplants/eggplant, cubed; cucumbers/cucumber, sliced; avocados/avocado, sliced"),
-    *_rows("", "1", "2", "bell peppers/bell pepper, sliced; sweet potatoes/sweet potato, cubed"),
-    *_rows("", "2", "4", "carrots/carrot, sliced; potatoes/potato, cubed; tomatoes/tomato, chopped; beets/beet, sliced"),
-    *_rows("", "2", "4", "leeks/leek, sliced; parsnips/parsnip, sliced; turnips/turnip, cubed; radishes/radish, sliced"),
-    # Aromatics, herbs, spices.
-    *_rows("", "1", "2", "onions/onion, chopped; red onions/red onion, sliced; shallots/shallot, chopped"),
-    *_rows("clove", "2", "4", "garlic, minced"),
-    *_rows("tablespoon", "1", "2", "ginger, grated"),
-    *_rows("", "2", "4", "scallions/scallion, sliced"),
-    *_rows("cup", "1/4", "1/2", "basil, chopped; parsley, chopped; cilantro, chopped; mint, chopped; dill, chopped"),
-    *_rows("teaspoon", "1", "2", "thyme, chopped; rosemary, chopped; sage, chopped; oregano, chopped"),
-    *_rows("teaspoon", "1", "2", "cumin; smoked paprika; curry powder; garam masala; turmeric; chili powder"),
-    *_rows("teaspoon", "1", "2", "cinnamon; coriander; chili flakes; vanilla; mustard seeds; fennel seeds"),
-    *_rows("tablespoon", "1", "2", "harissa; red curry paste = curry paste; green curry paste = curry paste"),
-    # Fats, sauces, sour and sweet things.
-    *_rows("tablespoon", "1", "2", "olive oil; vegetable oil; sesame oil; butter; ghee"),
-    *_rows("tablespoon", "2", "4", "soy sauce; fish sauce; oyster sauce; teriyaki sauce; miso; mustard; tahini"),
-    *_rows("tablespoon", "1", "2", "honey; maple syrup; tomato paste; capers"),
-    *_rows("tablespoon", "2", "4", "lemon juice; lime juice; red wine vinegar; balsamic vinegar; rice vinegar; cider vinegar; mayonnaise"),
-    *_rows("cup", "1/2", "1", "red wine; white wine; cider; salsa; pesto; white vinegar"),
-    *_rows("cup", "2", "4", "chicken broth = broth; vegetable broth = broth; beef broth = broth"),
-    # Dairy.
-    *_rows("cup", "1/2", "1", "cream; yogurt; milk; ricotta; sour cream; coconut yogurt"),
-    *_rows("cup", "1/2", "1", "cheddar, grated; parmesan, grated; mozzarella, grated; gruyere, grated; pecorino, grated"),
-    *_rows("cup", "1/2", "1", "feta, crumbled; goat cheese, crumbled; blue cheese, crumbled; cottage cheese"),
-    # Grains, pasta, bread.
-    *_rows("ounce", "6", "12", "spaghetti; penne; linguine; fusilli; rigatoni; orzo"),
-    *_rows("ounce", "6", "12", "rice noodles/rice noodle; udon noodles/udon noodle; egg noodles/egg noodle"),
-    *_rows("cup", "1", "2", "basmati rice = rice; arborio rice = rice; quinoa; bulgur; couscous; wild rice"),
-    *_rows("cup", "2", "4", "cooked rice = rice"),
-    *_rows("slice", "4", "8", "sourdough bread = bread; rye bread = bread"),
-    *_rows("", "4", "8", "corn tortillas = tortillas; flour tortillas = tortillas"),
-    *_rows("", "2", "4", "flatbreads/flatbread; naan; pitas/pita; burger buns = buns"),
-    # Baking, fruit, nuts.
-    *_rows("cup", "1", "2", "self-rising flour = flour; rolled oats/oat = oats"),
-    *_rows("cup", "1/2", "1", "flour; sugar; brown sugar"),
-    *_rows("cup", "1/4", "1/2", "walnuts/walnut, chopped; almonds/almond, chopped; pecans/pecan, chopped"),
-    *_rows("cup", "1/4", "1/2", "pistachios/pistachio, chopped; cashews/cashew, chopped; peanuts/peanut, chopped; pine nuts/pine nut"),
-    *_rows("cup", "1/4", "1/2", "raisins/raisin; dates/date, chopped; dried apricots/apricot, chopped = apricots"),
-    *_rows("cup", "1/4", "1/2", "dried cranberries/cranberry = cranberries; chocolate chips = chocolate"),
-    *_rows("cup", "1", "2", "blueberries/blueberry; raspberries/raspberry; strawberries/strawberry, sliced; cherries/cherry, pitted"),
-    *_rows("cup", "1", "2", "pineapple, cubed; mango, cubed; blackberries/blackberry; rhubarb, sliced"),
-    *_rows("", "2", "4", "apples/apple, sliced; pears/pear, sliced; peaches/peach, sliced; plums/plum, sliced; bananas/banana, sliced"),
-)
+def _larder() -> Iterator[Ingredient]:
+    for line in LARDER.splitlines():
+        head, _, rows = line.partition(": ")
+        if not rows:
+            continue  # a heading
+        unit, small, large = head.split()
+        for row in rows.split("; "):
+            row, _, title = row.partition(" ~ ")
+            row, _, call = row.partition(" = ")
+            row, _, prep = row.partition(", ")
+            name, _, one = row.partition("/")
+            yield Ingredient(name, unit.replace("-", ""), (small, large), one, prep, call, title)
 
-INGREDIENTS: Final[dict[str, Ingredient]] = {row.name: row for row in _LARDER}
+
+INGREDIENTS: Final[dict[str, Ingredient]] = {row.name: row for row in _larder()}
 
 
 @dataclass(frozen=True)
 class Cuisine:
     """What a cuisine reaches for; every word is a name of the larder."""
 
-    fat: tuple[str, ...]
-    aromatic: tuple[str, ...]
-    herb: tuple[str, ...]
-    spice: tuple[str, ...]
-    sauce: tuple[str, ...]
-    acid: tuple[str, ...]
-
-
-def _cuisine(fat: str, aromatic: str, herb: str, spice: str, sauce: str, acid: str) -> Cuisine:
-    return Cuisine(*(tuple(names.split(", ")) for names in (fat, aromatic, herb, spice, sauce, acid)))
+    fat: str
+    aromatic: str
+    herb: str
+    spice: str
+    sauce: str
+    acid: str
+    grain: str
+    dairy: str = ""
 
 
 CUISINES: Final[dict[str, Cuisine]] = {
-    "Italian": _cuisine("olive oil", "garlic, shallots, onions", "basil, sage, rosemary, oregano",
-                        "chili flakes, fennel seeds", "white wine, pesto", "lemon juice, balsamic vinegar"),
-    "French": _cuisine("butter, olive oil", "shallots, garlic, onions", "thyme, parsley, rosemary",
-                       "fennel seeds, mustard seeds", "white wine, mustard", "lemon juice, red wine vinegar"),
-    "Greek": _cuisine("olive oil", "garlic, red onions", "oregano, dill, mint",
-                      "smoked paprika, cinnamon", "white wine", "lemon juice, red wine vinegar"),
-    "Spanish": _cuisine("olive oil", "garlic, onions", "parsley, thyme",
-                        "smoked paprika, cumin", "white wine", "lemon juice, red wine vinegar"),
-    "Moroccan": _cuisine("olive oil", "onions, garlic", "cilantro, mint, parsley",
-                         "cumin, turmeric, cinnamon, coriander", "harissa", "lemon juice"),
-    "Turkish": _cuisine("olive oil, butter", "onions, garlic", "mint, parsley, dill",
-                        "cumin, smoked paprika, chili flakes", "tomato paste", "lemon juice"),
-    "Indian": _cuisine("ghee, vegetable oil", "ginger, garlic, onions", "cilantro, mint",
-                       "garam masala, turmeric, cumin, curry powder", "tomato paste", "lime juice, lemon juice"),
-    "Thai": _cuisine("vegetable oil", "ginger, garlic, shallots", "basil, cilantro, mint",
-                     "chili flakes, coriander", "fish sauce, oyster sauce", "lime juice"),
-    "Vietnamese": _cuisine("vegetable oil", "garlic, ginger, scallions", "mint, cilantro, basil",
-                           "chili flakes, coriander", "fish sauce", "lime juice, rice vinegar"),
-    "Chinese": _cuisine("vegetable oil, sesame oil", "ginger, garlic, scallions", "cilantro",
-                        "chili flakes, fennel seeds", "soy sauce, oyster sauce", "rice vinegar"),
-    "Japanese": _cuisine("sesame oil, vegetable oil", "ginger, scallions", "mint",
-                         "chili flakes", "soy sauce, miso, teriyaki sauce", "rice vinegar"),
-    "Korean": _cuisine("sesame oil", "garlic, ginger, scallions", "cilantro",
-                       "chili flakes", "soy sauce, miso", "rice vinegar"),
-    "Mexican": _cuisine("vegetable oil, olive oil", "onions, garlic, red onions", "cilantro, oregano",
-                        "cumin, chili powder, smoked paprika", "salsa", "lime juice"),
-    "American": _cuisine("butter, olive oil", "onions, garlic, scallions", "thyme, parsley, sage",
-                         "smoked paprika, chili powder", "mustard", "lemon juice, cider vinegar"),
+    "Italian": Cuisine(
+        fat="olive oil, butter",
+        aromatic="garlic, shallots, onions",
+        herb="basil, sage, rosemary, oregano",
+        spice="chili flakes, fennel seeds",
+        sauce="white wine, pesto",
+        acid="lemon juice, balsamic vinegar",
+        dairy="ricotta, mozzarella, parmesan",
+        grain="orzo, arborio rice",
+    ),
+    "French": Cuisine(
+        fat="butter, olive oil",
+        aromatic="shallots, garlic, onions",
+        herb="thyme, parsley, rosemary",
+        spice="fennel seeds, mustard seeds",
+        sauce="white wine, mustard",
+        acid="lemon juice, red wine vinegar",
+        dairy="cream, goat cheese",
+        grain="wild rice, couscous",
+    ),
+    "Greek": Cuisine(
+        fat="olive oil",
+        aromatic="garlic, red onions, onions",
+        herb="oregano, dill, mint",
+        spice="smoked paprika, cinnamon",
+        sauce="white wine, tomato paste",
+        acid="lemon juice, red wine vinegar",
+        dairy="feta, yogurt",
+        grain="orzo, bulgur",
+    ),
+    "Spanish": Cuisine(
+        fat="olive oil",
+        aromatic="garlic, onions",
+        herb="parsley, thyme",
+        spice="smoked paprika, cumin",
+        sauce="white wine, tomato paste",
+        acid="lemon juice, red wine vinegar",
+        dairy="manchego, goat cheese",
+        grain="brown rice, couscous",
+    ),
+    "Moroccan": Cuisine(
+        fat="olive oil",
+        aromatic="onions, garlic",
+        herb="cilantro, mint, parsley",
+        spice="cumin, turmeric, cinnamon, coriander",
+        sauce="harissa",
+        acid="lemon juice, orange juice",
+        dairy="yogurt, feta",
+        grain="couscous, bulgur",
+    ),
+    "Turkish": Cuisine(
+        fat="olive oil, butter",
+        aromatic="onions, garlic",
+        herb="mint, parsley, dill",
+        spice="cumin, smoked paprika, chili flakes",
+        sauce="tomato paste",
+        acid="lemon juice",
+        dairy="yogurt, feta",
+        grain="bulgur, basmati rice",
+    ),
+    "Indian": Cuisine(
+        fat="ghee, vegetable oil",
+        aromatic="ginger, garlic, onions",
+        herb="cilantro, mint",
+        spice="garam masala, turmeric, cumin, curry powder, cardamom",
+        sauce="tomato paste, coconut milk",
+        acid="lime juice, lemon juice",
+        dairy="yogurt, coconut milk",
+        grain="basmati rice, brown rice",
+    ),
+    "Thai": Cuisine(
+        fat="vegetable oil",
+        aromatic="ginger, garlic, shallots, lemongrass",
+        herb="basil, cilantro, mint",
+        spice="chili flakes, coriander",
+        sauce="fish sauce, oyster sauce",
+        acid="lime juice",
+        grain="basmati rice, rice noodles",
+    ),
+    "Vietnamese": Cuisine(
+        fat="vegetable oil",
+        aromatic="garlic, ginger, scallions, lemongrass",
+        herb="mint, cilantro, basil",
+        spice="chili flakes, coriander",
+        sauce="fish sauce, hoisin sauce",
+        acid="lime juice, rice vinegar",
+        grain="rice noodles, basmati rice",
+    ),
+    "Chinese": Cuisine(
+        fat="vegetable oil, sesame oil",
+        aromatic="ginger, garlic, scallions",
+        herb="cilantro",
+        spice="chili flakes, fennel seeds",
+        sauce="soy sauce, oyster sauce, hoisin sauce",
+        acid="rice vinegar",
+        grain="egg noodles, brown rice",
+    ),
+    "Japanese": Cuisine(
+        fat="sesame oil, vegetable oil",
+        aromatic="ginger, scallions, garlic",
+        herb="mint",
+        spice="chili flakes, sesame seeds",
+        sauce="soy sauce, miso",
+        acid="rice vinegar, lemon juice",
+        grain="sushi rice, udon noodles, brown rice",
+    ),
+    "Korean": Cuisine(
+        fat="sesame oil, vegetable oil",
+        aromatic="garlic, ginger, scallions",
+        herb="cilantro",
+        spice="chili flakes, sesame seeds",
+        sauce="soy sauce, gochujang",
+        acid="rice vinegar, lime juice",
+        grain="sushi rice, brown rice",
+    ),
+    "Mexican": Cuisine(
+        fat="vegetable oil, olive oil",
+        aromatic="onions, garlic, red onions",
+        herb="cilantro, oregano",
+        spice="cumin, chili powder, smoked paprika",
+        sauce="salsa, tomato paste",
+        acid="lime juice, orange juice",
+        dairy="sour cream, feta",
+        grain="brown rice, quinoa",
+    ),
+    "American": Cuisine(
+        fat="butter, olive oil",
+        aromatic="onions, garlic, scallions",
+        herb="thyme, parsley, sage",
+        spice="smoked paprika, chili powder",
+        sauce="mustard, tomato paste",
+        acid="lemon juice, cider vinegar",
+        dairy="cream, sour cream, cheddar",
+        grain="wild rice, quinoa, brown rice",
+    ),
 }

@@ -1,59 +1,111 @@
-"""How long things take, in minutes, by technique; a dish may only ask for a time that stands here."""
+"""How long things take, by technique, and how a cook sees that they are done.
+
+A dish may only ask for a time that stands here: anything else fails while the cookbook is written.
+"""
 
 from typing import Final
 
 
-def _minutes(**rows: str) -> dict[str, int]:
-    """`m5="peas, corn"` says that peas and corn take five minutes."""
-    return {name.strip(): int(key[1:]) for key, names in rows.items() for name in names.split(",")}
+def _table(*rows: str) -> dict[str, tuple[int, str]]:
+    """`"5 tender: broccoli, leeks"` gives both five minutes, until tender; the word may be missing."""
+    times: dict[str, tuple[int, str]] = {}
+    for row in rows:
+        head, _, names = row.partition(": ")
+        minutes, _, done = head.partition(" ")
+        for name in names.split(", "):
+            times[name] = (int(minutes), done)
+    return times
 
 
-FRY: Final = _minutes(
-    m2="spinach, garlic, ginger, peas, corn, arugula, scallions, eggs",
-    m3="shrimp, snow peas, bok choy, tuna, shallots, cherry tomatoes, tomatoes, kale",
-    m4="asparagus, bell peppers, green beans, zucchini, cabbage, cumin, trout fillets, halloumi, black beans, chickpeas",
-    m5="broccoli, carrots, mushrooms, onions, red onions, steak, flank steak, bacon, leeks, cod fillets",
-    m6="chicken breasts, tofu, pork tenderloin, ground beef, ground turkey, ground lamb, salmon fillets, cauliflower",
-    m8="sausages, eggplants, pork chops, lamb chops, potatoes, sweet potatoes, butternut squash, chicken thighs",
+FRY: Final = _table(
+    "2 wilted: spinach, arugula, watercress",
+    "2 set: eggs",
+    "2 bright: peas, snow peas",
+    "2 hot: corn, prosciutto, chickpeas, black beans, white beans, tuna",
+    "3 pink: shrimp",
+    "3 wilted: bok choy, kale",
+    "3 soft: cherry tomatoes, tomatoes",
+    "4 bright: asparagus, green beans",
+    "4 soft: zucchini, bell peppers, cabbage, celery",
+    "4 flaky: trout fillets, cod fillets",
+    "4 golden: halloumi",
+    "5 tender: broccoli, carrots, fennel bulbs, brussels sprouts",
+    "5 soft: mushrooms, leeks, onions, red onions",
+    "5 browned: flank steak",
+    "5 crisp: bacon",
+    "6 golden: chicken breasts, tofu, cauliflower",
+    "6 browned: pork tenderloin, ground beef, ground lamb, ground turkey, ground pork",
+    "6 flaky: salmon fillets",
+    "8 browned: sausages, pork chops, lamb chops",
+    "8 soft: eggplants",
+    "8 golden: potatoes, sweet potatoes, butternut squash",
 )
 
-SIMMER: Final = _minutes(
-    m2="spinach, arugula",
-    m4="shrimp, peas, corn, snow peas, bok choy",
-    m5="cod fillets, zucchini, asparagus, green beans, tofu, kale",
-    m8="mushrooms, broccoli, bell peppers, tomatoes, cherry tomatoes, salmon fillets, cabbage, chicken breasts",
-    m10="chickpeas, black beans, white beans, kidney beans, cauliflower",
-    m15="carrots, leeks, sweet potatoes, butternut squash, pumpkin, eggplants, ground beef, ground lamb",
-    m20="potatoes, parsnips, turnips, red lentils, chicken thighs, beets",
+SIMMER: Final = _table(
+    "2 wilted: spinach, watercress",
+    "3 bright: peas, snow peas",
+    "3 hot: corn",
+    "4 pink: shrimp",
+    "4 wilted: bok choy, kale",
+    "5 flaky: cod fillets",
+    "5 tender: asparagus, green beans, zucchini",
+    "5 hot: tofu",
+    "8 flaky: salmon fillets",
+    "8 tender: broccoli, mushrooms, bell peppers, cabbage, chicken breasts, pork tenderloin",
+    "8 soft: tomatoes, cherry tomatoes, celery, fennel bulbs",
+    "10 hot: chickpeas, black beans, white beans, kidney beans",
+    "10 tender: cauliflower, brussels sprouts",
+    "15 tender: carrots, leeks, sweet potatoes, butternut squash, pumpkin",
+    "15 soft: eggplants",
+    "15 thick: ground beef, ground lamb, ground turkey",
+    "20 tender: potatoes, parsnips, turnips, beets, chicken thighs",
+    "20 soft: red lentils",
 )
 
-ROAST: Final = _minutes(
-    m10="cherry tomatoes, asparagus, spinach",
-    m12="cod fillets, trout fillets, shrimp",
-    m15="salmon fillets, green beans, tofu, tomatoes, halloumi, chickpeas",
-    m20="zucchini, bell peppers, broccoli, mushrooms, sausages, red onions, pork chops, leeks, chicken breasts",
-    m25="cauliflower, eggplants, cabbage, lamb chops, pork tenderloin",
-    m30="carrots, potatoes, parsnips, sweet potatoes, butternut squash, turnips, pumpkin, chicken thighs",
-    m40="beets",
+ROAST: Final = _table(
+    "10 soft: cherry tomatoes, tomatoes",
+    "10 tender: asparagus",
+    "12 flaky: cod fillets, trout fillets",
+    "15 flaky: salmon fillets",
+    "15 golden: halloumi, tofu",
+    "15 crisp: chickpeas, green beans",
+    "20 soft: zucchini, bell peppers, mushrooms, red onions, leeks",
+    "20 browned: sausages, pork chops, lamb chops",
+    "20 crisp: broccoli, brussels sprouts, kale",
+    "25 golden: cauliflower, cabbage, fennel bulbs",
+    "25 soft: eggplants",
+    "30 tender: carrots, parsnips, turnips, sweet potatoes, butternut squash, pumpkin",
+    "30 golden: potatoes, chicken thighs",
+    "40 tender: beets",
 )
 
-BOIL: Final = _minutes(
-    m4="rice noodles",
-    m5="egg noodles, couscous",
-    m8="linguine, udon noodles, orzo",
-    m9="spaghetti",
-    m10="fusilli, penne",
-    m11="rigatoni",
-    m12="bulgur",
-    m15="quinoa, potatoes",
-    m18="basmati rice",
-    m25="wild rice",
+GRILL: Final = _table(
+    "6 pink: shrimp",
+    "8 golden: halloumi",
+    "8 browned: flank steak",
+    "10 golden: chicken breasts, tofu",
+    "10 browned: pork tenderloin, lamb shoulder",
 )
 
-GRILL: Final = _minutes(
-    m6="shrimp",
-    m8="halloumi, flank steak",
-    m10="chicken breasts, pork tenderloin, lamb shoulder, tofu, salmon fillets",
+BOIL: Final = _table(
+    "4: rice noodles, couscous",
+    "5: egg noodles",
+    "8: linguine, udon noodles, orzo, macaroni",
+    "9: spaghetti",
+    "10: fusilli, penne",
+    "11: rigatoni",
+    "12: bulgur",
+    "15: quinoa, sushi rice",
+    "18: basmati rice, arborio rice",
+    "20: potatoes",
+    "30: brown rice",
+    "40: wild rice",
 )
 
-TIMINGS: Final = {"fry": FRY, "simmer": SIMMER, "roast": ROAST, "boil": BOIL, "grill": GRILL}
+TIMINGS: Final = {"fry": FRY, "simmer": SIMMER, "roast": ROAST, "grill": GRILL, "boil": BOIL}
+
+
+def time(technique: str, name: str) -> str:
+    """`5 minutes until tender`; KeyError where the table has no such row."""
+    minutes, done = TIMINGS[technique][name]
+    return f"{minutes} minutes until {done}" if done else f"{minutes} minutes"
