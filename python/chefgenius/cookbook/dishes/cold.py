@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chefgenius.cookbook.dishes.dish import Dish
+from .dish import Dish
 
 COLD: Final = (
     Dish(
