@@ -10,6 +10,7 @@
 //! 3. [`TokenStore::ids`] checks the 64 KiB blocks that it touches, each once; [`TokenStore::verify`] checks all.
 
 mod blocks;
+mod buffer;
 mod manifest;
 mod sealed;
 mod shard;
@@ -18,8 +19,9 @@ mod writer;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use buffer::NewRecord;
 pub use manifest::{Counts, Fidelity, Manifest, Origin, SourcePart, TextPart, TokenizerPart};
-pub use shard::{Ids, NewRecord};
+pub use shard::Ids;
 pub use writer::StoreWriter;
 
 use crate::error::{Error, Result};

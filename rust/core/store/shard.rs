@@ -1,4 +1,4 @@
-//! One shard: a safetensors file of token ids and what is known of each record.
+//! One shard, opened for reading: a safetensors file of token ids and what is known of each record.
 //!
 //! | tensor | dtype | shape | what |
 //! |---|---|---|---|
@@ -16,130 +16,11 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize_to_file};
+use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
 use crate::store::blocks::Blocks;
 use crate::store::manifest::ShardPart;
-
-/// What the writer knows of one record.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewRecord {
-    /// Ids of the prompt, without special tokens.
-    pub prompt: Vec<u32>,
-    /// Ids of the target, without special tokens.
-    pub target: Vec<u32>,
-    /// The source's score; NaN where there is none.
-    pub quality: f32,
-    /// See `split`.
-    pub split_key: u64,
-    /// See `prepare`.
-    pub text_digest: [u64; 2],
-    /// The number of its source.
-    pub source: u32,
-    /// Its number within its source, from 0.
-    pub ordinal: u64,
-}
-
-/// The records of a shard while it is being filled.
-#[derive(Default)]
-pub struct ShardBuffer {
-    offsets: Vec<u64>,
-    ordinal: Vec<u64>,
-    split_key: Vec<u64>,
-    text_digest: Vec<u64>,
-    quality: Vec<f32>,
-    source: Vec<u32>,
-    ids: Vec<u32>,
-}
-
-impl ShardBuffer {
-    /// Adds a record.
-    pub fn push(&mut self, record: &NewRecord) {
-        self.offsets.push(self.ids.len() as u64);
-        self.ids.extend_from_slice(&record.prompt);
-        self.offsets.push(self.ids.len() as u64);
-        self.ids.extend_from_slice(&record.target);
-        self.ordinal.push(record.ordinal);
-        self.split_key.push(record.split_key);
-        self.text_digest.extend_from_slice(&record.text_digest);
-        self.quality.push(record.quality);
-        self.source.push(record.source);
-    }
-
-    /// How many records it holds.
-    pub fn records(&self) -> usize {
-        self.source.len()
-    }
-
-    /// How many token ids it holds.
-    pub fn tokens(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Writes the shard to `path`.
-    pub fn write(mut self, path: &Path, wide: bool) -> Result<()> {
-        self.offsets.push(self.ids.len() as u64);
-        let (n, narrow): (usize, Vec<u16>);
-        n = self.records();
-        let ids = if wide {
-            (Dtype::U32, bytemuck::cast_slice(&self.ids))
-        } else {
-            narrow = self.ids.iter().map(|&id| id as u16).collect();
-            (Dtype::U16, bytemuck::cast_slice::<u16, u8>(&narrow))
-        };
-        let tensors: [(&str, Dtype, Vec<usize>, &[u8]); 7] = [
-            (
-                "offsets",
-                Dtype::U64,
-                vec![2 * n + 1],
-                bytemuck::cast_slice(&self.offsets),
-            ),
-            (
-                "ordinal",
-                Dtype::U64,
-                vec![n],
-                bytemuck::cast_slice(&self.ordinal),
-            ),
-            (
-                "split_key",
-                Dtype::U64,
-                vec![n],
-                bytemuck::cast_slice(&self.split_key),
-            ),
-            (
-                "text_digest",
-                Dtype::U64,
-                vec![n, 2],
-                bytemuck::cast_slice(&self.text_digest),
-            ),
-            (
-                "quality",
-                Dtype::F32,
-                vec![n],
-                bytemuck::cast_slice(&self.quality),
-            ),
-            (
-                "source",
-                Dtype::U32,
-                vec![n],
-                bytemuck::cast_slice(&self.source),
-            ),
-            ("ids", ids.0, vec![self.ids.len()], ids.1),
-        ];
-        let fail = |e: safetensors::SafeTensorError| match e {
-            safetensors::SafeTensorError::IoError(e) => Error::io(path, "write", e),
-            e => damaged(path, e.to_string()),
-        };
-        let views = tensors
-            .into_iter()
-            .map(|(name, dtype, shape, bytes)| {
-                Ok((name, TensorView::new(dtype, shape, bytes).map_err(fail)?))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        serialize_to_file(views, None, path).map_err(fail)
-    }
-}
 
 /// Token ids as they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, sync};
 use crate::store::blocks::hash_blocks;
+use crate::store::buffer::{NewRecord, ShardBuffer};
 use crate::store::manifest::{Manifest, Origin, SCHEMA, ShardPart, TextPart, TokenizerPart};
-use crate::store::shard::{NewRecord, ShardBuffer, damaged};
+use crate::store::shard::damaged;
 use crate::store::{CURRENT, TokenStore, sealed};
 
 /// Ids in a shard before the next one is begun: 64 MB of u16.
@@ -85,9 +86,10 @@ impl StoreWriter {
         let records = buffer.records() as u64;
         let file = format!("shard-{:05}.safetensors", self.shards.len());
         let path = self.temporary.join(&file);
-        buffer.write(&path, self.tokenizer.vocab_size > 1 << 16)?;
-        sync(&path)?;
-        let bytes = fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
+        let bytes = buffer
+            .serialize(self.tokenizer.vocab_size > 1 << 16)
+            .map_err(|e| damaged(&path, e.to_string()))?;
+        write_through(&path, &bytes)?;
         self.hashes.extend(hash_blocks(&bytes));
         self.shards.push(ShardPart {
             file,
