@@ -20,7 +20,10 @@ pub(super) fn read(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>
     loop {
         match next_byte(window)? {
             None => return Err(syntax_error(window, 0, "the array is not closed")),
-            Some(b']') if is_first => break,
+            Some(b']') if is_first => {
+                window.consume(1);
+                break;
+            }
             Some(_) => {}
         }
         is_first = false;
@@ -60,8 +63,9 @@ fn element_end(window: &mut Window) -> Result<usize> {
     let mut scan = Scan::default();
     let mut from = 0;
     loop {
-        if let Some(end) = scan.step(&window.bytes()[from..]) {
-            return Ok(from + end);
+        let end = scan.step(&window.bytes()[from..]).map(|end| from + end);
+        if let Some(end) = end.filter(|end| *end <= MAX_RECORD) {
+            return Ok(end);
         }
         from = window.bytes().len();
         let is_overlong = from > MAX_RECORD;
@@ -132,6 +136,9 @@ fn give_element(
     let Ok(text) = std::str::from_utf8(bytes) else {
         return sink((window.line(), Err(json::not_utf8(bytes))));
     };
+    if text.is_empty() {
+        return Err(syntax_error(window, 0, "expected a value"));
+    }
     match json::parse(text) {
         Parsed::Record(record) => sink((window.line(), Ok(*record))),
         Parsed::Bad(reason) => sink((window.line(), Err(BadRecord { reason }))),
@@ -148,7 +155,8 @@ fn inner_error(window: &Window, line: u64, column: u64, reason: &str) -> crate::
     let (first_line, first_column) = window.place(0);
     let place = match line {
         0 | 1 => (first_line, first_column + column.saturating_sub(1)),
-        _ => (first_line + line - 1, column),
+        // A line end inside a string counts as column 0 of the line after it.
+        _ => (first_line + line - 1, column.max(1)),
     };
     error_at(window, place, reason)
 }

@@ -97,14 +97,14 @@ fn next_row(window: &mut Window, row: &mut Row) -> Result<Option<std::result::Re
         window.consume(blank);
         if !window.bytes().is_empty() || ended {
             match row.parse(window.bytes(), ended) {
-                Outcome::Row => return Ok(Some(Ok(()))),
+                Outcome::Row if row.length <= MAX_RECORD => return Ok(Some(Ok(()))),
                 Outcome::Nothing => return Ok(None),
                 Outcome::Broken(reason) => return Ok(Some(Err(reason))),
-                Outcome::Incomplete if window.bytes().len() > MAX_RECORD => {
+                _ if window.bytes().len() > MAX_RECORD => {
                     let reason = format!("it goes on for more than {} MiB", MAX_RECORD >> 20);
                     return Ok(Some(Err(reason)));
                 }
-                Outcome::Incomplete => {}
+                Outcome::Row | Outcome::Incomplete => {}
             }
         }
         ended = !window.more()?;

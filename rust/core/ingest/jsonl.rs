@@ -12,16 +12,16 @@ pub(super) fn read(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>
     loop {
         let end = memchr::memchr(b'\n', &window.bytes()[searched..]).map(|at| at + searched);
         match end {
-            Some(end) => {
+            Some(end) if end <= MAX_RECORD => {
                 give_line(window, end, sink)?;
                 window.consume(end + 1);
                 searched = 0;
             }
-            None if window.bytes().len() > MAX_RECORD => {
+            _ if window.bytes().len() > MAX_RECORD => {
                 give_overlong(window, sink)?;
                 searched = 0;
             }
-            None => {
+            _ => {
                 searched = window.bytes().len();
                 if !window.more()? {
                     return give_line(window, searched, sink);

@@ -2,7 +2,7 @@
 //!
 //! 1. [`detect`] looks at a file's first bytes and its name and says what it is.
 //! 2. [`read`] opens it (`open`: decompression, by magic bytes), and hands its bytes to the
-//!    reader of its format (`jsonl`, `array`, `csv`) through a [`window::Window`], which knows the
+//!    reader of its format (`jsonl`, `array`, `csv`) through a `window`, which knows the
 //!    line and keeps no more than about one record in memory.
 //! 3. `json`, `value` and `record` make a [`Record`](crate::recipe::Record) of what the file spells, or says why not.
 //!

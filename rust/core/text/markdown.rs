@@ -1,12 +1,14 @@
 //! Recipes in Markdown, as earlier systems wrote their outputs.
 //!
-//!     # Lemon Rice
+//! ```text
+//! # Lemon Rice
 //!
-//!     ## Ingredients
-//!     - 1 cup rice
+//! ## Ingredients
+//! - 1 cup rice
 //!
-//!     ## Instructions
-//!     1. Cook the rice.
+//! ## Instructions
+//! 1. Cook the rice.
+//! ```
 
 use crate::recipe::Recipe;
 

@@ -173,9 +173,8 @@ impl Tag {
         let attributes = rest.trim().trim_end_matches('/').trim_end();
         let known = Tag::of_name(&name.to_ascii_lowercase());
         if closes {
-            return attributes
-                .is_empty()
-                .then_some(known.unwrap_or(Tag::Inline));
+            let tag = known.filter(|tag| *tag == Tag::Break);
+            return attributes.is_empty().then_some(tag.unwrap_or(Tag::Inline));
         }
         if !rest.is_empty() && !rest.starts_with([' ', '/']) {
             return None;
