@@ -1,0 +1,77 @@
+//! Tokenizers are loaded with the right special tokens, and their ids are the library's.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use chefgenius::Error;
+use chefgenius::tokenize::load;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+#[test]
+fn the_bundled_one_reads_back_what_it_wrote() {
+    let tokenizer = load(&root().join("python/chefgenius/cookbook")).unwrap();
+    let info = tokenizer.info();
+    assert_eq!((info.pad_id, info.eos_id, info.unk_id), (0, 1, Some(2)));
+    let text = "title: Lemon Rice | ingredients: 1/2 cup rice | 2 lemons | directions: Cook the rice. | Serve.";
+    let ids = tokenizer.encode_batch(&[text, ""]).unwrap();
+    assert!(!ids[0].is_empty() && ids[0].iter().all(|&id| id > 2 && id < info.vocab_size));
+    assert!(ids[1].is_empty(), "no special token is added");
+    assert_eq!(tokenizer.decode(&ids[0]).unwrap(), text);
+}
+
+#[test]
+fn ids_are_the_librarys_and_special_tokens_are_found() {
+    let shared = root().join("../shared/data/tokenizers");
+    if !shared.exists() {
+        println!("skipped: the shared tokenizers are not here");
+        return;
+    }
+    let texts = [
+        "1 1/2 cups flour, sifted | 2 eggs",
+        "Crème brûlée, 180 °C",
+        "  two  spaces ",
+    ];
+    for (name, vocab, eos, pad) in [
+        ("t5", 32_100, 1, 0),
+        ("gpt2", 50_257, 50_256, 50_256),
+        ("mistral", 32_000, 2, 2),
+        ("bert", 28_996, 102, 0),
+    ] {
+        let dir = shared.join(name);
+        let tokenizer = load(&dir).unwrap();
+        let info = tokenizer.info();
+        assert_eq!(
+            (info.vocab_size, info.eos_id, info.pad_id),
+            (vocab, eos, pad),
+            "{name}"
+        );
+        let library = tokenizers::Tokenizer::from_file(dir.join("tokenizer.json")).unwrap();
+        for (text, ids) in texts.iter().zip(tokenizer.encode_batch(&texts).unwrap()) {
+            assert_eq!(
+                ids,
+                library.encode(*text, false).unwrap().get_ids(),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_tokenizer_without_an_end_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokenizer.json");
+    std::fs::write(&path, r#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "<stop>": 1}, "unk_token": "a"}}"#).unwrap();
+    assert!(
+        matches!(load(&path), Err(Error::Tokenizer { reason, .. }) if reason.contains("eos_token"))
+    );
+    let config = dir.path().join("tokenizer_config.json");
+    std::fs::write(&config, r#"{"eos_token": {"content": "<stop>"}}"#).unwrap();
+    assert_eq!(load(&path).unwrap().info().eos_id, 1);
+    std::fs::write(&config, "{").unwrap();
+    assert!(matches!(load(&path), Err(Error::Tokenizer { .. })));
+}
