@@ -7,7 +7,9 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from chefgenius import _core
@@ -82,9 +84,16 @@ class Report:
             f"unknown tokens {100 * self.unknown_share:.3f} %"
         )
         if share < 99 and self.example:
-            written, read = self.example
-            lines.append(f"  warning: this tokenizer loses text; for example\n    written: {written}\n    read:    {read}")
+            written, read = (_around_difference(text, *self.example) for text in self.example)
+            lines.append(f"  warning: this tokenizer loses text: `{written}` comes back as `{read}`")
         return "\n".join(lines)
+
+
+def _around_difference(text: str, written: str, read: str) -> str:
+    """The part of `text`, one of the two, around the place where the two first differ."""
+    pairs = enumerate(zip(written, read, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(len(written), len(read)))
+    return text[max(place - 20, 0) : place + 20]
 
 
 def prepare_store(
@@ -158,6 +167,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"store: {store.path}")
     return 0
 
+
+class _Module(ModuleType):
+    """`chefgenius.prepare` is this module once anything has imported it, and a function all the same."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return import_module("chefgenius.data").prepare(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Module
 
 if __name__ == "__main__":
     sys.exit(main())

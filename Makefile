@@ -1,0 +1,69 @@
+# Every task of the project. `make help` lists them; each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Versions are locked: Cargo.lock for Rust, requirements.lock (with hashes) for Python.
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := target/tools/bin/cargo-deny
+# Arguments for `make train`, e.g. make train ARGS="train.max_steps=200"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-rust test-python test-long lint format bench lock clean
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit("chefgenius needs Python 3.11 or later, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	touch $@
+
+setup: $(VENV)/installed ## make .venv, install the locked dependencies, build the extension in release mode
+	$(BIN)/maturin develop --release --locked --quiet
+
+train: setup ## train; without ARGS on the bundled recipes, in about three minutes
+	$(BIN)/python -m chefgenius.train $(ARGS)
+
+test: test-rust test-python ## every Rust and Python test
+
+test-rust: ## the tests of the core
+	cargo test --locked --quiet
+
+test-python: setup ## the tests of the package
+	$(BIN)/python -m pytest
+
+test-long: setup ## the tests with the big numbers
+	PROPTEST_CASES=20000 cargo test --locked --release --quiet
+	$(BIN)/python -m pytest -m "long or not long"
+
+$(CARGO_DENY):
+	cargo install cargo-deny --locked --quiet --version $(CARGO_DENY_VERSION) --root target/tools
+
+lint: setup $(CARGO_DENY) ## formatting, lints, types, licences and the direction of imports
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet --target-dir target/lint -- -D warnings
+	$(CARGO_DENY) --log-level error check bans licenses sources
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest chefgenius._core
+	$(BIN)/lint-imports
+
+format: setup ## format the code
+	cargo fmt --all
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+
+bench: ## benchmark the core, without Python
+	cargo bench --locked
+
+lock: $(VENV)/installed ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url --no-header \
+		--generate-hashes --upgrade --quiet pyproject.toml -o requirements.lock
+
+clean: ## remove what was built; runs and stores stay
+	rm -rf $(VENV) target python/chefgenius/*.so
