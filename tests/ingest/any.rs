@@ -1,0 +1,74 @@
+//! What holds for all recipes and for all bytes.
+
+use chefgenius::error::Error;
+use chefgenius::recipe::{Content, Recipe};
+use proptest::prelude::*;
+
+use super::{Files, read_all};
+
+fn json_of(recipe: &Recipe) -> String {
+    let text = |text: &String| serde_json::to_string(text).unwrap();
+    let list = |items: &[String]| {
+        format!(
+            "[{}]",
+            items.iter().map(text).collect::<Vec<_>>().join(" ,\n")
+        )
+    };
+    format!(
+        "{{\"ingredients\": {},\n\"title\": {}, \"steps\" : {}}}",
+        list(&recipe.ingredients),
+        text(&recipe.title),
+        list(&recipe.directions)
+    )
+}
+
+fn csv_of(recipe: &Recipe) -> String {
+    let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let list = |items: &[String]| cell(&serde_json::to_string(items).unwrap());
+    let cells = [
+        cell(&recipe.title),
+        list(&recipe.ingredients),
+        list(&recipe.directions),
+    ];
+    cells.join(",")
+}
+
+fn any_recipe() -> impl Strategy<Value = Recipe> {
+    let text = "([a-z\"\\\\,\\[\\]{}\n\r |é\u{2028}]|\\PC){0,8}x";
+    let items = || prop::collection::vec(text, 0..4);
+    (text, items(), items()).prop_map(|(title, ingredients, directions)| Recipe {
+        title,
+        ingredients,
+        directions,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_recipe_comes_out_of_any_format(recipes in prop::collection::vec(any_recipe(), 1..5)) {
+        let files = Files::new();
+        let join = |each: &dyn Fn(&Recipe) -> String, by: &str| recipes.iter().map(each).collect::<Vec<_>>().join(by);
+        let lines = join(&|recipe| json_of(recipe).replace('\n', " "), "\n");
+        let array = format!("[{}]", join(&json_of, ","));
+        let table = format!("title,ingredients,steps\n{}", join(&csv_of, "\n"));
+        for (name, text) in [("a.jsonl", lines), ("a.json", array), ("a.csv", table)] {
+            let given = read_all(&files.write(name, text)).unwrap();
+            let given: Vec<Content> = given.into_iter().map(|(_, read)| read.unwrap().content).collect();
+            let wanted: Vec<Content> = recipes.iter().cloned().map(Content::Recipe).collect();
+            prop_assert_eq!(given, wanted, "{}", name);
+        }
+    }
+
+    #[test]
+    fn no_bytes_break_it(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]{}\",\\\n:".to_vec())], 0..80)) {
+        let files = Files::new();
+        for name in ["a.jsonl", "a.json", "a.csv", "a.jsonl.gz", "a"] {
+            let path = files.write(name, &bytes);
+            if let Err(error) = read_all(&path) {
+                prop_assert!(matches!(error, Error::Source { .. }), "{:?}", error);
+            }
+        }
+    }
+}

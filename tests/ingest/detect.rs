@@ -1,0 +1,114 @@
+//! What a file is, and files that cannot be used.
+
+use std::path::Path;
+
+use chefgenius::error::Error;
+use chefgenius::ingest::{Format, detect};
+
+use super::{Files, JSON, PACKED, error_of, gzip, lemon_rice, read_bytes, xz, zstd};
+
+#[test]
+fn sources_say_what_they_are() {
+    let say = |name: &str, bytes: &[u8]| {
+        detect(&Files::new().write(name, bytes))
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(say("a.jsonl.xz", &xz(b"{}\n{}")), "JSON Lines, xz");
+    assert_eq!(say("a.json.gz", &gzip(b"[]")), "JSON array, gzip");
+    assert_eq!(say("a.csv.zst", &zstd(b"title")), "CSV, zstd");
+    assert_eq!(say("a.csv", b"title"), "CSV");
+    // The bytes tell the compression, whatever the name says.
+    assert_eq!(say("a.jsonl.gz", b"{}\n{}"), "JSON Lines");
+    assert_eq!(say("a.jsonl", &zstd(b"{}\n{}")), "JSON Lines, zstd");
+}
+
+#[test]
+fn a_json_file_is_told_by_its_beginning() {
+    let format =
+        |text: &str| detect(&Files::new().write("a.json", text)).map(|source| source.format);
+    for lines in [
+        "{\"title\": \"a\"}",
+        "{\"title\": 1}\n",
+        "{\"x\": 1}\n{\"x\": 2}",
+        "{broken\n{\"title\": 1}",
+        "{\"title\": \"cut\n{\"title\": 1}",
+        "{\"title\": \"cut",
+    ] {
+        assert_eq!(format(lines).unwrap(), Format::JsonLines, "{lines}");
+    }
+    assert_eq!(format(" \n[").unwrap(), Format::JsonArray);
+    for object in [
+        "{\"id 1\": {\"title\": \"a\"}}",
+        "{\n  \"id 1\": {\"title\": \"a\"}\n}",
+    ] {
+        let message = error_of("a.json", object);
+        assert!(message.contains("it is one JSON object"), "{message}");
+    }
+}
+
+#[test]
+fn packed_files_may_have_many_members() {
+    let line = format!("{JSON}\n");
+    for (extension, _, pack) in PACKED {
+        let twice = [pack(line.as_bytes()), pack(line.as_bytes())].concat();
+        let given = read_bytes(&format!("a.jsonl{extension}"), twice).unwrap();
+        assert_eq!(given, [(1, Ok(lemon_rice())), (2, Ok(lemon_rice()))]);
+    }
+}
+
+#[test]
+fn not_found_error() {
+    let error = detect(Path::new("no/such/file.jsonl")).unwrap_err();
+    assert!(matches!(error, Error::NotFound { what: "source", .. }));
+    assert!(error.to_string().contains("no/such/file.jsonl"));
+}
+
+#[test]
+fn io_error() {
+    // A directory below a file: not "not found", but refused by the system.
+    let files = Files::new();
+    let error = detect(&files.write("a", "x").join("b.jsonl")).unwrap_err();
+    assert!(
+        matches!(error, Error::Io { action: "open", .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn source_errors_of_whole_files() {
+    for (name, bytes, wanted) in [
+        ("a.jsonl", &b""[..], "it is empty"),
+        ("a.json", b"\xef\xbb\xbf \n\r\n", "it is empty"),
+        ("a.csv.gz", &gzip(b""), "it is empty"),
+        (
+            "a.parquet",
+            b"PAR1",
+            "unknown format `.parquet`: supported are JSON Lines (.jsonl, .ndjson)",
+        ),
+        ("a.tar.xz", &xz(b"x"), "unknown format `.tar`"),
+        ("a", b"# Soup", "begins with neither `[` nor `{`"),
+        ("a.jsonl", b"\xff\xfe{\0", "it is UTF-16"),
+        (
+            "a.csv",
+            b"title,steps\na,b\n",
+            "the header has no column `ingredients`",
+        ),
+        (
+            "a.csv",
+            b"input,title\na,b\n",
+            "the header has no column `ingredients`",
+        ),
+        (
+            "a.csv",
+            b"\"title,steps",
+            "bad CSV header: the quote that opens cell 1 never closes",
+        ),
+    ] {
+        let message = error_of(name, bytes);
+        assert!(message.contains(wanted), "{message}");
+    }
+    let directory = Files::new();
+    let error = detect(directory.0.path()).unwrap_err();
+    assert!(matches!(error, Error::Source { .. }) && error.to_string().contains("directory"));
+}

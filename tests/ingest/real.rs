@@ -1,0 +1,69 @@
+//! Real recipes, where they are at hand.
+
+use std::path::{Path, PathBuf};
+
+use chefgenius::ingest::detect;
+use chefgenius::recipe::Record;
+use chefgenius::split::split_key;
+use chefgenius::text::Template;
+
+use super::read_all;
+
+/// The folder with real recipes; `None`, with the reason printed, on a machine without it.
+fn shared() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if !path.is_dir() {
+        eprintln!(
+            "skipped: the real recipes are not here (`{}`)",
+            path.display()
+        );
+        return None;
+    }
+    Some(path)
+}
+
+fn records(path: &Path) -> Vec<Record> {
+    let given = read_all(path).unwrap();
+    given
+        .into_iter()
+        .map(|(line, read)| read.unwrap_or_else(|bad| panic!("line {line}: {}", bad.reason)))
+        .collect()
+}
+
+#[test]
+fn real_files_are_read_whole() {
+    let Some(data) = shared() else { return };
+    for (name, kind, count) in [
+        ("english_21k.jsonl.xz", "JSON Lines, xz", 21_158),
+        ("public_domain_array.json", "JSON array", 405),
+        ("recipenlg_style.csv", "CSV", 1_883),
+        ("old_format.jsonl.xz", "JSON Lines, xz", 1_883),
+    ] {
+        let path = data.join(name);
+        assert_eq!(detect(&path).unwrap().to_string(), kind);
+        assert_eq!(records(&path).len(), count, "{name}");
+    }
+    let error = detect(&data.join("scrapers_dict.json")).unwrap_err();
+    assert!(error.to_string().contains("one JSON object"), "{error}");
+}
+
+#[test]
+fn real_recipes_split_alike_in_every_format() {
+    let Some(data) = shared() else { return };
+    let template = Template::default();
+    let keys = |name: &str| -> Vec<u64> {
+        let records = records(&data.join(name));
+        records
+            .iter()
+            .map(|record| split_key(&template.render(&record.content).body))
+            .collect()
+    };
+    let array = keys("public_domain_array.json");
+    let table = keys("recipenlg_style.csv");
+    let pairs = keys("old_format.jsonl.xz");
+    assert_eq!(array[..], table[..array.len()]);
+    let differing: Vec<usize> = (0..table.len())
+        .filter(|index| table[*index] != pairs[*index])
+        .collect();
+    assert_eq!((table.len(), differing), (pairs.len(), Vec::new()));
+}
