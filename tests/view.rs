@@ -34,7 +34,8 @@ fn a_view_is_what_a_loop_over_the_records_finds() {
         (Split::All, 0.5, 0, Some(0.9)),
     ] {
         let spec = with(|s| {
-            (s.split, s.validation_fraction, s.split_seed, s.min_quality) = (split, fraction, seed, least);
+            (s.split, s.validation_fraction, s.split_seed, s.min_quality) =
+                (split, fraction, seed, least);
         });
         let naive: Vec<usize> = (0..500)
             .filter(|&r| {
@@ -69,7 +70,12 @@ fn a_held_out_source_is_one_side_and_its_bodies_are_nowhere_else() {
         writer.push(&record).unwrap();
     }
     let store = writer.publish(&common::origin(100)).unwrap();
-    let side = |split| view(&store, &with(|s| (s.split, s.validation_sources) = (split, vec!["odd".into()])));
+    let side = |split| {
+        view(
+            &store,
+            &with(|s| (s.split, s.validation_sources) = (split, vec!["odd".into()])),
+        )
+    };
     let (train, validation) = (side(Split::Train), side(Split::Validation));
     assert_eq!(validation, (1..100).step_by(2).collect::<Vec<_>>());
     assert_eq!(train, (2..100).step_by(4).collect::<Vec<_>>());

@@ -5,7 +5,6 @@ The names below are loaded when they are first used, so that commands which need
 
 from __future__ import annotations
 
-import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +41,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """Load one of the names of `__all__`."""
     if name in __all__:
         return getattr(import_module("chefgenius.data"), name)
     raise AttributeError(f"module `chefgenius` has no attribute `{name}`")

@@ -88,7 +88,7 @@ class StoredRecord:
 
 
 class TokenStore:
-    """A token store opened for reading: ids of every record, checked against their checksums on first touch."""
+    """A token store opened for reading: the ids of every record, checked on first touch."""
 
     def __init__(self, core: _core.TokenStore) -> None:
         self._core = core
@@ -145,8 +145,8 @@ class TokenStore:
         return f"TokenStore({str(self.path)!r}, records={len(self):,}, tokens={self.tokens:,})"
 
     def record(self, record_id: int) -> StoredRecord:
-        """The record with this number, from 0. Raises ValueError past the end, StoreError where it is damaged."""
-        return StoredRecord(*self._core.record(record_id))
+        """The record with this number, from 0. Raises ValueError past the end, StoreError where damaged."""
+        return StoredRecord(*self._core.record(_in_range("record_id", record_id, 2**63)))
 
     def verify(self) -> None:
         """Check every byte; raises StoreError at the first damaged block."""
@@ -170,8 +170,9 @@ def prepare(
         sources: JSON Lines, a JSON array or CSV; each may be .gz, .zst or .xz.
         tokenizer: a `tokenizer.json`, or a directory that holds one.
         out: the store's directory; a former store in it stays in use until the new one is whole.
-        prompt_template, target_template: with {title}, {names}, {ingredients}, {directions}, {recipe}.
-        on_error: `fail` at the first bad record, or `skip` up to `max_bad` of them, counted in `out/report.json`.
+        prompt_template: makes the prompt, with {title}, {names}, {ingredients}, {directions}, {recipe}.
+        target_template: makes the target, with the same placeholders.
+        on_error: `fail` at the first bad record, or `skip` up to `max_bad` of them (see `out/report.json`).
         max_bad: the cap of `skip`.
         progress: called with the records read and the records taken over from the former store.
 
@@ -210,9 +211,10 @@ class StepInfo:
 
 
 class Batch(dict[str, Tensor]):
-    """One micro-batch: `input_ids`, `attention_mask` (int64, rows x input length), `labels` (int64, rows x target length).
+    """One micro-batch: a dict of int64 tensors.
 
-    Rows are padded to the longest of the batch: ids with the padding token, the mask with 0, labels with -100. The
+    `input_ids` and `attention_mask` are rows x input length, `labels` are rows x target length. Rows are
+    padded to the longest of the batch: ids with the padding token, the mask with 0, labels with -100. The
     tensors own their memory; the loader never writes them again.
 
     Attributes:
@@ -241,10 +243,11 @@ class Batch(dict[str, Tensor]):
 
 
 class RecipeLoader:
-    """Seeded, resettable batches of a token store. Any batch of any epoch is a function of (store, plan, seed).
+    """Seeded, resettable batches of a token store: a batch is a function of store, plan, seed and place.
 
-    Iterating gives the rest of the current epoch as `Batch`; after its last batch the loader stands at the next epoch,
-    which the next `for` gives. Leaving a `for` and entering again goes on after the last delivered batch.
+    Iterating gives the rest of the current epoch as `Batch`; after its last batch the loader stands at the
+    next epoch, which the next `for` gives. Leaving a `for` and entering again goes on after the last
+    delivered batch.
 
     Args:
         store: a `TokenStore`.
@@ -258,7 +261,8 @@ class RecipeLoader:
         validation_sources: names of sources held out whole, instead of a fraction.
         split_seed: chooses which bodies are held out; not the training seed.
         min_quality: leaves out records with a score below it; records without a score stay.
-        max_input_length, max_target_length: ids of a row at most; longer texts are cut before their end-of-text token.
+        max_input_length: ids of a row at most; a longer text is cut before its end-of-text token.
+        max_target_length: likewise for the labels.
 
     Raises:
         ValueError: an argument out of range, or no record left; the message names the option.
@@ -287,19 +291,24 @@ class RecipeLoader:
             "rank": rank,
             "world_size": world_size,
             "micro_batches_per_step": micro_batches_per_step,
-            "prefetch": prefetch,
             "max_input_length": max_input_length,
             "max_target_length": max_target_length,
         }
         for name, value in numbers.items():
             _in_range(name, value, 2**32)
+        _in_range("prefetch", prefetch, 2**16)
         _in_range("seed", seed, 2**64)
         _in_range("split_seed", split_seed, 2**64)
+        if isinstance(validation_sources, str | Path):
+            raise ValueError(
+                f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list of names"
+            )
         self.store = store
         self._core = _core.Loader(
             store._core,
             seed=seed,
             split=split,
+            prefetch=prefetch,
             validation_fraction=validation_fraction,
             validation_sources=[str(source) for source in validation_sources],
             split_seed=split_seed,
@@ -365,19 +374,21 @@ class RecipeLoader:
 
     def view_record_ids(self, n: int) -> Ids:
         """The first `n` records that this loader sees, in the order of the store (int64 array)."""
-        return self._core.first_records(n)
+        return self._core.first_records(_in_range("n", n, 2**63))
 
     def step_info(self, epoch: int, step: int) -> StepInfo:
         """What optimizer step `step` of `epoch` holds over all ranks."""
-        return StepInfo(*self._core.step_info(_in_range("epoch", epoch, 2**63), _in_range("step", step, 2**63)))
+        epoch, step = _in_range("epoch", epoch, 2**63), _in_range("step", step, 2**63)
+        return StepInfo(*self._core.step_info(epoch, step))
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader stands after the last delivered batch, with all that must be the same to go on there.
+        """Where the loader stands after the last delivered batch, and what must be the same to go on there.
 
         A dict of JSON values, at most 512 bytes of JSON:
 
-            {"schema": "chefgenius.loader/1", "order": 1, "seed": 42, "epoch": 0, "index": 17, "store": "b3:...",
-             "tokenizer": "b3:...", "plan": "b3:...", "tombstones": "", "witness": "x3:..."}
+            {"schema": "chefgenius.loader/1", "order": 1, "seed": 42, "epoch": 0, "index": 17,
+             "store": "b3:...", "tokenizer": "b3:...", "plan": "b3:...", "tombstones": "",
+             "witness": "x3:..."}
         """
         state: dict[str, Any] = json.loads(self._core.state())
         return state
@@ -389,6 +400,8 @@ class RecipeLoader:
             StateMismatchError: data, tokenizer, plan, seed or order differ; the message says which.
             ValueError: `state` is none of a loader's.
         """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"bad loader state: `{state!r:.40}` is no dict: pass what `state_dict()` gave")
         self._core.restore(json.dumps(dict(state), separators=(",", ":")))
 
     def close(self) -> None:

@@ -107,11 +107,13 @@ def prepare_store(
     max_bad: int = 1000,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[_core.TokenStore, Report]:
-    """Build the store as `chefgenius.prepare` does; return the core's store and the report, without importing torch."""
+    """What `chefgenius.prepare` does, without importing torch: the core's store and the report."""
     if isinstance(sources, str | Path):
         raise ValueError(f"bad value for `sources`: `{sources}` is one path: pass a list of paths")
     if on_error not in ("fail", "skip"):
         raise ValueError(f"bad value for `on_error`: `{on_error}` is neither `fail` nor `skip`")
+    if not 0 <= max_bad < 2**63:
+        raise ValueError(f"bad value for `max_bad`: `{max_bad}` is no number of records")
     store, report = _core.prepare(
         [str(source) for source in sources],
         tokenizer=str(tokenizer),
@@ -129,17 +131,20 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m chefgenius.prepare",
         description="Turn recipes into a token store. A second call with nothing changed does nothing.",
-        epilog="example: python -m chefgenius.prepare recipes.jsonl.xz --tokenizer t5/tokenizer.json --out stores/mine",
+        epilog="example: python -m chefgenius.prepare recipes.jsonl.xz --tokenizer t5 --out stores/mine",
     )
-    parser.add_argument("sources", nargs="+", help="JSON Lines, a JSON array or CSV; each may be .gz, .zst or .xz")
+    parser.add_argument("sources", nargs="+", help="JSON Lines, JSON array or CSV; .gz, .zst, .xz of them")
     parser.add_argument("--tokenizer", required=True, help="a tokenizer.json, or a directory that holds one")
     parser.add_argument("--out", required=True, help="the directory of the store")
     parser.add_argument("--prompt-template", default=DEFAULT_PROMPT, help="default: %(default)s")
     parser.add_argument("--target-template", default=DEFAULT_TARGET, help="default: %(default)s")
     parser.add_argument(
-        "--on-error", choices=["fail", "skip"], default="fail", help="stop at a bad record, or count and leave it out"
+        "--on-error",
+        choices=["fail", "skip"],
+        default="fail",
+        help="stop at a bad record, or count it and leave it out (default: %(default)s)",
     )
-    parser.add_argument("--max-bad", type=int, default=1000, help="bad records that `skip` allows (default: %(default)s)")
+    parser.add_argument("--max-bad", type=int, default=1000, help="what `skip` allows (default: %(default)s)")
     return parser
 
 
@@ -157,7 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\ninterrupted: the former store, if there was one, is still in use", file=sys.stderr)
         return 130
     except (ChefGeniusError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        place = (
+            f"`{error.filename}`: {error.strerror}"
+            if isinstance(error, OSError) and error.filename
+            else error
+        )
+        print(f"error: {place}", file=sys.stderr)
         return 74 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) else 2
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
