@@ -1,0 +1,204 @@
+"""What a run remembers between two steps, and how it is named in state.json.
+
+Every component with memory registers under a name; a checkpoint holds one section per name, a resume wants
+exactly the same names back. Nothing here imports torch.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol, runtime_checkable
+
+State = dict[str, Any]
+"""JSON values only: what `json.loads(json.dumps(state))` gives back unchanged."""
+
+
+class RunError(Exception):
+    """An end of the run that is no defect of the program; `exit_code` is what the process returns."""
+
+    exit_code = 1
+
+
+class ResumeError(RunError):
+    """A saved run that cannot be gone on with. The message names what differs and what would allow it."""
+
+    exit_code = 3
+
+
+class DivergedError(RunError):
+    """The loss or the gradient is not a finite number; the last boundary is saved."""
+
+    exit_code = 4
+
+
+class StopRequested(RunError):
+    """SIGTERM or SIGINT; the last boundary is saved, and the same command goes on from there."""
+
+    exit_code = 75
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A component whose memory is part of a boundary."""
+
+    def state_dict(self) -> State:
+        """The section: JSON values, apart from the component, so that it may change afterwards."""
+        ...
+
+    def load_state_dict(self, state: State, /) -> None:
+        """Take a saved section. KeyError, TypeError and ValueError mean that it does not fit."""
+        ...
+
+
+class Registry:
+    """The named components of a run; their states together are the sections of state.json."""
+
+    def __init__(self) -> None:
+        self._components: dict[str, Stateful] = {}
+
+    def register(self, name: str, component: Stateful) -> None:
+        """Adds a component under a name of its own. Raises ValueError for a name that is taken."""
+        if name in self._components:
+            raise ValueError(f"state section `{name}` is registered already: choose another name")
+        self._components[name] = component
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the sections, in the order of registration."""
+        return tuple(self._components)
+
+    def state_dict(self) -> dict[str, State]:
+        """One section per component, in the order of registration."""
+        return {name: component.state_dict() for name, component in self._components.items()}
+
+    def load_state_dict(self, sections: dict[str, State]) -> None:
+        """Gives every component its section.
+
+        Raises ResumeError when a section is missing or nobody's, or unfit.
+        """
+        missing = sorted(set(self._components) - set(sections))
+        unknown = sorted(set(sections) - set(self._components))
+        if missing or unknown:
+            told = [f"without section `{name}`" for name in missing]
+            told += [f"with section `{name}`, which nothing here reads" for name in unknown]
+            raise ResumeError(
+                f"the saved state is {', '.join(told)}: go on with the version of chefgenius that wrote it"
+            )
+        for name, component in self._components.items():
+            try:
+                component.load_state_dict(sections[name])
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise ResumeError(
+                    f"section `{name}` of the saved state does not fit: {type(error).__name__}: {error}: "
+                    "go on with the version of chefgenius that wrote it"
+                ) from error
+
+
+@dataclass
+class Progress:
+    """How far the run is: the counters of the last boundary. Steps, epochs and indices count from 0."""
+
+    step: int = 0
+    """optimizer steps taken"""
+    epoch: int = 0
+    """epoch of the next micro-batch"""
+    index: int = 0
+    """number of the next micro-batch in its epoch, over all ranks"""
+    samples: int = 0
+    """records seen, repeats counted"""
+    input_tokens: int = 0
+    target_tokens: int = 0
+
+    def state_dict(self) -> State:
+        """The section."""
+        return asdict(self)
+
+    def load_state_dict(self, state: State) -> None:
+        """Take a saved section."""
+        _fill(self, state)
+
+
+@dataclass
+class Losses:
+    """Mean training loss by target token of every finished epoch, and the sums of the one that goes on."""
+
+    epochs: list[float] = field(default_factory=list)
+    loss_sum: float = 0.0
+    target_tokens: int = 0
+
+    def add(self, loss_sum: float, target_tokens: int) -> None:
+        """Count one step."""
+        self.loss_sum += loss_sum
+        self.target_tokens += target_tokens
+
+    def end_epoch(self) -> None:
+        """Close the epoch that goes on."""
+        self.epochs.append(self.loss_sum / self.target_tokens)
+        self.loss_sum, self.target_tokens = 0.0, 0
+
+    def state_dict(self) -> State:
+        """The section."""
+        return {**asdict(self), "epochs": list(self.epochs)}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take a saved section."""
+        _fill(self, state)
+
+
+@dataclass
+class Best:
+    """The lowest validation loss so far and the step it belongs to; None before the first evaluation."""
+
+    validation_loss: float | None = None
+    step: int | None = None
+
+    def offer(self, validation_loss: float, step: int) -> bool:
+        """Takes a new evaluation; True when it is the best so far. Ties go to the earlier step."""
+        if self.validation_loss is not None and validation_loss >= self.validation_loss:
+            return False
+        self.validation_loss, self.step = validation_loss, step
+        return True
+
+    def state_dict(self) -> State:
+        """The section."""
+        return asdict(self)
+
+    def load_state_dict(self, state: State) -> None:
+        """Take a saved section."""
+        _fill(self, state)
+
+
+@dataclass
+class Pending:
+    """What is still to be done at the boundary before the next step: `eval`, `samples`, both or nothing."""
+
+    work: tuple[str, ...] = ()
+
+    def state_dict(self) -> State:
+        """The section."""
+        return {"work": list(self.work)}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take a saved section."""
+        self.work = tuple(state["work"])
+
+
+@dataclass
+class Derived:
+    """A section that is written for `resume` and `checkpoint` to compare; loading it changes nothing."""
+
+    make: Callable[[], State]
+
+    def state_dict(self) -> State:
+        """The section."""
+        return self.make()
+
+    def load_state_dict(self, state: State) -> None:
+        """Nothing to do: what must be equal was compared before any component was touched."""
+
+
+def _fill(component: Any, state: State) -> None:
+    """Sets the fields of a dataclass from a section that has exactly these. Raises KeyError or TypeError."""
+    for one in fields(component):
+        setattr(component, one.name, state[one.name])
+    if extra := set(state) - {one.name for one in fields(component)}:
+        raise TypeError(f"unknown fields {sorted(extra)}")
