@@ -1,0 +1,78 @@
+"""Where and in which arithmetic torch works: device, threads, precision, determinism.
+
+Everything chosen here decides bits, so it is chosen by fixed rules, never by timing, and `facts` writes it
+down for the comparison that a resume makes.
+"""
+
+import os
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+import transformers
+
+from chefgenius.config import ConfigError
+
+SMALL_MODEL = 30_000_000
+"""Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """The device of the run; CUDA is started here.
+
+    Raises ConfigError when `cuda` is asked for and not there.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "`train.device`: no CUDA device is available: set `train.device=cpu`, or look at the driver"
+        )
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.init()  # type: ignore[no-untyped-call]
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def choose_threads(wanted: int | Literal["auto"], parameters: int) -> int:
+    """Threads of one torch operation: as told, else 1 up to `SMALL_MODEL` parameters, above it all cores."""
+    if wanted != "auto":
+        return wanted
+    return 1 if parameters <= SMALL_MODEL else len(os.sched_getaffinity(0))
+
+
+def is_strict(wanted: Literal["auto", "strict", "fast"], device: torch.device) -> bool:
+    """Whether two runs must be bit-identical: as told, else on a CPU only."""
+    return wanted == "strict" or (wanted == "auto" and device.type == "cpu")
+
+
+def prepare_environment(determinism: Literal["auto", "strict", "fast"]) -> None:
+    """What must stand before CUDA starts: cuBLAS repeats its sums only with a workspace of a fixed size."""
+    if determinism == "strict":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def set_arithmetic(threads: int, *, strict: bool) -> None:
+    """Fixes the threads of this process; when `strict`, operations that do not repeat raise RuntimeError."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(strict)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+
+
+def autocast(device: torch.device, precision: Literal["float32", "bf16"]) -> AbstractContextManager[None]:
+    """The context of a forward pass: bfloat16 where it is safe, over float32 parameters, or float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def facts(device: torch.device, threads: int, *, strict: bool) -> dict[str, str | int | bool]:
+    """What the bits of a run depend on besides its configuration and data."""
+    kind = torch.backends.cpu.get_cpu_capability()
+    if device.type == "cuda":
+        kind = torch.cuda.get_device_name(device)
+    return {
+        "threads": threads,
+        "strict": strict,
+        "device": f"{device.type} ({kind})",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "world_size": 1,
+    }

@@ -1,0 +1,213 @@
+"""The model and its loss.
+
+1. `build_model` makes it from a directory, a hub name or a configuration: float32 parameters, checked against
+   the tokenizer's vocabulary.
+2. `token_loss` runs one micro-batch and returns the *sum* of its token losses, computed outside the model:
+   only the sum over a whole step, divided by that step's target tokens, gives accumulation the gradient of
+   one large batch.
+"""
+
+import copy
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedConfig, PreTrainedModel
+
+from chefgenius.compute import autocast
+from chefgenius.config import ConfigError, ModelConfig
+from chefgenius.generators import isolated
+
+IGNORED = -100
+"""label of a position that does not count"""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a model must agree on with the tokenizer of its data."""
+
+    size: int
+    pad_token_id: int
+    eos_token_id: int
+
+
+def build_model(
+    settings: ModelConfig, vocabulary: Vocabulary, seed: int, *, saved: Path | None = None
+) -> PreTrainedModel:
+    """The model of a run on the CPU, all parameters float32, in training mode.
+
+    New weights depend on `seed` alone. With `saved`, the directory of a verified checkpoint whose weights
+    will be loaded next, a pretrained model is only built from that checkpoint's configuration. Raises
+    ConfigError when the model cannot be used, FileNotFoundError when its directory is not there.
+    """
+    name = settings.name_or_path
+    if name is None:
+        model = _new(_configuration(settings.config or {}, vocabulary), seed)
+    elif saved is not None:
+        model = _new(AutoConfig.from_pretrained(saved, local_files_only=True), seed)
+    else:
+        model = _pretrained(name)
+    _check(model, vocabulary, name or "model.config")
+    model.train()
+    return model
+
+
+def is_local(name_or_path: str | None) -> bool:
+    """Whether the name means something on this machine, so that no network is needed."""
+    return name_or_path is None or Path(name_or_path).exists() or name_or_path.startswith(("/", ".", "~"))
+
+
+def shift_right(labels: Tensor, start: int, pad: int) -> Tensor:
+    """Decoder inputs [batch, length] int64: labels a place later, `start` first, ignored places as `pad`."""
+    shifted = labels.new_empty(labels.shape)
+    shifted[:, 0] = start
+    shifted[:, 1:] = labels[:, :-1]
+    return shifted.masked_fill_(shifted == IGNORED, pad)
+
+
+def token_loss(
+    model: PreTrainedModel, batch: dict[str, Tensor], precision: Literal["float32", "bf16"]
+) -> Tensor:
+    """Sum of the cross-entropies of a micro-batch's target tokens: a float32 scalar on the model's device.
+
+    `input_ids`, `attention_mask` [batch, source] and `labels` [batch, target], int64, may lie on the CPU.
+    """
+    device = model.device
+    ids, mask, labels = (
+        batch[name].to(device, non_blocking=True) for name in ("input_ids", "attention_mask", "labels")
+    )
+    with autocast(device, precision):
+        logits: Tensor = model(
+            input_ids=ids,
+            attention_mask=mask,
+            decoder_input_ids=shift_right(
+                labels, model.config.decoder_start_token_id, model.config.pad_token_id
+            ),
+            use_cache=False,
+        ).logits
+    # [batch, target, vocabulary] -> [batch * target, vocabulary]
+    return functional.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+
+
+def named_tensors(model: PreTrainedModel) -> dict[str, Tensor]:
+    """Parameters and persistent buffers by name, tied ones once: what `from_pretrained` reads."""
+    persistent = model.state_dict().keys()
+    buffers = {name: buffer for name, buffer in model.named_buffers() if name in persistent}
+    return {**dict(model.named_parameters()), **buffers}
+
+
+def describing_files(model: PreTrainedModel) -> dict[str, bytes]:
+    """config.json and generation_config.json as `save_pretrained` would write them."""
+    configuration = copy.deepcopy(model.config)
+    configuration.architectures = [type(model).__name__]
+    configuration.dtype = "float32"
+    files = {"config.json": configuration.to_json_string().encode()}
+    if model.generation_config is not None:
+        files["generation_config.json"] = model.generation_config.to_json_string().encode()
+    return files
+
+
+def count_parameters(model: PreTrainedModel) -> int:
+    """Number of parameters, tied ones once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _configuration(values: dict[str, Any], vocabulary: Vocabulary) -> PreTrainedConfig:
+    """The configuration of a new model; what belongs to the tokenizer is filled in from it."""
+    values = dict(values)
+    kind = values.pop("model_type", None)
+    if not isinstance(kind, str):
+        raise ConfigError("`model.config.model_type`: is needed, such as `t5`")
+    try:
+        known = AutoConfig.for_model(kind)
+    except ValueError:
+        raise ConfigError(f"`model.config.model_type`: transformers has no `{kind}`: try `t5`") from None
+    names = {*known.to_dict(), *known.attribute_map}
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            advice = (
+                f"did you mean `{near[0]}`?" if near else f"see the configuration of `{kind}` in transformers"
+            )
+            raise ConfigError(f"unknown key `model.config.{name}`: {advice}")
+    filled = {
+        "vocab_size": vocabulary.size,
+        "pad_token_id": vocabulary.pad_token_id,
+        "eos_token_id": vocabulary.eos_token_id,
+        "decoder_start_token_id": vocabulary.pad_token_id,
+    }
+    try:
+        return AutoConfig.for_model(kind, **{**filled, **values})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"`model.config`: {' '.join(str(error).split())}: mend the value") from None
+
+
+def _new(configuration: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    _refuse_causal(configuration)
+    with isolated(seed, "weights", 0, 0):
+        model: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(  # type: ignore[no-untyped-call]
+            configuration, dtype=torch.float32
+        )
+    return model
+
+
+def _pretrained(name: str) -> PreTrainedModel:
+    local = is_local(name)
+    place = str(Path(name).expanduser()) if local else name
+    if local and not Path(place).is_dir():
+        raise FileNotFoundError(f"no such directory: `{place}`: check the path in `model.name_or_path`")
+    try:
+        configuration = AutoConfig.from_pretrained(place, local_files_only=local)
+        _refuse_causal(configuration)
+        model, report = AutoModelForSeq2SeqLM.from_pretrained(
+            place, config=configuration, dtype=torch.float32, local_files_only=local, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"`model.name_or_path`: cannot load `{name}`: {' '.join(str(error).split())}: "
+            "give a directory written by `save_pretrained` or the name of a model on the hub"
+        ) from None
+    if missing := sorted(report["missing_keys"]):
+        raise ConfigError(
+            f"`model.name_or_path`: `{name}` lacks {len(missing)} weights, such as `{missing[0]}`: "
+            "they would start at random; give a complete checkpoint"
+        )
+    complete: PreTrainedModel = model
+    return complete
+
+
+def _refuse_causal(configuration: PreTrainedConfig) -> None:
+    if not configuration.is_encoder_decoder:
+        raise ConfigError(
+            f"the model is of the kind `{configuration.model_type}`, which is no encoder-decoder: "
+            "use a model such as T5 or BART"
+        )
+
+
+def _check(model: PreTrainedModel, vocabulary: Vocabulary, place: str) -> None:
+    """The model's vocabulary must hold the tokenizer's, and their special tokens must be the same."""
+    rows = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
+    if rows < vocabulary.size:
+        raise ConfigError(
+            f"`{place}`: the model has {rows} embeddings, the tokenizer {vocabulary.size} tokens: "
+            "use the tokenizer of this model in `data.tokenizer`"
+        )
+    for name in ("pad_token_id", "eos_token_id"):
+        own, theirs = getattr(model.config, name), getattr(vocabulary, name)
+        if own != theirs:
+            raise ConfigError(
+                f"`{place}`: `{name}` is {own} in the model, {theirs} in the tokenizer: "
+                "use the tokenizer of this model in `data.tokenizer`"
+            )
+    if model.config.decoder_start_token_id is None:
+        raise ConfigError(
+            f"`{place}`: the model's configuration has no `decoder_start_token_id`: add it there"
+        )
