@@ -1,0 +1,186 @@
+"""Files that are whole or not there: durable writing, and the manifest that makes a directory trustworthy.
+
+1. `write_file` writes, hashes and fsyncs one file and returns its `Entry`.
+2. `seal` writes manifest.json last: size and BLAKE3 of every other file, then its own checksum.
+3. `publish` makes a finished directory appear by one rename.
+4. `verify` trusts nothing before every byte was read and matched.
+
+Nothing here imports torch.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import blake3
+
+SCHEMA = "chefgenius.checkpoint/1"
+NAME = "manifest.json"
+
+
+class DamagedError(Exception):
+    """A directory that must not be used; the message is the reason, without the path of the directory."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the manifest says of one file."""
+
+    size: int
+    """bytes"""
+    blake3: str
+    """64 hexadecimal digits"""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of a verified directory."""
+
+    step: int
+    fingerprints: dict[str, str]
+    files: dict[str, Entry]
+
+
+def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> Entry:
+    """Writes a new file, hashing on the way, and fsyncs it.
+
+    Raises OSError with its name, also when it exists.
+    """
+    hasher = blake3.blake3()
+    size = 0
+    with named_errors(path), open(path, "xb", buffering=0) as file:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            hasher.update(view)
+            size += view.nbytes
+            while view.nbytes:
+                view = view[file.write(view) or 0 :]
+        os.fsync(file.fileno())
+    return Entry(size, hasher.hexdigest())
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Gives an OSError of a write or fsync, which does not know its file, the name of it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def to_json(value: Any) -> bytes:
+    """The one spelling of a JSON file here: UTF-8, two spaces, a line end; no NaN."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def seal(directory: Path, step: int, fingerprints: dict[str, str], files: dict[str, Entry]) -> None:
+    """Writes manifest.json, the last file of a directory, and fsyncs both."""
+    write_file(directory / NAME, [_render(Manifest(step, fingerprints, files))])
+    fsync_directory(directory)
+
+
+def publish(directory: Path, name: Path) -> None:
+    """Renames a sealed directory to its final name on the same file system and fsyncs the parent."""
+    os.rename(directory, name)
+    fsync_directory(name.parent)
+
+
+def fsync_directory(path: Path) -> None:
+    """Makes the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Gives a small file new contents, all or nothing: a neighbour, fsync, rename, fsync of the directory."""
+    neighbour = path.with_name(f".{path.name}.new")
+    neighbour.unlink(missing_ok=True)
+    write_file(neighbour, [data])
+    publish(neighbour, path)
+
+
+def verify(directory: Path) -> Manifest:
+    """Reads every byte of a checkpoint directory and compares it with its manifest.
+
+    Raises DamagedError with the reason: a file that is missing, cut, changed, unreadable, unknown or no plain
+    file, or a manifest that is not exactly what `seal` writes.
+    """
+    try:
+        names = _plain_files(directory)
+        if NAME not in names:
+            raise DamagedError(f"`{NAME}` is missing")
+        manifest = _parse((directory / NAME).read_bytes())
+        listed = {*manifest.files, NAME}
+        if missing := sorted(listed - names):
+            raise DamagedError(f"`{missing[0]}` is missing")
+        if unknown := sorted(names - listed):
+            raise DamagedError(f"`{unknown[0]}` does not belong to it")
+        for name, entry in manifest.files.items():
+            size = (directory / name).stat().st_size
+            if size != entry.size:
+                raise DamagedError(f"`{name}` has {size} bytes instead of {entry.size}")
+        for name, entry in manifest.files.items():
+            if hash_file(directory / name) != entry.blake3:
+                raise DamagedError(f"the checksum of `{name}` does not match")
+    except OSError as error:
+        raise DamagedError(f"cannot read it: {error}") from error
+    return manifest
+
+
+def hash_file(path: Path) -> str:
+    """BLAKE3 of a file, 64 hexadecimal digits."""
+    return blake3.blake3().update_mmap(path).hexdigest()
+
+
+def _plain_files(directory: Path) -> set[str]:
+    if not stat.S_ISDIR(os.lstat(directory).st_mode):
+        raise DamagedError("it is no directory")
+    names = set()
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if not entry.is_file(follow_symlinks=False):
+                raise DamagedError(f"`{entry.name}` is no plain file")
+            names.add(entry.name)
+    return names
+
+
+def _render(manifest: Manifest) -> bytes:
+    body = {
+        "schema": SCHEMA,
+        "step": manifest.step,
+        "fingerprints": manifest.fingerprints,
+        "files": {
+            name: {"size": entry.size, "blake3": entry.blake3}
+            for name, entry in sorted(manifest.files.items())
+        },
+    }
+    return to_json({**body, "checksum": blake3.blake3(to_json(body)).hexdigest()})
+
+
+def _parse(data: bytes) -> Manifest:
+    """The manifest in `data`, which must be spelled exactly as `_render` spells it, checksum included."""
+    try:
+        value = json.loads(data)
+        if value["schema"] != SCHEMA:
+            raise DamagedError(f"`{NAME}` has the schema `{value['schema']}` instead of `{SCHEMA}`")
+        files = {name: Entry(int(one["size"]), str(one["blake3"])) for name, one in value["files"].items()}
+        fingerprints = {str(name): str(one) for name, one in value["fingerprints"].items()}
+        manifest = Manifest(int(value["step"]), fingerprints, files)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError(f"`{NAME}` cannot be read: {type(error).__name__}: {error}") from error
+    for name in manifest.files:
+        if name in ("", ".", "..", NAME) or "/" in name or "\0" in name:
+            raise DamagedError(f"`{NAME}` names a file `{name}` outside the directory")
+    if _render(manifest) != data:
+        raise DamagedError(f"`{NAME}` does not match its own checksum")
+    return manifest

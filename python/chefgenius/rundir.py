@@ -1,0 +1,119 @@
+"""The directory of a run: who may write in it, and what stands in it.
+
+    runs/NAME/
+      .lock  config.yaml  run.json  metrics.jsonl  timing.jsonl  samples.jsonl  loss.png
+      checkpoints/
+        step-00001200/          whole, by its manifest
+        corrupt-step-00000900/  set aside, with the reason in reason.txt
+        .tmp-...  .trash-...    left by a killed writer; removed at the next start
+
+Nothing here imports torch.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Self
+
+from chefgenius.manifest import DamagedError, Manifest, fsync_directory, publish, verify
+from chefgenius.state import ResumeError
+
+_STEP = re.compile(r"step-(\d{8,})")
+
+
+class RunDirectory:
+    """Names and lists what belongs to a run. Everything but `lock` and `clean` works without the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self._lock: int | None = None
+
+    def lock(self) -> Self:
+        """Makes the directory and keeps other trainers out of it until `close` or the end of the process.
+
+        Raises ResumeError when another process holds it, OSError when it cannot be made.
+        """
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise ResumeError(
+                f"run directory `{self.path}` is in use by process {owner}: "
+                "wait for it, or choose another `run_dir`"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._lock = descriptor
+        return self
+
+    def close(self) -> None:
+        """Lets others in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def clean(self) -> list[str]:
+        """Removes what a killed writer left behind; returns the names."""
+        left = [path for path in self.checkpoints.glob(".*") if path.name.startswith((".tmp-", ".trash-"))]
+        for path in left:
+            remove_tree(path)
+        return sorted(path.name for path in left)
+
+    def step_path(self, step: int) -> Path:
+        """Where the checkpoint of a step stands, or would."""
+        return self.checkpoints / f"step-{step:08d}"
+
+    def steps(self) -> list[int]:
+        """Steps of the published checkpoints, good or not, newest first."""
+        if not self.checkpoints.is_dir():
+            return []
+        found = [_STEP.fullmatch(path.name) for path in self.checkpoints.iterdir()]
+        return sorted((int(match[1]) for match in found if match), reverse=True)
+
+    def set_aside(self) -> list[Path]:
+        """The checkpoints that were found damaged."""
+        return sorted(self.checkpoints.glob("corrupt-step-*")) if self.checkpoints.is_dir() else []
+
+    def verify(self, step: int) -> Manifest:
+        """Every byte of one checkpoint against its manifest. Raises DamagedError."""
+        manifest = verify(self.step_path(step))
+        if manifest.step != step:
+            raise DamagedError(f"it holds step {manifest.step}")
+        return manifest
+
+    def reject(self, step: int, reason: str) -> Path:
+        """Renames a damaged checkpoint to `corrupt-...` and writes the reason beside its files."""
+        source = self.step_path(step)
+        target = source.with_name(f"corrupt-{source.name}")
+        number = 2
+        while os.path.lexists(target):
+            target = source.with_name(f"corrupt-{source.name}-{number}")
+            number += 1
+        publish(source, target)
+        told = target / "reason.txt"
+        if target.is_symlink() or not target.is_dir():
+            told = target.with_name(f"{target.name}.reason.txt")
+        told.write_text(f"{reason}\n", encoding="utf-8")
+        return target
+
+    def delete(self, step: int) -> None:
+        """Removes a checkpoint: by one rename it stops being one, then its files go."""
+        trash = self.checkpoints / f".trash-{self.step_path(step).name}"
+        remove_tree(trash)
+        os.rename(self.step_path(step), trash)
+        fsync_directory(self.checkpoints)
+        remove_tree(trash)
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a directory, a file or a link, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
