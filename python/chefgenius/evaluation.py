@@ -1,0 +1,207 @@
+"""How good the model is on the records held out.
+
+1. `Evaluator.loss`: mean loss by target token over the validation view.
+2. `Evaluator.generate`: recipes for the first prompts of the view, greedily, so that they depend on the
+   weights alone.
+3. `judge`: does the text parse as a recipe, and does it list the ingredients it was asked for?
+
+Torch's generators are isolated by domains of their own, so looking at a run never changes it (law 2).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
+
+from chefgenius.compute import autocast
+from chefgenius.config import EvalConfig
+from chefgenius.data import Recipe, RecipeLoader, TokenStore, ingredient_name
+from chefgenius.generators import isolated
+from chefgenius.model import token_loss
+from chefgenius.state import State
+from chefgenius.tokenizer import TextDecoder
+
+ROWS = 64
+"""prompts that are generated together"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One generated recipe."""
+
+    record_id: int
+    prompt: str
+    reference: str
+    """the held-out target"""
+    text: str
+    """what the model wrote"""
+    parsed: bool
+    """whether the text is a recipe: title, ingredients and directions, in this order"""
+    asked: int
+    """ingredients of the reference recipe, by name"""
+    found: int
+    """how many of them stand in the generated list"""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one boundary; shares are in [0, 1], None where nothing was generated or asked for."""
+
+    step: int
+    epoch: int
+    validation_loss: float
+    """mean by target token, nats"""
+    validation_tokens: int
+    prompts: int
+    parsed: float | None
+    ingredients_found: float | None
+
+
+@dataclass
+class History:
+    """The first and the last evaluation of a run; the section `evaluation` of state.json."""
+
+    first: Evaluation | None = None
+    last: Evaluation | None = None
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Take the next evaluation."""
+        self.first = self.first or evaluation
+        self.last = evaluation
+
+    def state_dict(self) -> State:
+        """The section."""
+        return {
+            name: None if one is None else asdict(one)
+            for name, one in (("first", self.first), ("last", self.last))
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Take a saved section."""
+        self.first, self.last = (
+            None if state[name] is None else Evaluation(**state[name]) for name in ("first", "last")
+        )
+
+
+@dataclass
+class Evaluator:
+    """Evaluates one model on one validation view."""
+
+    model: PreTrainedModel
+    loader: RecipeLoader
+    """batches of the validation view; its seed is no business of the run's"""
+    store: TokenStore
+    decoder: TextDecoder
+    settings: EvalConfig
+    precision: Literal["float32", "bf16"]
+    max_input_length: int
+    seed: int
+    check: Callable[[], None] = field(default=lambda: None)
+    """called between batches and between generated tokens; may raise to end the evaluation"""
+
+    def evaluate(self, step: int, epoch: int, prompts: int) -> tuple[Evaluation, list[Sample]]:
+        """Loss over the view, and recipes for its first `prompts` prompts.
+
+        Leaves the model in training mode.
+        """
+        self.model.eval()  # type: ignore[no-untyped-call]
+        try:
+            with torch.no_grad():
+                loss, tokens = self.loss(step)
+                samples = self.generate(step, prompts)
+        finally:
+            self.model.train()
+        asked = sum(sample.asked for sample in samples)
+        evaluation = Evaluation(
+            step=step,
+            epoch=epoch,
+            validation_loss=loss,
+            validation_tokens=tokens,
+            prompts=len(samples),
+            parsed=sum(sample.parsed for sample in samples) / len(samples) if samples else None,
+            ingredients_found=sum(sample.found for sample in samples) / asked if asked else None,
+        )
+        return evaluation, samples
+
+    def loss(self, step: int) -> tuple[float, int]:
+        """Mean loss by target token and the number of these tokens, over the view or `max_batches` of it."""
+        batches = self.loader.micro_batches
+        if self.settings.max_batches is not None:
+            batches = min(batches, self.settings.max_batches)
+        total, tokens = 0.0, 0
+        for index in range(batches):
+            self.check()
+            batch = self.loader.batch_at(0, index)
+            with isolated(self.seed, "evaluation", step, index):
+                total += token_loss(self.model, batch, self.precision).item()
+            tokens += int((batch["labels"] >= 0).sum())
+        return total / tokens, tokens
+
+    def generate(self, step: int, prompts: int) -> list[Sample]:
+        """Recipes for the first prompts of the view, in the order of the store."""
+        records = [int(record) for record in self.loader.view_record_ids(prompts)] if prompts else []
+        samples: list[Sample] = []
+        for start in range(0, len(records), ROWS):
+            rows = records[start : start + ROWS]
+            with isolated(self.seed, "samples", step, start // ROWS):
+                texts = self._write([self._prompt_ids(record) for record in rows])
+            samples += [self._sample(record, text) for record, text in zip(rows, texts, strict=True)]
+        return samples
+
+    def _prompt_ids(self, record: int) -> list[int]:
+        ids = self.store.record(record).prompt_ids[: self.max_input_length - 1]
+        return [*map(int, ids), self.store.eos_token_id]
+
+    def _write(self, prompts: Sequence[Sequence[int]]) -> list[str]:
+        """Greedy texts for prompts of token ids."""
+        device, width = self.model.device, max(map(len, prompts))
+        pad = self.store.pad_token_id
+        ids = torch.tensor([[*prompt, *[pad] * (width - len(prompt))] for prompt in prompts], device=device)
+        mask = torch.tensor([[1] * len(one) + [0] * (width - len(one)) for one in prompts], device=device)
+        with autocast(device, self.precision):
+            written: Tensor = self.model.generate(  # type: ignore[operator]
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=self.settings.max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                stopping_criteria=StoppingCriteriaList([_Check(self.check)]),
+            )
+        return [self.decoder.decode(row) for row in written.tolist()]
+
+    def _sample(self, record: int, text: str) -> Sample:
+        stored = self.store.record(record)
+        reference = self.decoder.decode(stored.target_ids.tolist())
+        parsed, asked, found = judge(text, reference)
+        prompt = self.decoder.decode(stored.prompt_ids.tolist())
+        return Sample(record, prompt, reference, text, parsed, asked, found)
+
+
+def judge(text: str, reference: str) -> tuple[bool, int, int]:
+    """Whether `text` parses; how many ingredients `reference` names; how many of these the text lists.
+
+    Both are texts of recipes; names are compared whole, without quantities and remarks.
+    """
+    recipe, wanted = Recipe.parse(text), Recipe.parse(reference)
+    names = {ingredient_name(line) for line in wanted.ingredients} if wanted else set()
+    written = {ingredient_name(line) for line in recipe.ingredients} if recipe else set()
+    return recipe is not None, len(names), len(names & written)
+
+
+def figures(evaluation: Evaluation) -> dict[str, Any]:
+    """The line of an evaluation in metrics.jsonl."""
+    return {"kind": "evaluation", **asdict(evaluation)}
+
+
+class _Check(StoppingCriteria):
+    """Lets a stop reach between two generated tokens."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: Any) -> Any:
+        self._check()
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)

@@ -1,0 +1,63 @@
+"""The tokenizer on its way out: ids back to text, and the files that a checkpoint needs of it.
+
+Text becomes ids in the Rust core alone; this module never encodes.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from chefgenius.config import ConfigError
+
+_COMPANIONS = ("tokenizer_config.json", "special_tokens_map.json")
+
+
+class TextDecoder:
+    """Reads one tokenizer.json."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is a tokenizer.json or a directory holding one. Raises FileNotFoundError or ConfigError."""
+        self.path = path / "tokenizer.json" if path.is_dir() else path
+        if not self.path.is_file():
+            raise FileNotFoundError(f"no such file: `{self.path}`: check the path in `data.tokenizer`")
+        self._data = self.path.read_bytes()
+        try:
+            self._tokenizer = Tokenizer.from_buffer(self._data)
+        except ValueError as error:
+            raise ConfigError(
+                f"cannot use tokenizer `{self.path}`: {error}: "
+                "give a tokenizer.json of the tokenizers library"
+            ) from None
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def files(self, pad_token_id: int, eos_token_id: int) -> dict[str, bytes]:
+        """tokenizer.json byte for byte, and what `AutoTokenizer` needs besides to open it as it is."""
+        files = {"tokenizer.json": self._data}
+        for name in _COMPANIONS:
+            beside = self.path.with_name(name)
+            if self.path.name == "tokenizer.json" and beside.is_file():
+                files[name] = beside.read_bytes()
+        if "tokenizer_config.json" not in files:
+            settings = {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "pad_token": self._tokenizer.id_to_token(pad_token_id),
+                "eos_token": self._tokenizer.id_to_token(eos_token_id),
+            }
+            if (unknown := self._unknown_token()) is not None:
+                settings["unk_token"] = unknown
+            files["tokenizer_config.json"] = (json.dumps(settings, indent=2) + "\n").encode()
+        return files
+
+    def _unknown_token(self) -> str | None:
+        model: dict[str, Any] = json.loads(self._data)["model"]
+        if isinstance(model.get("unk_id"), int):
+            return str(model["vocab"][model["unk_id"]][0])
+        token = model.get("unk_token")
+        return token if isinstance(token, str) else None
