@@ -1,0 +1,221 @@
+"""From a configuration to a run that is ready to train.
+
+1. `build_run` makes model, optimizer and memory; when the run goes on from a checkpoint it refuses what would
+   not be the same run, and changes nothing then.
+2. `start` takes the run directory for a run that was built, copies the checkpoint's tensors and memory into
+   place and gives the `Trainer`.
+"""
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from chefgenius import resume
+from chefgenius.callbacks import Callback
+from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
+from chefgenius.config import Config, flatten
+from chefgenius.data import RecipeLoader, StateMismatchError
+from chefgenius.dataset import Data
+from chefgenius.evaluation import Evaluator
+from chefgenius.generators import AmbientGenerators, seed_ambient
+from chefgenius.manifest import replace_file, to_json
+from chefgenius.metrics import Logs, adopt_logs
+from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
+from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
+from chefgenius.options import to_yaml
+from chefgenius.rundir import RunDirectory
+from chefgenius.signals import Stop
+from chefgenius.state import Derived, Registry, ResumeError
+from chefgenius.trainer import Memory, Trainer
+
+
+@dataclass(frozen=True)
+class Built:
+    """A run that is checked and not begun: nothing of it stands in the run directory yet."""
+
+    config: Config
+    data: Data
+    model: PreTrainedModel
+    optimizer: torch.optim.AdamW
+    schedule: Schedule
+    facts: dict[str, Any]
+    origin: resume.Origin | None
+    free: list[str]
+    """differences from the saved run that need no leave"""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the checkpoint it goes on from is that of the last step, with nothing pending."""
+        if self.origin is None or self.origin.foreign or self.origin.step < self.schedule.total_steps:
+            return False
+        pending = bool(self.origin.sections["pending"]["work"])
+        return not pending or read_run_facts(self.config.run_path).get("finished") == self.origin.step
+
+
+def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Callable[[str], None]) -> Built:
+    """Model, optimizer and schedule, and the comparison with the saved run.
+
+    Raises ConfigError, ResumeError.
+    """
+    settings = config.train
+    device = choose_device(settings.device)
+    vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
+    saved = origin.directory if origin is not None else None
+    model = build_model(config.model, vocabulary, config.seed, saved=saved)
+    parameters = count_parameters(model)
+    threads = choose_threads(settings.threads, parameters)
+    if origin is not None and settings.threads == "auto":
+        threads = int(origin.sections["facts"]["threads"])
+    strict = is_strict(settings.determinism, device)
+    set_arithmetic(threads, strict=strict)
+    model.to(device)  # type: ignore[arg-type]
+    found = {
+        **facts(device, threads, strict=strict),
+        "attention": model.config._attn_implementation,
+        "store": data.store.fingerprint,
+        "tokenizer": data.store.tokenizer_fingerprint,
+        "plan": data.train.plan_fingerprint,
+    }
+    free = [] if origin is None else resume.compare(origin, flatten(config), found)
+    optimizer = build_optimizer(model, config.optim)
+    schedule = Schedule(optimizer, config.optim, total_steps(config, data.train))
+    say(
+        f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
+        f"threads {threads}, {settings.precision}{', strict' if strict else ''}"
+    )
+    samples = settings.gradient_accumulation_steps * config.data.batch_size
+    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {data.train.steps_per_epoch:,} an epoch")
+    return Built(config, data, model, optimizer, schedule, found, origin, free)
+
+
+def total_steps(config: Config, loader: RecipeLoader) -> int:
+    """Optimizer steps of the whole run: the smaller of `train.max_steps` and `train.epochs`."""
+    bounds = [config.train.max_steps]
+    if config.train.epochs is not None:
+        bounds.append(config.train.epochs * loader.steps_per_epoch)
+    return min(bound for bound in bounds if bound is not None)
+
+
+def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
+    """Begins or goes on with a run that was built, in a run directory that is locked.
+
+    Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
+    """
+    config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
+    memory, registry = Memory(), Registry()
+    trained = trained_parameters(model)
+    memory.register(registry)
+    registry.register("schedule", built.schedule)
+    registry.register("optimizer", Derived(lambda: describe(trained, optimizer)))
+    registry.register("config", Derived(lambda: flatten(config)))
+    registry.register("facts", Derived(lambda: built.facts))
+    registry.register("loader", data.train)
+    registry.register("generators", AmbientGenerators())
+    registry.register(
+        "logs", logs
+    )  # last: it cuts the files, so that a refusal before it leaves all as it was
+    seed_ambient(config.seed)
+    if built.origin is None:
+        logs.begin()
+    else:
+        _restore(built, built.origin, run, registry, memory)
+    replace_file(run.path / "config.yaml", to_yaml(config).encode())
+    _write_run_facts(built, finished=None)
+    checkpoints = Checkpointer(
+        run=run,
+        model=model,
+        optimizer=optimizer,
+        companions={
+            **describing_files(model),
+            **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
+        },
+        fingerprints={name: str(built.facts[name]) for name in ("store", "tokenizer", "plan")},
+        keep=config.checkpoint.keep,
+        sync_logs=logs.sync,
+    )
+    return Trainer(
+        config=config,
+        model=model,
+        optimizer=optimizer,
+        schedule=built.schedule,
+        loader=data.train,
+        evaluator=_evaluator(built, stop),
+        checkpoints=checkpoints,
+        registry=registry,
+        memory=memory,
+        logs=logs,
+        stop=stop,
+        callbacks=callbacks,
+        fresh=built.origin is None,
+    )
+
+
+def mark_finished(built: Built) -> None:
+    """Notes in run.json that nothing is left to do."""
+    _write_run_facts(built, finished=built.schedule.total_steps)
+
+
+def _write_run_facts(built: Built, finished: int | None) -> None:
+    """run.json: what a person may want to know of the run; only `finished` is ever read again."""
+    values = {
+        "schema": "chefgenius.run/1",
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "parameters": count_parameters(built.model),
+        "total_steps": built.schedule.total_steps,
+        "facts": built.facts,
+        "finished": finished,
+    }
+    replace_file(built.config.run_path / "run.json", to_json(values))
+
+
+def read_run_facts(run_path: Path) -> dict[str, Any]:
+    """run.json, empty where there is none."""
+    path = run_path / "run.json"
+    if not path.is_file():
+        return {}
+    values: dict[str, Any] = json.loads(path.read_bytes())
+    return values
+
+
+def _restore(
+    built: Built, origin: resume.Origin, run: RunDirectory, registry: Registry, memory: Memory
+) -> None:
+    load_tensors(origin, built.model, built.optimizer)
+    sections = dict(origin.sections)
+    if origin.foreign:
+        sections["logs"] = adopt_logs(origin.run_path, run.path, sections["logs"])
+    try:
+        registry.load_state_dict(sections)
+    except StateMismatchError as error:
+        raise ResumeError(f"cannot go on from `{origin.directory}`: {error}") from error
+    progress, loader = memory.progress, built.data.train
+    if (progress.epoch, progress.index) != (loader.epoch, loader.index) or progress.step != origin.step:
+        raise ResumeError(
+            f"`{origin.directory}` contradicts itself: progress stands at epoch {progress.epoch}, "
+            f"micro-batch {progress.index}, the loader at {loader.epoch}, {loader.index}: "
+            "use another checkpoint"
+        )
+
+
+def _evaluator(built: Built, stop: Stop) -> Evaluator | None:
+    if built.data.validation is None:
+        return None
+    return Evaluator(
+        model=built.model,
+        loader=built.data.validation,
+        store=built.data.store,
+        decoder=built.data.decoder,
+        settings=built.config.eval,
+        precision=built.config.train.precision,
+        max_input_length=built.config.data.max_input_length,
+        seed=built.config.seed,
+        check=stop.check,
+    )

@@ -1,0 +1,125 @@
+"""The data of a run: which files it reads, where its store is, and the two sides of the split.
+
+1. `prepare_data` finds the tokenizer, builds the token store or finds it, and opens a loader for each side.
+2. Every combination of sources, tokenizer and template has its own store under `data.cache_dir`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from chefgenius import cookbook
+from chefgenius.config import Config, ConfigError
+from chefgenius.data import RecipeLoader, TokenStore, prepare
+from chefgenius.model import is_local
+from chefgenius.tokenizer import TextDecoder
+
+VALIDATION_SEED = 0
+"""order of the validation batches: the same for every run, whatever its seed"""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The store and what the run reads of it."""
+
+    store: TokenStore
+    decoder: TextDecoder
+    train: RecipeLoader
+    validation: RecipeLoader | None
+    """None when `eval.every_steps` is 0"""
+
+    def close(self) -> None:
+        """End the loaders' threads."""
+        self.train.close()
+        if self.validation is not None:
+            self.validation.close()
+
+
+def prepare_data(config: Config, say: Callable[[str], None]) -> Data:
+    """The store of the configured sources, built where it is not there yet, and its loaders.
+
+    Raises ConfigError for a value out of range or a side of the split without records; what `prepare` raises
+    else.
+    """
+    try:
+        return _prepare_data(config, say)
+    except ValueError as error:  # an argument of the core
+        raise ConfigError(str(error)) from error
+
+
+def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
+    settings = config.data
+    sources = [
+        *settings.sources,
+        *(one for one in settings.validation_sources if one not in settings.sources),
+    ]
+    tokenizer = _tokenizer_path(config)
+    decoder = TextDecoder(tokenizer)
+    say(f"data: {', '.join(sources) or 'the recipes that ship with the package'}")
+    store = prepare(
+        sources or [cookbook.RECIPES],
+        tokenizer=decoder.path,
+        out=_store_path(config, sources, decoder.path),
+        prompt_template=settings.template.prompt,
+        target_template=settings.template.target,
+        on_error=settings.on_error,
+        max_bad=settings.max_bad,
+    )
+
+    def loader(split: str, seed: int, prefetch: int) -> RecipeLoader:
+        return RecipeLoader(
+            store,
+            settings.batch_size,
+            seed=seed,
+            split="train" if split == "train" else "validation",
+            micro_batches_per_step=config.train.gradient_accumulation_steps,
+            prefetch=prefetch,
+            validation_fraction=settings.validation_fraction,
+            validation_sources=settings.validation_sources,
+            split_seed=settings.split_seed,
+            min_quality=settings.min_quality,
+            max_input_length=settings.max_input_length,
+            max_target_length=settings.max_target_length,
+        )
+
+    train = loader("train", config.seed, settings.prefetch)
+    validation = loader("validation", VALIDATION_SEED, 0) if config.eval.every_steps else None
+    held_out = f", {validation.records:,} held out" if validation else ""
+    say(f"{len(store):,} recipes: {train.records:,} to train on{held_out}; store {store.path}")
+    return Data(store, decoder, train, validation)
+
+
+def _store_path(config: Config, sources: Sequence[str], tokenizer: Path) -> Path:
+    """One directory for each combination of sources, tokenizer and template, so that runs do not compete."""
+    template = config.data.template
+    names = [str(Path(source).absolute()) for source in sources]
+    text = json.dumps([names, str(tokenizer.absolute()), template.prompt, template.target])
+    return Path(config.data.cache_dir or "stores") / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _tokenizer_path(config: Config) -> Path:
+    """Where the tokenizer is: as told, else the model's own, else the one that ships with the package."""
+    name = config.model.name_or_path
+    if config.data.tokenizer is not None:
+        return Path(config.data.tokenizer).expanduser()
+    if name is not None and is_local(name):
+        return Path(name).expanduser()
+    if name is not None:
+        try:
+            return Path(hf_hub_download(name, "tokenizer.json"))
+        except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
+            raise ConfigError(
+                f"cannot fetch tokenizer.json of `{name}`: {' '.join(str(error).split())}: "
+                "name one in `data.tokenizer`"
+            ) from None
+    if config.data.sources or config.data.validation_sources:
+        raise ConfigError(
+            "`data.tokenizer`: is needed with `data.sources`, since the one in the package knows the recipes "
+            "of the package only: give a tokenizer.json or a directory holding one"
+        )
+    return cookbook.TOKENIZER

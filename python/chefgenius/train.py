@@ -1,0 +1,120 @@
+"""`python -m chefgenius.train`: parse, build, fit, close.
+
+Exit codes: 0 done, 2 bad configuration or input, 3 resume refused, 4 diverged, 74 input/output, 75 stopped on
+request: start the same command again, 130 aborted.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from chefgenius import options, resume
+from chefgenius.config import Config, ConfigError
+from chefgenius.prepare import ChefGeniusError
+from chefgenius.rundir import RunDirectory
+from chefgenius.signals import Stop
+from chefgenius.state import RunError, StopRequested
+
+INPUT, IO, ABORTED = 2, 74, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    with report_errors() as code:
+        line = options.parse(sys.argv[1:] if arguments is None else arguments)
+        config = options.load(line.file, line.overrides)
+        if line.print_config:
+            print(options.to_yaml(config), end="")
+        else:
+            with Stop() as stop:
+                run(config, line.resume, stop, dry_run=line.dry_run)
+    return code[0]
+
+
+def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None:
+    """Trains as configured. Raises what `report_errors` knows how to tell."""
+    _without_network(config)
+    with ExitStack() as closing:
+        directory = RunDirectory(config.run_path)
+        if not dry_run:
+            closing.callback(directory.lock().close)
+            directory.clean()
+        origin = resume.decide(directory, wish, print, touch=not dry_run)
+
+        from chefgenius import build, dataset  # torch and transformers take seconds: only now
+        from chefgenius.callbacks import Console, LossPlot
+        from chefgenius.compute import prepare_environment
+        from chefgenius.metrics import Logs
+
+        console = Console()
+        prepare_environment(config.train.determinism)
+        data = dataset.prepare_data(config, console.say)
+        closing.callback(data.close)
+        built = build.build_run(config, data, origin, console.say)
+        if origin is not None:
+            console.say(f"going on from {origin.directory}")
+        for difference in built.free:
+            console.say(f"changed: {difference}")
+        if built.finished:
+            console.say(
+                f"finished: {config.run_path} is at step {built.schedule.total_steps}, nothing is left to do"
+            )
+            return
+        if dry_run:
+            console.say(f"dry run: would train in {config.run_path}")
+            return
+        logs = Logs(config.run_path)
+        closing.callback(logs.close)
+        trainer = build.start(built, directory, logs, stop, [LossPlot(), console])
+        with stop.deferred():
+            trainer.fit()
+        build.mark_finished(built)
+
+
+@contextmanager
+def report_errors() -> Iterator[list[int]]:
+    """Turns what may go wrong into one line on stderr and an exit code, left in the yielded list."""
+    code = [0]
+    try:
+        yield code
+    except KeyboardInterrupt:
+        code[0] = _tell("aborted: the same command goes on from the last checkpoint", ABORTED)
+    except StopRequested as error:
+        print(error, file=sys.stderr)
+        code[0] = error.exit_code
+    except (ConfigError, RunError) as error:
+        code[0] = _tell(str(error), error.exit_code)
+    except ChefGeniusError as error:
+        code[0] = _tell(str(error), INPUT)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        remedy = "" if missing else ": mend this, then start the same command again"
+        code[0] = _tell(f"{_place(error)}{remedy}", INPUT if missing else IO)
+
+
+def _place(error: OSError) -> str:
+    """An OSError with its file, without the number."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"`{error.filename}`: {error.strerror}"
+
+
+def _tell(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _without_network(config: Config) -> None:
+    """Keeps transformers off the network when nothing names a model on the hub.
+
+    Only before it is imported.
+    """
+    name = config.model.name_or_path
+    if name is None or Path(name).expanduser().exists():
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
