@@ -1,4 +1,5 @@
 //! Files of every kind, good and bad, to records.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::io::Write as _;

@@ -1,4 +1,5 @@
 //! The split depends on content, seed and fraction, and on nothing else.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use chefgenius::split::{is_validation, split_key};
 use proptest::prelude::*;

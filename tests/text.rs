@@ -1,4 +1,5 @@
 //! A recipe's text and back.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use chefgenius::recipe::Recipe;
 use chefgenius::text::{clean, parse_recipe, recipe_text};

@@ -160,6 +160,7 @@ fn advance((line, column): (u64, u64), bytes: &[u8]) -> (u64, u64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::io::Cursor;
 

@@ -245,6 +245,7 @@ fn placeholder(which: &str, name: &str) -> Result<Placeholder> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
