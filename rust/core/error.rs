@@ -11,7 +11,7 @@ pub enum Error {
     NotFound { path: PathBuf, what: &'static str },
 
     /// The operating system refused; `path` is the file it happened to.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`: {source}{}", path.display(), remedy(source))]
     Io {
         path: PathBuf,
         action: &'static str,
@@ -55,7 +55,7 @@ pub enum Error {
     Argument { name: &'static str, reason: String },
 
     /// A saved state that is not one of this loader's.
-    #[error("bad loader state: {0}: pass the dict or the JSON text that `state_dict()` gave")]
+    #[error("bad loader state: {0}: pass what `state_dict()` gave")]
     State(String),
 
     /// A saved state of another run of batches. `field` names what differs.
@@ -93,5 +93,21 @@ impl Error {
             action,
             source,
         }
+    }
+}
+
+/// What to do about what the system said, with a colon before it; empty where nobody can tell.
+pub fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{
+        FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            ": free some space there, or choose another place, and run it again"
+        }
+        PermissionDenied | ReadOnlyFilesystem => {
+            ": check its permissions, or choose another place"
+        }
+        _ => "",
     }
 }

@@ -103,8 +103,9 @@ pub fn prepare(
         prompt: request.template.prompt().into(),
         target: request.template.target().into(),
     };
-    // A store that cannot be opened is nothing to build on, and is about to be replaced.
+    // A store that is damaged anywhere is nothing to build on, and is about to be replaced.
     let former = TokenStore::open(&request.out)
+        .and_then(|store| store.verify().map(|()| store))
         .ok()
         .filter(|store| store.manifest().tokenizer == tokenizer_part);
     if let Some(store) = &former

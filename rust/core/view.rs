@@ -68,7 +68,8 @@ impl View {
     /// Reads the view that is kept beside the store, or builds it and keeps it there.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a fraction outside 0 to 1, an unknown source, or a view without a record.
+    /// [`Error::Argument`] for a fraction outside 0 to 1, an unknown source, a quality that is no
+    /// number, or a view without a record.
     pub fn open(store: &TokenStore, spec: &ViewSpec) -> Result<Self> {
         if !(0.0..=1.0).contains(&spec.validation_fraction) {
             return Err(Error::Argument {
@@ -76,7 +77,21 @@ impl View {
                 reason: format!("{} is not between 0 and 1", spec.validation_fraction),
             });
         }
-        let key = serde_json::to_string(&(spec, store.fingerprint(), 1))
+        if spec.min_quality.is_some_and(f32::is_nan) {
+            return Err(Error::Argument {
+                name: "min_quality",
+                reason: "it is not a number".into(),
+            });
+        }
+        let held_out = spec
+            .validation_sources
+            .iter()
+            .map(|name| source_number(store, name))
+            .collect::<Result<HashSet<u32>>>()?;
+        // Names of sources are outside the store's fingerprint, their numbers are not.
+        let mut numbers: Vec<&u32> = held_out.iter().collect();
+        numbers.sort_unstable();
+        let key = serde_json::to_string(&(spec, numbers, store.fingerprint(), 1))
             .map_err(|e| Error::State(e.to_string()))?;
         let dir = store.path().join("views");
         let path = dir.join(format!(
@@ -86,7 +101,7 @@ impl View {
         let records = match Self::read(&path) {
             Some(records) => records,
             None => {
-                let records = Self::build(store, spec)?;
+                let records = Self::build(store, spec, &held_out)?;
                 // Only a cache: where it cannot be kept (a read-only place, a full disk) it is built again.
                 drop(Self::write(&dir, &path, &records));
                 records
@@ -113,18 +128,17 @@ impl View {
         self.records[position as usize] as usize
     }
 
-    fn build(store: &TokenStore, spec: &ViewSpec) -> Result<Vec<u32>> {
+    fn build(
+        store: &TokenStore,
+        spec: &ViewSpec,
+        held_out: &HashSet<u32>,
+    ) -> Result<Vec<u32>> {
         if u32::try_from(store.len()).is_err() {
             return Err(Error::Argument {
                 name: "store",
                 reason: format!("{} records are more than a view can number", store.len()),
             });
         }
-        let held_out = spec
-            .validation_sources
-            .iter()
-            .map(|name| source_number(store, name))
-            .collect::<Result<HashSet<u32>>>()?;
         // A body that stands in a held-out source stands on that side only, wherever else it occurs.
         let mut bodies = HashSet::new();
         if !held_out.is_empty() {

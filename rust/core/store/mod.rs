@@ -59,9 +59,16 @@ impl TokenStore {
     /// Opens the store that `path` is, or that `path/current` names.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is neither; [`Error::Store`] for a damaged or foreign one.
+    /// [`Error::NotFound`] where there is neither; [`Error::Store`] for a damaged, incomplete or foreign one.
     pub fn open(path: &Path) -> Result<Self> {
         let dir = resolve(path)?;
+        Self::open_dir(dir).map_err(|e| match e {
+            Error::NotFound { path, .. } => damaged(&path, "it is missing".into()),
+            e => e,
+        })
+    }
+
+    fn open_dir(dir: PathBuf) -> Result<Self> {
         let manifest_path = dir.join("manifest.json");
         let (manifest, fingerprint): (Manifest, _) = sealed::read(&manifest_path)?;
         if manifest.schema != manifest::SCHEMA {

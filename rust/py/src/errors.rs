@@ -1,6 +1,7 @@
 //! The core's errors as Python's: built-in classes where there is one, else a class under `ChefGeniusError`.
 
 use chefgenius::Error;
+use chefgenius::error::remedy;
 use pyo3::create_exception;
 use pyo3::exceptions::{
     PyException, PyFileNotFoundError, PyKeyboardInterrupt, PyOSError, PyValueError,
@@ -57,7 +58,7 @@ pub fn to_py(error: Error) -> PyErr {
             // With a number OSError becomes its fitting subclass, and the caller can tell a full disk.
             Some(number) => PyOSError::new_err((
                 number,
-                format!("cannot {action} it: {source}"),
+                format!("cannot {action} it: {source}{}", remedy(&source)),
                 path.to_string_lossy().into_owned(),
             )),
             None => PyOSError::new_err(text),
