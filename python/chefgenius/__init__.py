@@ -1,28 +1,45 @@
 """chefgenius: fine-tune language models on recipes, with a loader whose resumes are exact.
 
-The names below are loaded when they are first used, so that commands which need no torch start at once.
+The names below are loaded when they are first used, so that what needs no torch starts at once.
 """
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chefgenius.data import (
-        Batch,
+    from chefgenius.data import Batch, LoaderError, RecipeLoader, StateMismatchError, StepInfo
+    from chefgenius.recipe import Recipe, ingredient_name
+    from chefgenius.store import (
         ChefGeniusError,
         DataError,
-        LoaderError,
-        Recipe,
-        RecipeLoader,
-        StateMismatchError,
+        Report,
+        StoredRecord,
         StoreError,
         TokenizerError,
         TokenStore,
-        ingredient_name,
         prepare,
     )
+
+_MODULES = {
+    "Batch": "data",
+    "ChefGeniusError": "store",
+    "DataError": "store",
+    "LoaderError": "data",
+    "Recipe": "recipe",
+    "RecipeLoader": "data",
+    "Report": "store",
+    "StateMismatchError": "data",
+    "StepInfo": "data",
+    "StoreError": "store",
+    "StoredRecord": "store",
+    "TokenStore": "store",
+    "TokenizerError": "store",
+    "ingredient_name": "recipe",
+    "prepare": "store",
+}
 
 __all__ = [
     "Batch",
@@ -31,8 +48,11 @@ __all__ = [
     "LoaderError",
     "Recipe",
     "RecipeLoader",
+    "Report",
     "StateMismatchError",
+    "StepInfo",
     "StoreError",
+    "StoredRecord",
     "TokenStore",
     "TokenizerError",
     "ingredient_name",
@@ -41,7 +61,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load one of the names of `__all__`."""
-    if name in __all__:
-        return getattr(import_module("chefgenius.data"), name)
-    raise AttributeError(f"module `chefgenius` has no attribute `{name}`")
+    """Load one of the names of `__all__` from its module."""
+    if name not in _MODULES:
+        raise AttributeError(f"module `chefgenius` has no attribute `{name}`")
+    if import_module("chefgenius._core").DEBUG_BUILD:
+        warnings.warn(
+            "the extension is a debug build, many times slower: run `maturin develop --release`", stacklevel=2
+        )
+    return getattr(import_module(f"chefgenius.{_MODULES[name]}"), name)

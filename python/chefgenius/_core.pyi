@@ -6,10 +6,27 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "DEBUG_BUILD",
+    "ChefGeniusError",
+    "DataError",
+    "Loader",
+    "LoaderError",
+    "StateMismatchError",
+    "StoreError",
+    "TokenStore",
+    "TokenizerError",
+    "default_template",
+    "ingredient_name",
+    "parse_recipe",
+    "prepare",
+    "recipe_text",
+]
+
 DEBUG_BUILD: bool
 
 _Ids: TypeAlias = NDArray[np.int64]
-Arrays: TypeAlias = tuple[_Ids, _Ids, _Ids, _Ids, int, int]
+_Arrays: TypeAlias = tuple[_Ids, _Ids, _Ids, _Ids, int, int]
 
 class ChefGeniusError(Exception): ...
 class DataError(ChefGeniusError): ...
@@ -106,10 +123,10 @@ class Loader:
     def begin(self) -> int:
         """The epoch that an iteration begun now goes through."""
 
-    def next(self, epoch: int) -> Arrays | None:
+    def next(self, epoch: int) -> _Arrays | None:
         """The next own batch of `epoch`; None where the loader is past it. The GIL is free while it waits."""
 
-    def batch_at(self, epoch: int, index: int) -> Arrays: ...
+    def batch_at(self, epoch: int, index: int) -> _Arrays: ...
     def record_ids_at(self, epoch: int, index: int) -> _Ids: ...
     def first_records(self, n: int) -> _Ids:
         """The first `n` records of the view in the order of the store."""

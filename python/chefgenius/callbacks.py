@@ -16,8 +16,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from chefgenius.data import Recipe
 from chefgenius.evaluation import Evaluation, Sample
+from chefgenius.recipe import Recipe
 
 
 @dataclass(frozen=True)

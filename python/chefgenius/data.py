@@ -1,198 +1,25 @@
-"""What crosses from Rust: the token store, the loader and its batches, and the text form of a recipe."""
+"""The loader and its batches: what crosses from Rust in every step, as torch tensors."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from chefgenius import _core
-from chefgenius._core import (
-    ChefGeniusError,
-    DataError,
-    LoaderError,
-    StateMismatchError,
-    StoreError,
-    TokenizerError,
-)
-from chefgenius.prepare import prepare_store
+from chefgenius._core import LoaderError, StateMismatchError
+from chefgenius.store import Ids, TokenStore, whole_number
 
-__all__ = [
-    "Batch",
-    "ChefGeniusError",
-    "DataError",
-    "LoaderError",
-    "Recipe",
-    "RecipeLoader",
-    "StateMismatchError",
-    "StepInfo",
-    "StoreError",
-    "StoredRecord",
-    "TokenStore",
-    "TokenizerError",
-    "ingredient_name",
-    "prepare",
-]
+__all__ = ["Batch", "LoaderError", "RecipeLoader", "StateMismatchError", "StepInfo"]
 
-Ids = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A recipe. Its one text form is what models are trained on and what they write."""
-
-    title: str
-    ingredients: list[str]
-    directions: list[str]
-
-    @classmethod
-    def parse(cls, text: str) -> Recipe | None:
-        """The recipe that `text` is the text form of; None where it is none."""
-        parts = _core.parse_recipe(text)
-        return None if parts is None else cls(*parts)
-
-    def text(self) -> str:
-        """The text form, normalised: one line, items separated by ` | `."""
-        return _core.recipe_text(self.title, self.ingredients, self.directions)
-
-
-def ingredient_name(line: str) -> str:
-    """What an ingredient line is about: `ingredient_name("1 1/2 cups flour, sifted") == "flour"`."""
-    return _core.ingredient_name(line)
-
-
-@dataclass(frozen=True)
-class StoredRecord:
-    """One record of a store.
-
-    Attributes:
-        prompt_ids, target_ids: int64 arrays, uncut and without special tokens.
-        quality: the source's score, or None where it gave none.
-        source: the name of its source file.
-        ordinal: its number within that source, from 0.
-    """
-
-    prompt_ids: Ids
-    target_ids: Ids
-    quality: float | None
-    source: str
-    ordinal: int
-
-
-class TokenStore:
-    """A token store opened for reading: the ids of every record, checked on first touch."""
-
-    def __init__(self, core: _core.TokenStore) -> None:
-        self._core = core
-
-    @classmethod
-    def open(cls, path: str | Path) -> TokenStore:
-        """Open the store in `path`, the `out` of `prepare` or one `store-...` in it.
-
-        Raises:
-            FileNotFoundError: there is no store.
-            StoreError: it is damaged; the message names the file and the remedy.
-        """
-        return cls(_core.TokenStore.open(str(path)))
-
-    @property
-    def path(self) -> Path:
-        """The store's own directory."""
-        return Path(self._core.path)
-
-    @property
-    def fingerprint(self) -> str:
-        """Names its content: `b3:` and 32 hex digits."""
-        return self._core.fingerprint
-
-    @property
-    def tokenizer_fingerprint(self) -> str:
-        """Names the `tokenizer.json` that made its ids."""
-        return self._core.tokenizer_fingerprint
-
-    @property
-    def vocab_size(self) -> int:
-        """One more than the tokenizer's largest id."""
-        return self._core.vocab_size
-
-    @property
-    def pad_token_id(self) -> int:
-        """The id that fills the inputs' rows."""
-        return self._core.pad_token_id
-
-    @property
-    def eos_token_id(self) -> int:
-        """The id that ends inputs and labels."""
-        return self._core.eos_token_id
-
-    @property
-    def tokens(self) -> int:
-        """Ids of all prompts and targets."""
-        return self._core.tokens
-
-    def __len__(self) -> int:
-        return len(self._core)
-
-    def __repr__(self) -> str:
-        return f"TokenStore({str(self.path)!r}, records={len(self):,}, tokens={self.tokens:,})"
-
-    def record(self, record_id: int) -> StoredRecord:
-        """The record with this number, from 0. Raises ValueError past the end, StoreError where damaged."""
-        return StoredRecord(*self._core.record(_in_range("record_id", record_id, 2**63)))
-
-    def verify(self) -> None:
-        """Check every byte; raises StoreError at the first damaged block."""
-        self._core.verify()
-
-
-def prepare(
-    sources: Sequence[str | Path],
-    *,
-    tokenizer: str | Path,
-    out: str | Path,
-    prompt_template: str | None = None,
-    target_template: str | None = None,
-    on_error: Literal["fail", "skip"] = "fail",
-    max_bad: int = 1000,
-    progress: Callable[[int, int], None] | None = None,
-) -> TokenStore:
-    """Turn recipe files into a token store in `out`, or find that it is there already.
-
-    Args:
-        sources: JSON Lines, a JSON array or CSV; each may be .gz, .zst or .xz.
-        tokenizer: a `tokenizer.json`, or a directory that holds one.
-        out: the store's directory; a former store in it stays in use until the new one is whole.
-        prompt_template: makes the prompt, with {title}, {names}, {ingredients}, {directions}, {recipe}.
-        target_template: makes the target, with the same placeholders.
-        on_error: `fail` at the first bad record, or `skip` up to `max_bad` of them (see `out/report.json`).
-        max_bad: the cap of `skip`.
-        progress: called with the records read and the records taken over from the former store.
-
-    Raises:
-        FileNotFoundError, OSError: a source or the tokenizer is missing; the disk is full.
-        DataError: a bad record or source; the message has file, line, reason and remedy.
-        TokenizerError: the tokenizer cannot be used.
-        ValueError: a bad argument or template.
-    """
-    store, _ = prepare_store(
-        sources,
-        tokenizer=tokenizer,
-        out=out,
-        prompt_template=prompt_template,
-        target_template=target_template,
-        on_error=on_error,
-        max_bad=max_bad,
-        progress=progress,
-    )
-    return TokenStore(store)
+Arrays = tuple[Ids, Ids, Ids, Ids, int, int]
+"""input ids, attention mask, labels, record ids, epoch, index"""
 
 
 @dataclass(frozen=True)
@@ -223,7 +50,7 @@ class Batch(dict[str, Tensor]):
         record_ids: int64 array, the store's number of each row's record.
     """
 
-    def __init__(self, arrays: _core.Arrays, core: _core.Loader) -> None:
+    def __init__(self, arrays: Arrays, core: _core.Loader) -> None:
         input_ids, attention_mask, labels, record_ids, epoch, index = arrays
         super().__init__(
             input_ids=torch.from_numpy(input_ids),
@@ -295,13 +122,13 @@ class RecipeLoader:
             "max_target_length": max_target_length,
         }
         for name, value in numbers.items():
-            _in_range(name, value, 2**32)
-        _in_range("prefetch", prefetch, 2**16)
-        _in_range("seed", seed, 2**64)
-        _in_range("split_seed", split_seed, 2**64)
+            whole_number(name, value, 2**32)
+        whole_number("prefetch", prefetch, 2**16)
+        whole_number("seed", seed, 2**64)
+        whole_number("split_seed", split_seed, 2**64)
         if isinstance(validation_sources, str | Path):
             raise ValueError(
-                f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list of names"
+                f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list"
             )
         self.store = store
         self._core = _core.Loader(
@@ -357,7 +184,7 @@ class RecipeLoader:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of `epoch`; do nothing when that is the current one."""
-        self._core.set_epoch(_in_range("epoch", epoch, 2**63))
+        self._core.set_epoch(whole_number("epoch", epoch, 2**63))
 
     def reset(self) -> None:
         """Go to the beginning of the current epoch."""
@@ -365,20 +192,22 @@ class RecipeLoader:
 
     def batch_at(self, epoch: int, index: int) -> Batch:
         """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
-        arrays = self._core.batch_at(_in_range("epoch", epoch, 2**63), _in_range("index", index, 2**63))
+        arrays = self._core.batch_at(whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63))
         return Batch(arrays, self._core)
 
     def record_ids_at(self, epoch: int, index: int) -> Ids:
         """The records of a micro-batch (int64 array) without building it."""
-        return self._core.record_ids_at(_in_range("epoch", epoch, 2**63), _in_range("index", index, 2**63))
+        return self._core.record_ids_at(
+            whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
+        )
 
     def view_record_ids(self, n: int) -> Ids:
         """The first `n` records that this loader sees, in the order of the store (int64 array)."""
-        return self._core.first_records(_in_range("n", n, 2**63))
+        return self._core.first_records(whole_number("n", n, 2**63))
 
     def step_info(self, epoch: int, step: int) -> StepInfo:
         """What optimizer step `step` of `epoch` holds over all ranks."""
-        epoch, step = _in_range("epoch", epoch, 2**63), _in_range("step", step, 2**63)
+        epoch, step = whole_number("epoch", epoch, 2**63), whole_number("step", step, 2**63)
         return StepInfo(*self._core.step_info(epoch, step))
 
     def state_dict(self) -> dict[str, Any]:
@@ -421,10 +250,3 @@ class RecipeLoader:
             f"RecipeLoader(records={self.records:,}, micro_batches={self.micro_batches:,}, "
             f"plan={self.plan_fingerprint[:11]})"
         )
-
-
-def _in_range(name: str, value: int, bound: int) -> int:
-    """`value` where it is a whole number below `bound`; raises ValueError that names the option."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < bound:
-        raise ValueError(f"bad value for `{name}`: `{value!r}` is no whole number from 0 to {bound - 1}")
-    return int(value)

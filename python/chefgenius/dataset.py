@@ -15,8 +15,9 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from chefgenius import cookbook
 from chefgenius.config import Config, ConfigError
-from chefgenius.data import RecipeLoader, TokenStore, prepare
+from chefgenius.data import RecipeLoader
 from chefgenius.model import is_local
+from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
 
 VALIDATION_SEED = 0

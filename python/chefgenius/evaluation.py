@@ -18,10 +18,12 @@ from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from chefgenius.compute import autocast
 from chefgenius.config import EvalConfig
-from chefgenius.data import Recipe, RecipeLoader, TokenStore, ingredient_name
+from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
 from chefgenius.model import token_loss
+from chefgenius.recipe import Recipe, ingredient_name
 from chefgenius.state import State
+from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
 
 ROWS = 64

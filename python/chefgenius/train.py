@@ -12,10 +12,10 @@ from pathlib import Path
 
 from chefgenius import options, resume
 from chefgenius.config import Config, ConfigError
-from chefgenius.prepare import ChefGeniusError
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
 from chefgenius.state import RunError, StopRequested
+from chefgenius.store import ChefGeniusError
 
 INPUT, IO, ABORTED = 2, 74, 130
 

@@ -1,0 +1,33 @@
+"""What import-linter cannot see: who uses the extension, and how long files are."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "python" / "chefgenius"
+FACES = {"data", "recipe", "store"}
+
+
+def test_only_the_three_faces_use_the_extension() -> None:
+    """`_core` is reached through `store`, `recipe` and `data` alone."""
+    users, looked = set(), 0
+    for path in PACKAGE.glob("*.py"):
+        looked += 1
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (
+                node.module == "chefgenius._core"
+                or (node.module == "chefgenius" and "_core" in {alias.name for alias in node.names})
+            ):
+                users.add(path.stem)
+    assert looked > 20
+    assert users == FACES
+
+
+def test_a_file_has_one_idea() -> None:
+    """Every module has a head and stays short enough to hold in the head."""
+    looked = 0
+    for path in PACKAGE.glob("*.py"):
+        text = path.read_text()
+        assert text.startswith('"""'), path.name
+        assert len(text.splitlines()) <= 310, path.name
+        looked += 1
+    assert looked > 20
