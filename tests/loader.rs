@@ -19,7 +19,7 @@ fn never() -> Result<()> {
 }
 
 fn loader(store: &Arc<TokenStore>, depth: usize) -> Loader {
-    Loader::new(epochs(store, spec(4, 3), 42, 0, 1), depth)
+    Loader::new(epochs(store, spec(4, 3), 42, 0, 1), depth).unwrap()
 }
 
 fn rest_of_epoch(loader: &Loader) -> Vec<Batch> {
@@ -140,7 +140,8 @@ fn any_world_takes_the_same_records_into_the_same_slots() {
             let mut delivered = vec![None; micro_batches];
             let mut boundaries: Vec<Vec<String>> = Vec::new();
             for rank in 0..world {
-                let loader = Loader::new(epochs(&store, spec(4, slots), 9, rank, world), 2);
+                let loader =
+                    Loader::new(epochs(&store, spec(4, slots), 9, rank, world), 2).unwrap();
                 let mut own = 0;
                 let mut states = Vec::new();
                 let mut step = None;
@@ -275,6 +276,13 @@ fn bad_arguments_are_named() {
         world(0, 3),
         Err(Error::Argument {
             name: "world_size",
+            ..
+        })
+    ));
+    assert!(matches!(
+        Loader::new(world(0, 1).unwrap(), 1 << 40),
+        Err(Error::Argument {
+            name: "prefetch",
             ..
         })
     ));

@@ -199,10 +199,7 @@ fn what_is_no_store_is_refused_by_name() {
         );
     }
     fs::remove_file(&shard).unwrap();
-    assert!(matches!(
-        TokenStore::open(&path),
-        Err(Error::Store { .. })
-    ));
+    assert!(matches!(TokenStore::open(&path), Err(Error::Store { .. })));
 }
 
 #[test]

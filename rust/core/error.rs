@@ -1,5 +1,6 @@
 //! The one error type of the core. Every message says where, what, and what to do about it.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,14 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// An [`Error::Store`] of a store that `prepare` can build anew.
+    pub fn damaged(path: &Path, reason: impl Display) -> Self {
+        Error::Store {
+            path: path.to_owned(),
+            reason: format!("{reason}: run `prepare` again to build it anew"),
+        }
+    }
+
     /// An [`Error::Io`], or [`Error::NotFound`] when that is what the system said.
     pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::NotFound {
@@ -105,9 +114,7 @@ pub fn remedy(error: &io::Error) -> &'static str {
         StorageFull | QuotaExceeded | FileTooLarge => {
             ": free some space there, or choose another place, and run it again"
         }
-        PermissionDenied | ReadOnlyFilesystem => {
-            ": check its permissions, or choose another place"
-        }
+        PermissionDenied | ReadOnlyFilesystem => ": check its permissions, or choose another place",
         _ => "",
     }
 }

@@ -13,6 +13,9 @@ use crate::epoch::{Epochs, Position, State};
 use crate::error::{Error, Result};
 use crate::prefetch::Prefetch;
 
+/// The most batches that are built ahead.
+pub const DEEPEST: usize = 4096;
+
 /// A loader. All calls are safe from several threads; each batch is delivered once.
 pub struct Loader {
     epochs: Arc<Epochs>,
@@ -30,8 +33,17 @@ struct Inner {
 impl Loader {
     /// A loader at the beginning of epoch 0 that builds `depth` batches ahead; with 0 it builds each
     /// when it is asked for. No thread is started before the first batch.
-    pub fn new(epochs: Epochs, depth: usize) -> Self {
-        Loader {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a depth above [`DEEPEST`].
+    pub fn new(epochs: Epochs, depth: usize) -> Result<Self> {
+        if depth > DEEPEST {
+            return Err(Error::Argument {
+                name: "prefetch",
+                reason: format!("{depth} is above {DEEPEST}"),
+            });
+        }
+        Ok(Loader {
             epochs: Arc::new(epochs),
             depth,
             process: std::process::id(),
@@ -40,7 +52,7 @@ impl Loader {
                 prefetch: None,
                 closed: false,
             }),
-        }
+        })
     }
 
     /// What it iterates over.

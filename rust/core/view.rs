@@ -128,11 +128,7 @@ impl View {
         self.records[position as usize] as usize
     }
 
-    fn build(
-        store: &TokenStore,
-        spec: &ViewSpec,
-        held_out: &HashSet<u32>,
-    ) -> Result<Vec<u32>> {
+    fn build(store: &TokenStore, spec: &ViewSpec, held_out: &HashSet<u32>) -> Result<Vec<u32>> {
         if u32::try_from(store.len()).is_err() {
             return Err(Error::Argument {
                 name: "store",

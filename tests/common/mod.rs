@@ -45,7 +45,7 @@ pub fn record(r: u64, vocab: u64) -> NewRecord {
     NewRecord {
         prompt,
         target,
-        quality: if r % 3 == 0 {
+        quality: if r.is_multiple_of(3) {
             f32::NAN
         } else {
             (r % 10) as f32 / 10.0

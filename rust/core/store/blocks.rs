@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::Result;
-use crate::store::shard::damaged;
+use crate::error::{Error, Result};
 
 /// The size of a block in bytes; the last one of a file may be shorter.
 pub const BLOCK: usize = 64 << 10;
@@ -61,7 +60,7 @@ impl Blocks {
         if xxh3_64(&file[from..to]) == self.hashes[block] {
             return Ok(());
         }
-        Err(damaged(
+        Err(Error::damaged(
             path,
             format!("its bytes {from} to {to} do not match their checksum"),
         ))

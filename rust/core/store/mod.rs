@@ -26,7 +26,7 @@ pub use writer::StoreWriter;
 
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use shard::{Shard, damaged};
+use shard::Shard;
 
 /// The file that names the store in use.
 const CURRENT: &str = "current";
@@ -63,7 +63,7 @@ impl TokenStore {
     pub fn open(path: &Path) -> Result<Self> {
         let dir = resolve(path)?;
         Self::open_dir(dir).map_err(|e| match e {
-            Error::NotFound { path, .. } => damaged(&path, "it is missing".into()),
+            Error::NotFound { path, .. } => Error::damaged(&path, "it is missing"),
             e => e,
         })
     }
@@ -72,7 +72,7 @@ impl TokenStore {
         let manifest_path = dir.join("manifest.json");
         let (manifest, fingerprint): (Manifest, _) = sealed::read(&manifest_path)?;
         if manifest.schema != manifest::SCHEMA {
-            return Err(damaged(
+            return Err(Error::damaged(
                 &manifest_path,
                 format!(
                     "its schema `{}` is not `{}`",
@@ -86,9 +86,9 @@ impl TokenStore {
         let table_path = dir.join("blocks.bin");
         let table = fs::read(&table_path).map_err(|e| Error::io(&table_path, "read", e))?;
         if Fingerprint::of(&table) != manifest.blocks {
-            return Err(damaged(
+            return Err(Error::damaged(
                 &table_path,
-                "it does not match the manifest".into(),
+                "it does not match the manifest",
             ));
         }
         let mut hashes = table
@@ -97,7 +97,7 @@ impl TokenStore {
         let (mut shards, mut first) = (Vec::new(), vec![0]);
         for part in &manifest.shards {
             if part.file.contains(['/', '\\']) {
-                return Err(damaged(
+                return Err(Error::damaged(
                     &manifest_path,
                     format!("shard `{}` lies outside the store", part.file),
                 ));
@@ -108,7 +108,7 @@ impl TokenStore {
             shards.push(shard);
         }
         if first[first.len() - 1] as u64 != manifest.records {
-            return Err(damaged(&manifest_path, "its records do not add up".into()));
+            return Err(Error::damaged(&manifest_path, "its records do not add up"));
         }
         Ok(TokenStore {
             path: dir,
@@ -237,7 +237,7 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     })?;
     let name = name.trim();
     if !name.starts_with("store-") || name.contains(['/', '\\']) {
-        return Err(damaged(
+        return Err(Error::damaged(
             &current,
             format!("it names no store (`{}`)", name.escape_debug()),
         ));

@@ -15,10 +15,10 @@ const FIELD: &str = ",\n  \"blake3\": \"";
 /// Writes `value` (an object) to `path` with its checksum as the last field `blake3`, through to the disk.
 /// Returns the fingerprint of everything before that field.
 pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<Fingerprint> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| damaged(path, &e.to_string()))?;
-    let body = text
-        .strip_suffix("\n}")
-        .ok_or_else(|| damaged(path, "only an object with at least one field can be sealed"))?;
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::damaged(path, e))?;
+    let body = text.strip_suffix("\n}").ok_or_else(|| {
+        Error::damaged(path, "only an object with at least one field can be sealed")
+    })?;
     let fingerprint = Fingerprint::of(body.as_bytes());
     let sealed = format!("{body}{FIELD}{fingerprint}\"\n}}\n");
     File::create(path)
@@ -31,25 +31,21 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<Fingerprint> {
 /// Reads what [`write`] wrote. Errors: the file is missing, or its content is not what was written.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Fingerprint)> {
     let text = fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => damaged(path, "it is not UTF-8 text"),
+        std::io::ErrorKind::InvalidData => Error::damaged(path, "it is not UTF-8 text"),
         _ => Error::io(path, "read", e),
     })?;
     let (body, seal) = text
         .rfind(FIELD)
         .map(|at| (&text[..at], &text[at + FIELD.len()..]))
-        .ok_or_else(|| damaged(path, "its last field is not its checksum"))?;
+        .ok_or_else(|| Error::damaged(path, "its last field is not its checksum"))?;
     let fingerprint = Fingerprint::of(body.as_bytes());
     if seal != format!("{fingerprint}\"\n}}\n") {
-        return Err(damaged(path, "its content does not match its checksum"));
+        return Err(Error::damaged(
+            path,
+            "its content does not match its checksum",
+        ));
     }
     let value = serde_json::from_str(&format!("{body}\n}}"))
-        .map_err(|e| damaged(path, &format!("it is of another version ({e})")))?;
+        .map_err(|e| Error::damaged(path, format!("it is of another version ({e})")))?;
     Ok((value, fingerprint))
-}
-
-fn damaged(path: &Path, reason: &str) -> Error {
-    Error::Store {
-        path: path.to_owned(),
-        reason: format!("{reason}: run `prepare` again to build it anew"),
-    }
 }

@@ -96,7 +96,7 @@ impl Shard {
             .map_err(|e| Error::io(&path, "read", e))?
             .len();
         if size != part.bytes {
-            return Err(damaged(
+            return Err(Error::damaged(
                 &path,
                 format!("it has {size} bytes, its manifest says {}", part.bytes),
             ));
@@ -106,9 +106,10 @@ impl Shard {
         #[allow(unsafe_code)]
         let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(&path, "map", e))?;
         let blocks = Blocks::new(hashes, map.len())
-            .ok_or_else(|| damaged(&path, "its block table has another length".into()))?;
+            .ok_or_else(|| Error::damaged(&path, "its block table has another length"))?;
 
-        let bad = |e: safetensors::SafeTensorError| damaged(&path, format!("bad header ({e})"));
+        let bad =
+            |e: safetensors::SafeTensorError| Error::damaged(&path, format!("bad header ({e})"));
         blocks.check(&map, 0..8.min(map.len()), &path)?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(bad)?;
         let start = header + 8;
@@ -117,10 +118,10 @@ impl Shard {
         let tensor = |name: &str, dtypes: &[Dtype], elements: Option<usize>| {
             let info = metadata
                 .info(name)
-                .ok_or_else(|| damaged(&path, format!("it has no tensor `{name}`")))?;
+                .ok_or_else(|| Error::damaged(&path, format!("it has no tensor `{name}`")))?;
             let count: usize = info.shape.iter().product();
             if !dtypes.contains(&info.dtype) || elements.is_some_and(|e| e != count) {
-                return Err(damaged(
+                return Err(Error::damaged(
                     &path,
                     format!("tensor `{name}` has another dtype or shape"),
                 ));
@@ -158,7 +159,7 @@ impl Shard {
 
     fn array<T: Pod>(&self, range: &Range<usize>) -> Result<&[T]> {
         bytemuck::try_cast_slice(&self.map[range.clone()])
-            .map_err(|_| damaged(&self.path, "a tensor is not aligned".into()))
+            .map_err(|_| Error::damaged(&self.path, "a tensor is not aligned"))
     }
 
     /// How many records it holds.
@@ -172,7 +173,7 @@ impl Shard {
         let width = if self.wide { 4 } else { 2 };
         let bytes = self.ids.start + a * width..self.ids.start + c * width;
         if a > b || b > c || bytes.end > self.ids.end {
-            return Err(damaged(
+            return Err(Error::damaged(
                 &self.path,
                 format!("the offsets of record {r} are out of order"),
             ));
@@ -230,13 +231,5 @@ impl Shard {
     /// Checks every block, whether it was checked before or not.
     pub fn verify(&self) -> Result<()> {
         self.blocks.check_all(&self.map, &self.path)
-    }
-}
-
-/// A store error that says how to mend it.
-pub fn damaged(path: &Path, reason: String) -> Error {
-    Error::Store {
-        path: path.to_owned(),
-        reason: format!("{reason}: run `prepare` again to build it anew"),
     }
 }

@@ -11,7 +11,6 @@ use crate::fingerprint::{Fingerprint, sync};
 use crate::store::blocks::hash_blocks;
 use crate::store::buffer::{NewRecord, ShardBuffer};
 use crate::store::manifest::{Manifest, Origin, SCHEMA, ShardPart, TextPart, TokenizerPart};
-use crate::store::shard::damaged;
 use crate::store::{CURRENT, TokenStore, sealed};
 
 /// Ids in a shard before the next one is begun: 64 MB of u16.
@@ -88,7 +87,7 @@ impl StoreWriter {
         let path = self.temporary.join(&file);
         let bytes = buffer
             .serialize(self.tokenizer.vocab_size > 1 << 16)
-            .map_err(|e| damaged(&path, e.to_string()))?;
+            .map_err(|e| Error::damaged(&path, e.to_string()))?;
         write_through(&path, &bytes)?;
         self.hashes.extend(hash_blocks(&bytes));
         self.shards.push(ShardPart {
@@ -137,9 +136,9 @@ impl StoreWriter {
                 Err(Error::Store { .. } | Error::NotFound { .. }) => {
                     set_aside(&target)?;
                     if !self.rename_to(&target)? {
-                        return Err(damaged(
+                        return Err(Error::damaged(
                             &target,
-                            "it came back while it was replaced".into(),
+                            "it came back while it was replaced",
                         ));
                     }
                 }

@@ -69,7 +69,7 @@ impl Loader {
             };
             let plan = Plan::new(&store, spec)?;
             let epochs = Epochs::new(store, plan, seed, rank, world_size)?;
-            Ok(chefgenius::loader::Loader::new(epochs, prefetch))
+            chefgenius::loader::Loader::new(epochs, prefetch)
         })?;
         Ok(Loader {
             inner: Arc::new(inner),
