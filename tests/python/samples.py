@@ -18,14 +18,33 @@ from chefgenius.data import Batch
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
-FOODS = ("rice", "lemon", "onion", "garlic", "butter", "flour", "carrot", "tomato", "basil", "cream", "salt", "egg")
+FOODS = (
+    "rice",
+    "lemon",
+    "onion",
+    "garlic",
+    "butter",
+    "flour",
+    "carrot",
+    "tomato",
+    "basil",
+    "cream",
+    "salt",
+    "egg",
+)
 UNITS = ("1 cup", "2 cups", "1/2 cup", "1 tablespoon", "3 teaspoons", "2 pounds")
-STEPS = ("Chop the {}.", "Heat the {} in a pan.", "Stir in the {}.", "Simmer the {} for {} minutes.", "Serve with {}.")
+STEPS = (
+    "Chop the {}.",
+    "Heat the {} in a pan.",
+    "Stir in the {}.",
+    "Simmer the {} for {} minutes.",
+    "Serve with {}.",
+)
 KINDS = ("Soup", "Stew", "Salad", "Pie", "Roast")
 
 
 def recipes(n: int, seed: int = 0) -> list[dict[str, Any]]:
-    """`n` recipes, no two with the same body. The first n of any longer list with the same seed are the same."""
+    """`n` recipes, no two with the same body; the first `n` of any longer list with the same seed."""
     chance = random.Random(seed)
     made = []
     for number in range(n):

@@ -1,0 +1,225 @@
+"""A loader among threads, processes and signals."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from chefgenius import TokenStore, prepare
+from chefgenius.cookbook import TOKENIZER
+from samples import digest, load, python, recipes, run_python, take, write_lines
+
+
+def threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def test_threads_begin_with_the_first_batch_and_end_with_the_loader(store: TokenStore) -> None:
+    # Torch may start threads of its own with the first tensors.
+    take(load(store), 1)
+    before = threads()
+    for _ in range(200):
+        with load(store, prefetch=8) as loader:
+            assert threads() == before
+            take(loader, 2)
+            assert threads() == before + 1
+        assert threads() == before
+
+
+def test_a_loader_that_is_dropped_ends_its_thread(store: TokenStore) -> None:
+    take(load(store), 1)
+    before = threads()
+    for _ in range(20):
+        batch = next(iter(load(store, prefetch=8)))
+        del batch
+    assert threads() == before
+
+
+def test_closing_takes_no_time(store: TokenStore) -> None:
+    for _ in range(20):
+        loader = load(store, prefetch=8)
+        take(loader, 1)
+        begin = time.perf_counter()
+        loader.close()
+        assert time.perf_counter() - begin < 0.05
+
+
+def test_several_threads_share_out_the_batches(store: TokenStore) -> None:
+    loader = load(store, prefetch=2)
+    taken: list[tuple[int, int]] = []
+
+    def consume() -> None:
+        taken.extend((batch.epoch, batch.index) for batch in loader)
+
+    consumers = [threading.Thread(target=consume) for _ in range(4)]
+    loader.set_epoch(1)
+    for consumer in consumers:
+        consumer.start()
+    for consumer in consumers:
+        consumer.join(30)
+    first = min(epoch for epoch, _ in taken)
+    assert first == 1
+    assert sorted(index for epoch, index in taken if epoch == 1) == list(range(12))
+    assert len(taken) == len(set(taken)), "each batch is delivered once"
+
+
+FORK = """
+import os, warnings
+warnings.simplefilter("ignore")
+from chefgenius import LoaderError, TokenStore
+from samples import digest, load, take
+store = TokenStore.open(sys.argv[1])
+loader = load(store, prefetch=4)
+batch = take(loader, 3)[-1]
+child = os.fork()
+if not child:
+    for call in (lambda: next(iter(loader)), loader.state_dict, loader.reset):
+        try:
+            call()
+        except LoaderError as error:
+            print(error)
+    fresh = load(store)
+    fresh.load_state_dict(batch.state)
+    print(digest(take(fresh, 12)), flush=True)
+    loader.close()
+    del loader
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(digest(take(loader, 12)))
+loader.close()
+"""
+
+
+def test_a_forked_child_gets_a_clear_error(store: TokenStore) -> None:
+    *errors, child, parent = run_python(FORK, store.path).splitlines()
+    assert len(errors) == 3
+    for error in errors:
+        assert "does not survive a fork" in error
+        assert "make a new one in the child" in error
+        assert "state_dict()" in error
+    assert child == parent, "a new loader in the child goes on, and the parent's is unharmed"
+
+
+SPAWN = """
+import multiprocessing
+from chefgenius import TokenStore
+from samples import digest, load, take
+
+def child(path, state, results):
+    fresh = load(TokenStore.open(path))
+    fresh.load_state_dict(state)
+    results.put(digest(take(fresh, 12)))
+
+if __name__ == "__main__":
+    loader = load(TokenStore.open(sys.argv[1]), prefetch=4)
+    state = take(loader, 3)[-1].state
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=child, args=(sys.argv[1], state, results))
+    process.start()
+    print(results.get(timeout=60) == digest(take(loader, 12)))
+    process.join()
+"""
+
+
+def test_a_spawned_child_goes_on_from_a_state(store: TokenStore, tmp_path: Path) -> None:
+    # The child of a spawn reads the script anew, so it must be a file.
+    script = tmp_path / "spawn.py"
+    head = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    script.write_text(head + SPAWN)
+    assert (
+        run_python("import runpy; runpy.run_path(sys.argv[2], run_name='__main__')", store.path, script)
+        == "True\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    """A store of which one batch of all records takes a while: 300 recipes, one of them very long."""
+    folder = tmp_path_factory.mktemp("heavy")
+    long = {**recipes(1)[0], "directions": [f"Stir {number} times." for number in range(10_000)]}
+    source = write_lines(folder / "recipes.jsonl", [*recipes(300, seed=1), long])
+    return prepare([source], tokenizer=TOKENIZER, out=folder / "store")
+
+
+@pytest.mark.parametrize("prefetch", [0, 1])
+def test_the_gil_is_free_while_waiting(heavy: TokenStore, prefetch: int) -> None:
+    loader = load(heavy, batch_size=301, max_target_length=2**20, prefetch=prefetch)
+    ticks: list[float] = []
+    done = threading.Event()
+
+    def count() -> None:
+        while not done.wait(0.001):
+            ticks.append(time.perf_counter())
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    waits = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        assert loader._core.next(loader._core.begin()) is not None
+        waits.append((begin, time.perf_counter()))
+    done.set()
+    counter.join()
+    loader.close()
+    during = sum(any(begin < tick < end for tick in ticks) for begin, end in waits)
+    assert during >= 3, f"{during} of {[round(end - begin, 3) for begin, end in waits]}"
+
+
+INTERRUPTED = """
+from chefgenius import TokenStore
+from samples import load
+batch_size, prefetch = map(int, sys.argv[2:])
+store = TokenStore.open(sys.argv[1])
+loader = load(store, batch_size=batch_size, prefetch=prefetch, max_target_length=2**20)
+seen = 0
+try:
+    while True:
+        for batch in loader:
+            seen += 1
+            if seen == 2:
+                print("iterating", flush=True)
+except KeyboardInterrupt:
+    at = (loader.epoch, loader.index)
+    batch = next(iter(loader))
+    # The interrupt may have come between a delivery and the end of the loop's body.
+    assert (batch.epoch, batch.index) == at, (batch.epoch, batch.index, at)
+    loader.close()
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("batch_size", "prefetch"), [(4, 8), (4, 0), (301, 1)])
+def test_ctrl_c_interrupts_and_the_loader_goes_on(heavy: TokenStore, batch_size: int, prefetch: int) -> None:
+    command = python(INTERRUPTED, heavy.path, batch_size, prefetch)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "iterating\n"
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        assert time.monotonic() - begin < 20
+        assert process.wait(30) == 0
+
+
+EXIT = """
+from chefgenius import TokenStore
+from samples import load, take
+loader = load(TokenStore.open(sys.argv[1]), prefetch=8)
+batches = iter(loader)
+batch = next(batches)
+"""
+
+
+def test_a_process_ends_with_a_loader_still_open(store: TokenStore) -> None:
+    assert run_python(EXIT, store.path) == ""
+
+
+def test_two_loaders_of_one_store_do_not_meet(store: TokenStore) -> None:
+    one, other = load(store), load(store, seed=8)
+    pairs = list(zip(one, other, strict=True))
+    assert digest(batch for batch, _ in pairs) == digest(list(load(store)))
+    assert digest(batch for _, batch in pairs) == digest(list(load(store, seed=8)))
