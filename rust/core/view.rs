@@ -193,10 +193,14 @@ impl View {
         ];
         let file = serialize(tensors, None).map_err(state)?;
         let temporary = path.with_extension(format!("new-{}", std::process::id()));
-        fs::create_dir_all(dir)
+        let written = fs::create_dir_all(dir)
             .and_then(|()| fs::write(&temporary, file))
-            .and_then(|()| fs::rename(&temporary, path))
-            .map_err(|e| Error::io(path, "write", e))
+            .and_then(|()| fs::rename(&temporary, path));
+        if written.is_err() {
+            // Half of it is of no use, and there may be nothing to remove.
+            drop(fs::remove_file(&temporary));
+        }
+        written.map_err(|e| Error::io(path, "write", e))
     }
 }
 
