@@ -208,7 +208,7 @@ def test_other_text_in_ascii_survives_the_tokenizer(tokenizer: Any, line: str) -
 
 def test_ingredient_names_are_the_rows_names(made: list[Recipe]) -> None:
     pytest.importorskip("chefgenius._core", reason="the extension is not built")
-    data = importlib.import_module("chefgenius.data")
+    chefgenius = importlib.import_module("chefgenius")
     for recipe in made:
-        names = [data.ingredient_name(line) for line in recipe.ingredients]
+        names = [chefgenius.ingredient_name(line) for line in recipe.ingredients]
         assert names == [row.named(recipe.size) for row in recipe.rows]

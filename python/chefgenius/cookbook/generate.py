@@ -16,11 +16,11 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from . import RECIPES, TOKENIZER
-from .dishes import DISHES, Dish
-from .tables import CUISINES, INGREDIENTS, Ingredient
-from .timings import TIMINGS, time
-from .vocabulary import tokenizer
+from chefgenius.cookbook import RECIPES, TOKENIZER
+from chefgenius.cookbook.dishes import DISHES, Dish
+from chefgenius.cookbook.tables import CUISINES, INGREDIENTS, Ingredient
+from chefgenius.cookbook.timings import TIMINGS, time
+from chefgenius.cookbook.vocabulary import tokenizer
 
 SEED: Final = 20261122
 COUNT: Final = 4800

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from .cold import COLD
-from .dish import Dish
-from .oven import OVEN
-from .pan import PAN
-from .pot import POT
-from .sweet import SWEET
+from chefgenius.cookbook.dishes.cold import COLD
+from chefgenius.cookbook.dishes.dish import Dish
+from chefgenius.cookbook.dishes.oven import OVEN
+from chefgenius.cookbook.dishes.pan import PAN
+from chefgenius.cookbook.dishes.pot import POT
+from chefgenius.cookbook.dishes.sweet import SWEET
 
 DISHES: Final = (*PAN, *POT, *OVEN, *COLD, *SWEET)
 

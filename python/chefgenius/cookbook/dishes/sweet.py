@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .dish import Dish
+from chefgenius.cookbook.dishes.dish import Dish
 
 SWEET: Final = (
     Dish(
