@@ -165,10 +165,11 @@ def test_a_view_that_cannot_be_kept_is_built_each_time(tmp_path: Path) -> None:
     assert full == digest(load(store))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 def test_what_may_not_be_read_or_written_is_named(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "recipes.jsonl", recipes(3))
     source.chmod(0)
+    if os.access(source, os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(PermissionError, match=r"recipes\.jsonl"):
         prepare([source], tokenizer=TOKENIZER, out=tmp_path / "store")
     source.chmod(0o600)
