@@ -22,6 +22,8 @@ SMALL_T5: dict[str, Any] = {
 }
 # How long a run is when neither `train.epochs` nor `train.max_steps` is given.
 DEFAULT_STEPS = 1500
+# The highest learning rate of a pretrained model, unless set; a new small one bears far more.
+PRETRAINED_RATE = 3e-4
 
 
 class ConfigError(ValueError):
@@ -121,10 +123,10 @@ class ModelConfig(Section):
 class OptimConfig(Section):
     """AdamW (fused, no decay on norms and biases) and the closed form of its learning rate."""
 
-    learning_rate: float = Field(default=4e-3, gt=0)
-    """highest learning rate, reached when the warmup ends"""
+    learning_rate: float = Field(default=5e-3, gt=0)
+    """highest learning rate, reached when the warmup ends; unless set, 3e-4 for a pretrained model"""
 
-    warmup_steps: int = Field(default=50, ge=0)
+    warmup_steps: int = Field(default=100, ge=0)
     """steps over which the learning rate rises linearly to its highest value"""
 
     schedule: Literal["linear", "constant"] = "linear"
@@ -171,10 +173,7 @@ class TrainConfig(Section):
     """strict: two runs are bit-identical; fast: not promised; auto: strict on a cpu, fast on cuda"""
 
     threads: int | Literal["auto"] = "auto"
-    """threads of one torch operation; auto: one for a small model, else one per core.
-
-    The bits depend on it
-    """
+    """threads of one operation, on which the bits depend; auto: one for a small model, else all cores"""
 
     @model_validator(mode="after")
     def _length_and_threads(self) -> Self:

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from chefgenius.config import DEFAULT_STEPS, SMALL_T5, Config, ConfigError, flatten, keys
+from chefgenius.config import DEFAULT_STEPS, PRETRAINED_RATE, SMALL_T5, Config, ConfigError, flatten, keys
 
 OVERRIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_.\-]*)=(.*)", re.DOTALL)
 
@@ -101,17 +101,21 @@ def resolve(config: Config, name: str) -> Config:
     """Fills in what follows from other keys, so that the stored configuration says it all:
 
     `run_dir` (`runs/NAME`), `data.cache_dir` (`stores` beside the run), the model of the newcomer's run and
-    its number of steps.
+    its number of steps, and the learning rate of a pretrained model.
     """
     run_dir = config.run_dir if config.run_dir is not None else f"runs/{name}"
-    data, model, train = config.data, config.model, config.train
+    data, model, optim, train = config.data, config.model, config.optim, config.train
     if data.cache_dir is None:
         data = data.model_copy(update={"cache_dir": str(Path(run_dir).parent / "stores")})
     if model.name_or_path is None and model.config is None:
         model = model.model_copy(update={"config": copy.deepcopy(SMALL_T5)})
+    if model.name_or_path is not None and "learning_rate" not in optim.model_fields_set:
+        optim = optim.model_copy(update={"learning_rate": PRETRAINED_RATE})
     if train.epochs is None and train.max_steps is None:
         train = train.model_copy(update={"max_steps": DEFAULT_STEPS})
-    return config.model_copy(update={"run_dir": run_dir, "data": data, "model": model, "train": train})
+    return config.model_copy(
+        update={"run_dir": run_dir, "data": data, "model": model, "optim": optim, "train": train}
+    )
 
 
 def to_yaml(config: Config) -> str:
