@@ -44,8 +44,7 @@ class Data:
 def prepare_data(config: Config, say: Callable[[str], None]) -> Data:
     """The store of the configured sources, built where it is not there yet, and its loaders.
 
-    Raises ConfigError for a value out of range or a side of the split without records; what `prepare` raises
-    else.
+    Raises ConfigError for a value out of range or an empty side of the split, else what `prepare` raises.
     """
     try:
         return _prepare_data(config, say)
@@ -90,6 +89,8 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
 
     train = loader("train", config.seed, settings.prefetch)
     validation = loader("validation", VALIDATION_SEED, 0) if config.eval.every_steps else None
+    if (report := store.report) is not None and (report.built or report.bad or report.empty):
+        say(report.summary())
     held_out = f", {validation.records:,} held out" if validation else ""
     say(f"{len(store):,} recipes: {train.records:,} to train on{held_out}; store {store.path}")
     return Data(store, decoder, train, validation)

@@ -134,7 +134,8 @@ class Trainer:
         loss_sum, grad_norm = torch.stack([total, norm]).tolist()
         if not (math.isfinite(loss_sum) and math.isfinite(grad_norm)):
             raise DivergedError(
-                f"diverged in step {step}: loss {loss_sum / window.target_tokens}, norm of the gradient {grad_norm}"
+                f"diverged in step {step}: loss {loss_sum / window.target_tokens}, "
+                f"norm of the gradient {grad_norm}"
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -179,7 +180,7 @@ class Trainer:
         with self._watch.paused():
             improved = False
             if memory.pending.work:
-                improved = self._evaluate()
+                improved = self.evaluator is not None and self._evaluate(self.evaluator)
                 memory.pending.work = ()
                 self._sections = self.registry.state_dict()
             if improved or self._save_due(step, first=info is None):
@@ -196,14 +197,13 @@ class Trainer:
             return step not in self.checkpoints.run.steps()
         return step == self.schedule.total_steps or step % self.config.checkpoint.every_steps == 0
 
-    def _evaluate(self) -> bool:
+    def _evaluate(self, evaluator: Evaluator) -> bool:
         """Evaluates the boundary and generates samples; True when it is the best so far."""
-        assert self.evaluator is not None
         memory, settings = self.memory, self.config.eval
         progress = memory.progress
         ends = progress.step in (0, self.schedule.total_steps)
         prompts = max(settings.prompts, settings.samples) if ends else settings.samples
-        evaluation, samples = self.evaluator.evaluate(progress.step, progress.epoch, prompts)
+        evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
         self.logs.metrics.write(figures(evaluation))
         for sample in samples:
             self.logs.samples.write({"step": progress.step, **asdict(sample)})
