@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import pytest
+from chefgenius import options
+from chefgenius.config import SMALL_T5, ConfigError, flatten, keys
+
+
+def changed(*overrides: str, file: Path | None = None) -> dict[str, object]:
+    """The flat values that differ from the defaults."""
+    defaults = flatten(options.load())
+    found = flatten(options.load(None if file is None else str(file), overrides))
+    return {key: value for key, value in found.items() if value != defaults[key]}
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("seed=1", 1),
+        ("optim.learning_rate=3e-4", 3e-4),
+        ("data.sources=[a.jsonl,b.csv]", ["a.jsonl", "b.csv"]),
+        ("data.sources=on", ["on"]),
+        ("data.template.prompt=Write: {title}", "Write: {title}"),
+        ("data.template.prompt={title}, please", "{title}, please"),
+        ("data.tokenizer=010", "010"),
+        ("data.min_quality=2", 2.0),
+        ("train.threads=2", 2),
+        ("optim.betas=[0.8, 0.9]", [0.8, 0.9]),
+        ("optim.max_grad_norm=null", None),
+        ("model.config={model_type: bart}", {"model_type": "bart"}),
+    ],
+)
+def test_values_are_yaml(override: str, value: object) -> None:
+    assert changed(override) == {override.split("=", 1)[0]: value}
+
+
+def test_one_entry_of_the_default_model_can_be_set() -> None:
+    assert changed("model.config.d_model=128") == {"model.config": {**SMALL_T5, "d_model": 128}}
+    assert SMALL_T5["d_model"] == 64
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("optim.learning_rat=1", "unknown key `optim.learning_rat`: did you mean `optim.learning_rate`?"),
+        ("learning_rate=1", "did you mean `optim.learning_rate`?"),
+        ("data.batchsize=1", "did you mean `data.batch_size`?"),
+        ("qqq=1", "see `--help`"),
+        ("optim=1", "`optim` is a section"),
+        ("seed.x=1", "unknown key `seed.x`"),
+        ("optim.learning_rate=-1", "`optim.learning_rate`: input should be greater than 0, got `-1`"),
+        ("seed=true", "`seed`: input should be a valid integer, got `true`"),
+        ("data.batch_size=2.5", "`data.batch_size`: input should be a valid integer, got `2.5`"),
+        ("train.threads=0", "`train.threads` must be `auto` or at least 1"),
+        ("train.precision=fp8", "`train.precision`: input should be 'float32' or 'bf16', got `fp8`"),
+        ("optim.betas=[0.9, 1]", "`optim.betas`"),
+        ("checkpoint.keep=1", "greater than or equal to 2, got `1`"),
+        ("data.sources=[3]", "`data.sources`: input should be a valid string, got `3`"),
+        ("seed=[1", "no valid YAML"),
+    ],
+)
+def test_errors_name_key_and_value(override: str, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        options.load(None, [override])
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_is_either_loaded_or_new() -> None:
+    with pytest.raises(ConfigError, match=r"either `model.name_or_path` or `model.config`"):
+        options.load(None, ["model.name_or_path=x", "model.config={model_type: t5}"])
+
+
+def test_the_command_line_is_above_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 5\noptim:\n  learning_rate: 1e-3\ndata:\n  # sources: [x]\n")
+    assert changed("seed=6", file=file) == {
+        "seed": 6,
+        "optim.learning_rate": 1e-3,
+        "run_dir": "runs/mine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("optim: {learning_rte: 1}", "unknown key `optim.learning_rte`: did you mean `optim.learning_rate`?"),
+        ("seed: [", "no valid YAML"),
+        ("- seed", "must hold `key: value` lines"),
+        ("optim: 3", "`optim` is a section"),
+        ("seed: 1\nseed: 2", "no valid YAML"),
+    ],
+)
+def test_errors_of_a_file_name_it(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        options.load(str(file))
+    assert str(error.value).startswith(f"{file}: ")
+    assert told in str(error.value)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no such file: `nowhere.yaml`"):
+        options.load("nowhere.yaml")
+
+
+def test_what_follows_from_other_keys_is_filled_in() -> None:
+    assert options.load().train.max_steps == 1500
+    assert options.load(None, ["train.epochs=3"]).train.max_steps is None
+    config = options.load(None, ["run_dir=a/b"])
+    assert (config.run_dir, config.data.cache_dir) == ("a/b", "a/stores")
+    assert options.load().model.config == SMALL_T5
+    assert options.load(None, ["model.name_or_path=x"]).model.config is None
+
+
+def test_a_written_configuration_reads_back_equal(tmp_path: Path) -> None:
+    config = options.load(None, ["data.template.prompt=on", "optim.eps=1e-9", "data.tokenizer=3e-4"])
+    file = tmp_path / "config.yaml"
+    file.write_text(options.to_yaml(config))
+    assert options.load(str(file)) == config
+
+
+def test_help_tells_every_key() -> None:
+    text = options.help_text()
+    for key, field in keys().items():
+        assert f"\n  {key}=" in text
+        assert field.description in text
+    assert "train.max_steps=1500" in text
+
+
+def test_the_command_line_is_taken_apart() -> None:
+    line = options.parse(["a.yaml", "seed=1", "--resume", "must", "data.tokenizer=x=y", "--dry-run"])
+    assert line == options.CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", dry_run=True)
+
+
+@pytest.mark.parametrize("arguments", [["a.yaml", "b.yaml"], ["--resum", "auto"], ["--resume"]])
+def test_a_bad_command_line_is_a_configuration_error(arguments: list[str]) -> None:
+    with pytest.raises(ConfigError, match="command line: "):
+        options.parse(arguments)
