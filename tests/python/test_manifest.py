@@ -1,0 +1,158 @@
+import errno
+import json
+import os
+from pathlib import Path
+
+import blake3
+import pytest
+from chefgenius import manifest
+from chefgenius.manifest import DamagedError, hash_file, publish, replace_file, seal, verify, write_file
+
+
+def sealed(folder: Path, step: int = 5) -> Path:
+    """A directory with three files, one of them empty, and its manifest."""
+    folder.mkdir()
+    contents = {"a.bin": bytes(range(256)) * 9, "b.json": b"{}\n", "empty": b""}
+    files = {name: write_file(folder / name, [data]) for name, data in contents.items()}
+    seal(folder, step, {"store": "b3:1"}, files)
+    return folder
+
+
+def reason(folder: Path) -> str:
+    with pytest.raises(DamagedError) as error:
+        verify(folder)
+    return str(error.value)
+
+
+def test_a_sealed_directory_verifies(tmp_path: Path) -> None:
+    found = verify(sealed(tmp_path / "x"))
+    assert (found.step, found.fingerprints) == (5, {"store": "b3:1"})
+    assert set(found.files) == {"a.bin", "b.json", "empty"}
+    assert found.files["a.bin"].size == 2304
+    assert found.files["empty"].blake3 == blake3.blake3(b"").hexdigest()
+
+
+def test_write_file_hashes_what_it_writes(tmp_path: Path) -> None:
+    chunks: list[bytes | memoryview] = [b"abc", memoryview(b"defg")[1:], b""]
+    entry = write_file(tmp_path / "x", chunks)
+    assert (tmp_path / "x").read_bytes() == b"abcefg"
+    assert (entry.size, entry.blake3) == (6, hash_file(tmp_path / "x"))
+
+
+def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"1")
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "x", [b"2"])
+    assert (tmp_path / "x").read_bytes() == b"1"
+
+
+def test_an_error_while_writing_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        write_file(tmp_path / "x", [b"1"])
+    assert error.value.filename == str(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["a.bin", "b.json", "manifest.json"])
+def test_every_flipped_bit_is_found(tmp_path: Path, name: str) -> None:
+    folder = sealed(tmp_path / "x")
+    data = (folder / name).read_bytes()
+    looked_at = 0
+    for place in range(0, len(data), max(1, len(data) // 100)):
+        for bit in (0, 3, 5, 7):
+            changed = bytearray(data)
+            changed[place] ^= 1 << bit
+            (folder / name).write_bytes(changed)
+            assert reason(folder)
+            looked_at += 1
+    assert looked_at >= 12
+    (folder / name).write_bytes(data)
+    verify(folder)
+
+
+@pytest.mark.parametrize("name", ["a.bin", "b.json", "empty", "manifest.json"])
+@pytest.mark.parametrize("damage", ["missing", "longer", "shorter", "directory", "link"])
+def test_every_damaged_file_is_found(tmp_path: Path, name: str, damage: str) -> None:
+    folder = sealed(tmp_path / "x")
+    file = folder / name
+    data = file.read_bytes()
+    if damage == "shorter" and not data:
+        return
+    file.unlink()
+    if damage == "longer":
+        file.write_bytes(data + b"\n")
+    elif damage == "shorter":
+        file.write_bytes(data[:-1])
+    elif damage == "directory":
+        file.mkdir()
+    elif damage == "link":
+        (tmp_path / "elsewhere").write_bytes(data)
+        file.symlink_to(tmp_path / "elsewhere")
+    assert name in reason(folder)
+
+
+def test_a_file_too_many_is_found(tmp_path: Path) -> None:
+    folder = sealed(tmp_path / "x")
+    (folder / "z").write_bytes(b"")
+    assert reason(folder) == "`z` does not belong to it"
+
+
+def test_an_unreadable_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    folder = sealed(tmp_path / "x")
+    monkeypatch.setattr(manifest, "hash_file", broken)
+    assert "cannot read it: [Errno 5]" in reason(folder)
+
+
+def test_what_is_no_directory_is_found(tmp_path: Path) -> None:
+    sealed(tmp_path / "x")
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    (tmp_path / "file").write_bytes(b"")
+    assert reason(tmp_path / "link") == reason(tmp_path / "file") == "it is no directory"
+    assert "cannot read it" in reason(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["../a.bin", "/etc/passwd", "..", "", "manifest.json", "a\0b"])
+def test_a_manifest_cannot_name_what_lies_outside(tmp_path: Path, name: str) -> None:
+    folder = sealed(tmp_path / "x")
+    body = json.loads((folder / "manifest.json").read_bytes())
+    body["files"][name] = body["files"].pop("a.bin")
+    body.pop("checksum")
+    body["checksum"] = blake3.blake3(manifest.to_json(body)).hexdigest()
+    (folder / "manifest.json").write_bytes(manifest.to_json(body))
+    assert "outside the directory" in reason(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{", '{"schema": "other/1"}', "[" * 100_000, '{"schema": 1e999}']
+)
+def test_a_manifest_that_is_none_is_found(tmp_path: Path, text: str) -> None:
+    folder = sealed(tmp_path / "x")
+    (folder / "manifest.json").write_text(text)
+    assert "manifest.json" in reason(folder)
+
+
+def test_publish_is_a_rename(tmp_path: Path) -> None:
+    publish(sealed(tmp_path / ".tmp-x"), tmp_path / "x")
+    assert verify(tmp_path / "x").step == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_replace_file_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    replace_file(path, b"1")
+    replace_file(path, b"2")
+    assert path.read_bytes() == b"2"
+
+    def broken(source: Path, target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "rename", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        replace_file(path, b"3")
+    assert path.read_bytes() == b"2"

@@ -1,0 +1,186 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chefgenius.config import Config, flatten
+from chefgenius.manifest import seal, to_json, verify, write_file
+from chefgenius.resume import STATE_SCHEMA, Origin, compare, decide, read_sections
+from chefgenius.rundir import RunDirectory
+from chefgenius.state import ResumeError
+
+FACTS = {"store": "b3:1", "tokenizer": "b3:2", "plan": "b3:3", "threads": 1, "torch": "2"}
+
+
+def put(run: RunDirectory, *steps: int, schema: str = STATE_SCHEMA, **sections: Any) -> RunDirectory:
+    """Checkpoints that hold nothing but a state."""
+    for step in steps:
+        path = run.step_path(step)
+        path.mkdir(parents=True)
+        filled = {"progress": {"step": step}, "config": flatten(Config()), "facts": FACTS, **sections}
+        state = to_json({"schema": schema, "sections": filled})
+        seal(path, step, {}, {"state.json": write_file(path / "state.json", [state])})
+    return run
+
+
+def damage(run: RunDirectory, step: int) -> None:
+    (run.step_path(step) / "state.json").write_bytes(b"{}")
+
+
+def choose(run: RunDirectory, wish: str = "auto", **options: Any) -> tuple[int | None, list[str]]:
+    """The step that is chosen, and what was said."""
+    said: list[str] = []
+    origin = decide(run, wish, said.append, **options)
+    return None if origin is None else origin.step, said
+
+
+def refusal(run: RunDirectory, wish: str = "auto") -> str:
+    with pytest.raises(ResumeError) as error:
+        decide(run, wish, lambda text: None)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path / "run")
+
+
+def test_an_unused_directory_begins(run: RunDirectory) -> None:
+    assert choose(run) == (None, [])
+    assert choose(run, "never") == (None, [])
+    assert "holds nothing to go on from" in refusal(run, "must")
+
+
+def test_the_newest_is_chosen(run: RunDirectory) -> None:
+    put(run, 3, 12, 9)
+    for wish in ("auto", "must", str(run.path), str(run.step_path(12))):
+        assert choose(run, wish) == (12, [])
+    assert "holds a run already" in refusal(run, "never")
+
+
+def test_a_damaged_one_is_set_aside_and_the_next_is_taken(run: RunDirectory) -> None:
+    put(run, 3, 9, 12)
+    damage(run, 12)
+    step, said = choose(run)
+    assert step == 9
+    assert len(said) == 2
+    assert "step-00000012` is damaged: `state.json` has 2 bytes" in said[0]
+    assert (
+        (run.checkpoints / "corrupt-step-00000012" / "reason.txt")
+        .read_text()
+        .startswith("`state.json` has 2")
+    )
+    assert choose(run) == (9, [])
+
+
+def test_a_look_changes_nothing(run: RunDirectory) -> None:
+    put(run, 3, 9)
+    damage(run, 9)
+    assert choose(run, touch=False)[0] == 3
+    assert run.steps() == [9, 3]
+
+
+def test_without_a_good_one_it_never_begins_anew(run: RunDirectory) -> None:
+    put(run, 3, 9)
+    damage(run, 3)
+    damage(run, 9)
+    for _ in range(2):
+        assert "no good checkpoint is left" in refusal(run)
+    assert "holds a run already" in refusal(run, "never")
+
+
+def test_an_empty_newest_directory_does_not_stop_a_run(run: RunDirectory) -> None:
+    put(run, 3).step_path(9).mkdir()
+    assert choose(run)[0] == 3
+
+
+def test_steps_without_a_checkpoint_are_no_beginning(run: RunDirectory) -> None:
+    run.path.mkdir()
+    metrics = run.path / "metrics.jsonl"
+    metrics.write_text('{"kind": "evaluation", "step": 0}\n')
+    assert choose(run, "never") == choose(run) == (None, [])
+    metrics.write_text('{"kind": "evaluation", "step": 0}\n{"kind": "step", "step": 1}\n')
+    assert "has no checkpoint" in refusal(run)
+
+
+def test_an_older_one_needs_a_directory_of_its_own(run: RunDirectory, tmp_path: Path) -> None:
+    put(run, 3, 9)
+    assert "is not the newest good one" in refusal(run, str(run.step_path(3)))
+    fresh = RunDirectory(tmp_path / "fresh")
+    origin = decide(fresh, str(run.step_path(3)), lambda text: None)
+    assert origin is not None
+    assert (origin.step, origin.foreign, origin.run_path) == (3, True, run.path)
+    put(fresh, 1)
+    assert "holds a run already" in refusal(fresh, str(run.step_path(3)))
+
+
+def test_another_run_is_not_touched(run: RunDirectory, tmp_path: Path) -> None:
+    put(run, 3, 9)
+    damage(run, 9)
+    assert choose(RunDirectory(tmp_path / "fresh"), str(run.path))[0] == 3
+    assert run.steps() == [9, 3]
+
+
+def test_a_path_that_is_no_checkpoint_is_refused(run: RunDirectory, tmp_path: Path) -> None:
+    assert "no such checkpoint or run" in refusal(run, str(tmp_path / "x"))
+    empty = tmp_path / "empty"
+    (empty / "checkpoints").mkdir(parents=True)
+    assert "holds nothing to go on from" in refusal(run, str(empty))
+    put(run, 3)
+    damage(run, 3)
+    told = refusal(RunDirectory(tmp_path / "fresh"), str(run.step_path(3)))
+    assert "is damaged: `state.json` has 2 bytes" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"schema": "chefgenius.state/9"}, "schema `chefgenius.state/9`"),
+        ({"facts": None}, "no readable state.json"),
+    ],
+)
+def test_a_state_of_another_version_is_refused(run: RunDirectory, options: dict[str, Any], told: str) -> None:
+    put(run, 3, **options)
+    assert told in refusal(run)
+
+
+def origin_with(run: RunDirectory, config: dict[str, Any], facts: dict[str, Any]) -> Origin:
+    put(run, 3, config={**flatten(Config()), **config}, facts={**FACTS, **facts})
+    path = run.step_path(3)
+    return Origin(path, verify(path), read_sections(path), foreign=False)
+
+
+def test_an_equal_run_goes_on(run: RunDirectory) -> None:
+    assert compare(origin_with(run, {}, {}), flatten(Config()), FACTS) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "facts", "told"),
+    [
+        ({"seed": 41}, {}, "would not be the same run: `seed`: saved `41`, here `42`: set back"),
+        ({"train.gradient_accumulation_steps": 4}, {}, "saved `4`, here `1`"),
+        ({"optim.betas": [0.9, 0.99]}, {}, "`optim.betas`: saved `[0.9, 0.99]`, here `[0.9, 0.999]`"),
+        ({"model.config": {"d_model": 1}}, {}, "`model.config`"),
+        ({}, {"threads": 2}, "`threads`: saved `2`, here `1`"),
+        ({}, {"torch": "1", "plan": "b3:0"}, '`plan`: saved `"b3:0"`, here `"b3:3"`, `torch`'),
+        ({}, {"new": 1}, "`new`: saved `1`, here `null`"),
+        ({}, {"store": "b3:0"}, "is about other data: `store`"),
+        ({"data.sources": ["x"]}, {"tokenizer": "b3:0"}, '(changed besides: `data.sources`: saved `["x"]`'),
+    ],
+)
+def test_what_would_not_be_exact_is_refused(
+    run: RunDirectory, config: dict[str, Any], facts: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ResumeError) as error:
+        compare(origin_with(run, config, facts), flatten(Config()), FACTS)
+    assert told in str(error.value)
+    assert "another `run_dir`" in str(error.value)
+
+
+def test_free_differences_are_told(run: RunDirectory) -> None:
+    origin = origin_with(run, {"optim.learning_rate": 1.0, "log.every_steps": 3, "run_dir": "x"}, {})
+    assert compare(origin, flatten(Config()), FACTS) == [
+        "`log.every_steps`: saved `3`, here `10`",
+        f"`optim.learning_rate`: saved `1.0`, here `{Config().optim.learning_rate}`",
+        '`run_dir`: saved `"x"`, here `null`',
+    ]

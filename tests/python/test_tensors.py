@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+import torch
+from chefgenius.manifest import hash_file
+from chefgenius.tensors import copy_tensors, read_tensors, write_tensors
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+DTYPES = (
+    torch.float64,
+    torch.float32,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.int32,
+    torch.int16,
+    torch.int8,
+    torch.uint8,
+    torch.bool,
+)
+
+
+def mixed() -> dict[str, torch.Tensor]:
+    """Every dtype, a scalar, an empty tensor and one that is not contiguous."""
+    made = {f"of/{dtype}": torch.arange(7).to(dtype) for dtype in DTYPES}
+    return {
+        **made,
+        "scalar": torch.tensor(3.5),
+        "empty": torch.zeros(0, 3),
+        "turned": torch.arange(6.0).reshape(2, 3).T,
+        'ünï "quoted"': torch.ones(1),
+    }
+
+
+def test_tensors_come_back_bit_for_bit(tmp_path: Path) -> None:
+    entry = write_tensors(tmp_path / "x.safetensors", mixed())
+    found = read_tensors(tmp_path / "x.safetensors")
+    assert found.keys() == mixed().keys()
+    for name, tensor in mixed().items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)
+    assert entry.blake3 == hash_file(tmp_path / "x.safetensors")
+    assert entry.size == (tmp_path / "x.safetensors").stat().st_size
+
+
+def test_the_file_is_that_of_the_library(tmp_path: Path) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in mixed().items()}
+    write_tensors(tmp_path / "ours.safetensors", tensors)
+    save_file(tensors, tmp_path / "theirs.safetensors", metadata={"format": "pt"})
+    ours, theirs = read_tensors(tmp_path / "ours.safetensors"), read_tensors(tmp_path / "theirs.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in tensors)
+    with safe_open(tmp_path / "ours.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_no_tensors_are_a_file_too(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "x.safetensors", {})
+    assert read_tensors(tmp_path / "x.safetensors") == {}
+
+
+def test_equal_tensors_give_equal_bytes(tmp_path: Path) -> None:
+    backwards = dict(reversed(mixed().items()))
+    assert write_tensors(tmp_path / "a", mixed()) == write_tensors(tmp_path / "b", backwards)
+
+
+def test_a_dtype_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        write_tensors(tmp_path / "x", {"a": torch.zeros(1, dtype=torch.complex64)})
+
+
+def test_copies_use_their_buffers_again() -> None:
+    source = {"a": torch.zeros(3), "b": torch.zeros(2, requires_grad=True)}
+    first = copy_tensors(source, {})
+    source["a"] += 1
+    assert first["a"].sum() == 0
+    second = copy_tensors(source, first)
+    assert second["a"].data_ptr() == first["a"].data_ptr()
+    assert second["a"].sum() == 3
+    assert not second["b"].requires_grad
+    third = copy_tensors({"a": torch.zeros(4), "c": torch.ones(1)}, second)
+    assert third.keys() == {"a", "c"}
+    assert third["a"].shape == (4,)
