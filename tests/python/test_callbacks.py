@@ -1,0 +1,118 @@
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chefgenius.callbacks import (
+    PLOT,
+    Callback,
+    Console,
+    LossPlot,
+    Outcome,
+    RunInfo,
+    StepInfo,
+    draw_losses,
+    duration,
+)
+from chefgenius.evaluation import Evaluation, Sample
+from rich.console import Console as Terminal
+
+TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons | directions: Cook the rice. | Serve."
+SAMPLE = Sample(3, "Write a recipe for Lemon Rice.", TEXT, TEXT, True, 2, 2)
+STEP = StepInfo(10, 100, 0, 1.25, 3e-4, 0.5, 160.4, 19_000.7, 125.0)
+FIRST = Evaluation(0, 0, 7.5, 100, 50, 0.0, 0.0)
+LAST = Evaluation(100, 3, 0.25, 100, 50, 0.96, 0.815)
+
+
+def outcome(run: Path) -> Outcome:
+    return Outcome(
+        run, run / "checkpoints" / "step-00000100", 100, [2.5, 0.5], (0.25, 100), FIRST, LAST, [SAMPLE]
+    )
+
+
+def shown(run: Path, *, terminal: bool, result: Outcome | None = None) -> str:
+    """All that the console prints in a run of 100 steps, of which it sees two."""
+    text = io.StringIO()
+    console = Console(
+        Terminal(file=text, force_terminal=terminal, width=100, highlight=False, color_system=None)
+    )
+    console.on_train_start(RunInfo(run, 0, 100, 5))
+    console.on_step_end(STEP)
+    console.on_step_end(replace(STEP, step=11, loss=9.0))
+    console.on_eval_end(LAST)
+    console.on_save(run)
+    console.on_train_end(result)
+    return text.getvalue()
+
+
+def test_plain_lines_have_every_figure(tmp_path: Path) -> None:
+    text = shown(tmp_path, terminal=False)
+    assert "step 10/100  loss 1.250  lr 3.00e-04  160 recipes/s  19,001 tokens/s  2:05 left\n" in text
+    assert "9.0" not in text
+    assert "step 100: validation loss 0.2500\n" in text
+    assert "\x1b" not in text
+
+
+def test_a_terminal_gets_a_bar(tmp_path: Path) -> None:
+    text = shown(tmp_path, terminal=True)
+    assert "step 11/100" in text
+    assert "\x1b[?25h" in text, "the cursor is shown again"
+
+
+def test_the_end_tells_before_and_after_recipes_and_places(tmp_path: Path) -> None:
+    (tmp_path / PLOT).write_bytes(b"")
+    text = shown(tmp_path, terminal=False, result=outcome(tmp_path))
+    for told in (
+        "50 held-out prompts",
+        "validation loss",
+        "96 %",
+        "82 %",
+        "─ Lemon Rice ─",
+        "- 1 cup rice",
+        "1. Cook the rice.",
+        "best validation loss 0.2500 at step 100",
+        "epoch 1: mean training loss 0.5000",
+    ):
+        assert told in text, told
+    for place in (tmp_path, tmp_path / "checkpoints", tmp_path / PLOT):
+        assert str(place) in text.replace("\n", "")
+
+
+def test_a_text_that_is_no_recipe_is_cut(tmp_path: Path) -> None:
+    result = replace(outcome(tmp_path), samples=[replace(SAMPLE, text="[b]" + "x" * 1000, parsed=False)])
+    text = shown(tmp_path, terminal=False, result=result)
+    assert "(no recipe)" in text
+    assert "[b]xx" in text
+    assert 200 < text.count("x") < 400
+
+
+def test_without_evaluation_there_is_no_table(tmp_path: Path) -> None:
+    result = Outcome(tmp_path, tmp_path, 100, [], None, None, None, [])
+    assert "validation loss" not in shown(tmp_path, terminal=False, result=result).replace("step 100: v", "")
+
+
+def test_durations_are_short() -> None:
+    assert [duration(seconds) for seconds in (0, 59.6, 125, 3725)] == ["0:00", "1:00", "2:05", "1:02:05"]
+
+
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_the_plot_is_a_png(tmp_path: Path, evaluated: bool) -> None:
+    lines = [{"kind": "step", "step": step, "loss": 5 / step, "learning_rate": 0.1} for step in range(1, 9)]
+    if evaluated:
+        lines.insert(0, {"kind": "evaluation", "step": 0, "validation_loss": 5.0})
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    draw_losses(tmp_path / "metrics.jsonl", tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    LossPlot().on_train_end(None)
+    LossPlot().on_train_end(outcome(tmp_path))
+    assert (tmp_path / PLOT).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_callback_may_leave_out_every_point(tmp_path: Path) -> None:
+    callback = Callback()
+    callback.on_train_start(RunInfo(tmp_path, 0, 1, 1))
+    callback.on_step_end(STEP)
+    callback.on_eval_end(LAST)
+    callback.on_save(tmp_path)
+    callback.on_train_end(None)

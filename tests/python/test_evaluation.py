@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import pytest
+import torch
+from chefgenius.config import EvalConfig, ModelConfig
+from chefgenius.cookbook import TOKENIZER
+from chefgenius.evaluation import Evaluation, Evaluator, History, judge
+from chefgenius.generators import capture
+from chefgenius.model import Vocabulary, build_model, token_loss
+from chefgenius.state import StopRequested
+from chefgenius.store import TokenStore
+from chefgenius.tokenizer import TextDecoder
+from running import MODEL
+from samples import build, load, recipes
+
+TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons, sliced | directions: Cook."
+
+
+def evaluator(store: TokenStore, **settings: int) -> Evaluator:
+    words = Vocabulary(store.vocab_size, store.pad_token_id, store.eos_token_id)
+    return Evaluator(
+        model=build_model(ModelConfig(config=MODEL), words, 1),
+        loader=load(store, split="validation", validation_fraction=0.3, seed=0, prefetch=0),
+        store=store,
+        decoder=TextDecoder(TOKENIZER),
+        settings=EvalConfig(**{"max_new_tokens": 6, **settings}),
+        precision="float32",
+        max_input_length=256,
+        seed=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (TEXT, (True, 2, 2)),
+        ("title: x | ingredients: 3 pounds rice | directions: y", (True, 2, 1)),
+        ("title: x | ingredients: | directions:", (True, 2, 0)),
+        ("title: x | ingredients: rice | 5 cups rice | lemons | salt | directions: y", (True, 2, 2)),
+        ("title: x | ingredients: rice", (False, 2, 0)),
+        ("rice and lemons", (False, 2, 0)),
+        ("", (False, 2, 0)),
+    ],
+)
+def test_a_text_is_judged_by_its_form_and_its_list(text: str, expected: tuple[bool, int, int]) -> None:
+    assert judge(text, TEXT) == expected
+
+
+def test_a_reference_that_is_no_recipe_asks_for_nothing() -> None:
+    assert judge(TEXT, "free text") == (True, 0, 0)
+
+
+def test_the_loss_is_the_mean_by_token_over_the_view(store: TokenStore) -> None:
+    made = evaluator(store)
+    made.model.eval()  # type: ignore[no-untyped-call]
+    loader = made.loader
+    assert loader.micro_batches >= 2
+    batches = [loader.batch_at(0, index) for index in range(loader.micro_batches)]
+    tokens = sum(int((batch["labels"] >= 0).sum()) for batch in batches)
+    with torch.no_grad():
+        total = sum(token_loss(made.model, batch, "float32").item() for batch in batches)
+        loss, counted = made.loss(5)
+    assert loss == pytest.approx(total / tokens, rel=1e-12)
+    assert counted == tokens
+
+
+def test_fewer_batches_can_be_enough(store: TokenStore) -> None:
+    made = evaluator(store, max_batches=1)
+    batch = made.loader.batch_at(0, 0)
+    assert made.loss(0)[1] == int((batch["labels"] >= 0).sum())
+
+
+def test_evaluating_repeats_and_changes_nothing(store: TokenStore) -> None:
+    made = evaluator(store)
+    before, weights = capture(), [one.clone() for one in made.model.parameters()]
+    first, second = made.evaluate(3, 0, 2), made.evaluate(3, 0, 2)
+    assert first == second
+    assert capture() == before
+    assert made.model.training
+    assert all(torch.equal(a, b) for a, b in zip(weights, made.model.parameters(), strict=True))
+
+
+def test_samples_are_those_of_the_first_records_of_the_view(store: TokenStore) -> None:
+    made = evaluator(store)
+    evaluation, samples = made.evaluate(0, 0, 3)
+    assert [sample.record_id for sample in samples] == list(made.loader.view_record_ids(3))
+    assert evaluation.prompts == 3
+    assert evaluation.parsed == 0.0
+    for sample in samples:
+        assert sample.prompt.startswith("Write a recipe for ")
+        assert judge(sample.reference, sample.reference) == (True, sample.asked, sample.asked)
+        assert sample.asked >= 2
+
+
+def test_more_prompts_than_records_are_all_records(store: TokenStore) -> None:
+    made = evaluator(store)
+    assert len(made.generate(0, 1000)) == made.loader.records
+
+
+def test_without_prompts_there_are_no_shares(store: TokenStore) -> None:
+    evaluation, samples = evaluator(store).evaluate(0, 0, 0)
+    assert (samples, evaluation.prompts, evaluation.parsed, evaluation.ingredients_found) == (
+        [],
+        0,
+        None,
+        None,
+    )
+
+
+def test_long_prompts_are_cut_before_their_end_mark(store: TokenStore) -> None:
+    made = evaluator(store)
+    made.max_input_length = 5
+    record = int(made.loader.view_record_ids(1)[0])
+    ids = made._prompt_ids(record)
+    assert ids == [*map(int, store.record(record).prompt_ids[:4]), store.eos_token_id]
+
+
+def test_a_perfect_model_gets_perfect_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = evaluator(build(tmp_path, recipes(20)))
+    records = list(made.loader.view_record_ids(3))
+    texts = [made.decoder.decode(made.store.record(int(one)).target_ids.tolist()) for one in records]
+    monkeypatch.setattr(made, "_write", lambda prompts: texts[: len(prompts)])
+    evaluation, _ = made.evaluate(0, 0, 3)
+    assert (evaluation.parsed, evaluation.ingredients_found) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("calls", [1, 5])
+def test_a_stop_reaches_between_batches_and_tokens(store: TokenStore, calls: int) -> None:
+    made, left = evaluator(store), calls
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StopRequested("now")
+
+    made.check = check
+    with pytest.raises(StopRequested):
+        made.evaluate(0, 0, 2)
+    assert made.model.training
+
+
+def test_history_keeps_the_first_and_the_last() -> None:
+    history, again = History(), History()
+    for step in (0, 5, 9):
+        history.add(Evaluation(step, 0, 1.0, 10, 0, None, 0.5))
+    again.load_state_dict(history.state_dict())
+    assert (again.first, again.last) == (history.first, history.last)
+    assert again.first is not None
+    assert again.last is not None
+    assert (again.first.step, again.last.step) == (0, 9)
+    again.load_state_dict(History().state_dict())
+    assert again.first is None
