@@ -1,0 +1,480 @@
+"""The command as a person meets it: what it prints, how it ends, and what it leaves."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chefgenius import config as schema
+from chefgenius import options, train
+from chefgenius.config import keys
+from chefgenius.rundir import RunDirectory
+from running import Nursery, assert_same_run, opened, outcome, run_here, words
+from samples import files_below, recipes, shared, write_lines
+from transformers import AutoModelForSeq2SeqLM
+
+LONG = ("train.max_steps=100000", "eval.every_steps=0")
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    made = Nursery(tmp_path_factory.mktemp("children"))
+    yield made
+    made.close()
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chefgenius.train", *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+def refused(capsys: pytest.CaptureFixture[str], code: int, expected: int) -> str:
+    """The one line on stderr of a command that ended with this code."""
+    error = capsys.readouterr().err
+    assert code == expected, error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_help_tells_every_key_without_torch() -> None:
+    done = command("--help")
+    assert done.returncode == 0
+    assert all(f"  {key}=" in done.stdout for key in keys())
+    assert "--resume" in done.stdout
+
+
+def test_print_config_prints_what_would_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.yaml").write_text("seed: 5\n")
+    assert train.main([str(tmp_path / "mine.yaml"), "optim.learning_rate=3e-4", "--print-config"]) == 0
+    text = capsys.readouterr().out
+    assert "seed: 5\nrun_dir: runs/mine\n" in text
+    assert "learning_rate: 0.0003\n" in text
+    assert "max_steps: 1500\n" in text
+
+
+def test_a_run_leaves_all_that_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(tmp_path) == 0
+    told, run = capsys.readouterr(), tmp_path / "run"
+    assert told.err == ""
+    for text in ("step 10/10  loss ", "validation loss", "3 held-out prompts", "best validation loss"):
+        assert text in told.out
+    assert told.out.count("╭─") == 2
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        ".lock",
+        "checkpoints",
+        "config.yaml",
+        "loss.png",
+        "metrics.jsonl",
+        "run.json",
+        "samples.jsonl",
+        "timing.jsonl",
+    }
+    assert str(run / "loss.png") in told.out.replace("\n", "")
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in metrics if line["kind"] == "step"] == list(range(1, 11))
+    assert [line["step"] for line in metrics if line["kind"] == "evaluation"] == [0, 4, 8, 10]
+    assert set(metrics[1]) == {
+        "kind",
+        "step",
+        "epoch",
+        "loss",
+        "learning_rate",
+        "grad_norm",
+        "samples",
+        "input_tokens",
+        "target_tokens",
+        "digest",
+    }
+    samples = [json.loads(line)["step"] for line in (run / "samples.jsonl").read_text().splitlines()]
+    assert samples == [0] * 3 + [4] * 2 + [8] * 2 + [10] * 3
+    assert len((run / "timing.jsonl").read_text().splitlines()) == 10
+    opened = AutoModelForSeq2SeqLM.from_pretrained(
+        run / "checkpoints" / "step-00000010", local_files_only=True
+    )
+    assert opened.config.d_model == 16
+    assert json.loads((run / "run.json").read_bytes())["finished"] == 10
+
+
+def test_a_written_configuration_repeats_the_run(tmp_path: Path) -> None:
+    assert run_here(tmp_path, "eval.every_steps=0") == 0
+    assert train.main([str(tmp_path / "run" / "config.yaml"), f"run_dir={tmp_path / 'again'}"]) == 0
+    assert_same_run(tmp_path / "again", tmp_path / "run")
+
+
+def test_a_finished_run_says_so_and_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(tmp_path) == 0
+    before = files_below(tmp_path / "run")
+    capsys.readouterr()
+    for resume in ("auto", "must", str(tmp_path / "run")):
+        assert run_here(tmp_path, "--resume", resume) == 0
+        assert "finished: " in capsys.readouterr().out
+    after = files_below(tmp_path / "run")
+    after.pop(".lock"), before.pop(".lock")
+    assert after == before
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    constant = ("optim.schedule=constant", "eval.every_steps=0")
+    assert run_here(tmp_path, *constant, "train.max_steps=6") == 0
+    capsys.readouterr()
+    assert run_here(tmp_path, *constant) == 0
+    assert "changed: `train.max_steps`: saved `6`, here `10`" in capsys.readouterr().out
+    assert run_here(tmp_path, *constant, run="whole") == 0
+    found, expected = outcome(tmp_path / "run"), outcome(tmp_path / "whole")
+    assert found["model"] == expected["model"]
+    assert found["metrics"] == expected["metrics"]
+
+
+def test_a_dry_run_writes_nothing_in_the_run_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here(tmp_path, "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "plan: 10 steps of 8 recipes, 6 an epoch" in told
+    assert "parameters" in told
+    assert not (tmp_path / "run").exists()
+    assert run_here(tmp_path) == 0
+    before = files_below(tmp_path / "run")
+    assert run_here(tmp_path, "train.max_steps=12", "--dry-run") == 0
+    assert "going on from" in capsys.readouterr().out
+    assert files_below(tmp_path / "run") == before
+
+
+def test_a_pretrained_directory_is_fine_tuned_and_not_needed_again(tmp_path: Path) -> None:
+    assert run_here(tmp_path, "eval.every_steps=0", "train.max_steps=3") == 0
+    base = tmp_path / "base"
+    shutil.copytree(tmp_path / "run" / "checkpoints" / "step-00000003", base)
+    tuned = (f"model.name_or_path={base}", "model.config=null", "data.tokenizer=null", "eval.every_steps=0")
+    assert run_here(tmp_path, *tuned, "train.max_steps=4", run="tuned") == 0
+    (base / "model.safetensors").unlink()
+    assert run_here(tmp_path, *tuned, run="tuned") == 0
+    assert RunDirectory(tmp_path / "tuned").steps()[0] == 10
+
+
+def test_every_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[tuple[type, str]] = set()
+    plain = schema.Section.__getattribute__
+
+    def noted(self: schema.Section, name: str) -> Any:
+        seen.add((type(self), name))
+        return plain(self, name)
+
+    load = options.load
+
+    def loaded(*given: Any) -> schema.Config:
+        config: schema.Config = load(*given)
+        seen.clear()  # what loading itself looks at does not count
+        monkeypatch.setattr(schema.Section, "__getattribute__", noted)
+        return config
+
+    monkeypatch.setattr(options, "load", loaded)
+    assert run_here(tmp_path, "train.max_steps=2", "optim.warmup_steps=1") == 0
+    monkeypatch.undo()
+    unread = [key for key in keys() if not _was_read(key, seen)]
+    assert unread == []
+    assert len(keys()) >= 40
+
+
+def _was_read(key: str, seen: set[tuple[type, str]]) -> bool:
+    section: Any = schema.Config
+    *parents, name = key.split(".")
+    for parent in parents:
+        section = section.model_fields[parent].annotation
+    return (section, name) in seen
+
+
+# What can go wrong with the input: one line that names the place, exit code 2, and nothing is lost.
+
+
+def put(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_missing_source_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run_here(tmp_path, f"data.sources=[{tmp_path / 'none.jsonl'}]")
+    assert f"no such file: `{tmp_path / 'none.jsonl'}`" in refused(capsys, code, 2)
+
+
+def test_a_missing_validation_source_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run_here(tmp_path, f"data.validation_sources=[{tmp_path / 'none.jsonl'}]")
+    assert f"no such file: `{tmp_path / 'none.jsonl'}`" in refused(capsys, code, 2)
+
+
+def test_validation_sources_are_held_out_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held_out = write_lines(tmp_path / "held.jsonl", recipes(7, seed=1))
+    assert run_here(tmp_path, f"data.validation_sources=[{held_out}]", "train.max_steps=1") == 0
+    assert "57 recipes: 50 to train on, 7 held out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "told"), [("", "is empty"), ("{\n[\n", ", line 1: ")])
+def test_a_file_without_recipes_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    source = put(tmp_path / "bad.jsonl", text)
+    error = refused(capsys, run_here(tmp_path, f"data.sources=[{source}]"), 2)
+    assert str(source) in error
+    assert told in error
+
+
+def test_bad_records_can_be_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_lines(tmp_path / "some.jsonl", ["{broken", *recipes(40)])
+    few = (f"data.sources=[{source}]", "train.max_steps=1")
+    assert f"{source}, line 1: " in refused(capsys, run_here(tmp_path, *few), 2)
+    code = run_here(tmp_path, *few, "data.on_error=skip", "data.max_bad=0")
+    assert "more than 0 bad records" in refused(capsys, code, 2)
+    assert run_here(tmp_path, *few, "data.on_error=skip") == 0
+    told = capsys.readouterr().out
+    assert "left out: 0 empty, 1 bad" in told
+    assert f"{source}, line 1: " in told
+    assert run_here(tmp_path, *few, "data.on_error=skip") == 0
+    assert "left out: 0 empty, 1 bad" in capsys.readouterr().out, "also when the store is there already"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["optim.learning_rat=1"], "unknown key `optim.learning_rat`: did you mean `optim.learning_rate`?"),
+        (["data.tokenizer=null"], "`data.tokenizer`: is needed with `data.sources`"),
+        (["data.tokenizer=/none"], "no such file: `/none`"),
+        (["data.template.prompt={titel}"], "titel"),
+        (
+            ["data.validation_fraction=0"],
+            "`data.validation_fraction` or name files in `data.validation_sources`",
+        ),
+        (["model.config={model_type: gpt2}"], "which is no encoder-decoder"),
+        (["model.name_or_path=./none", "model.config=null"], "no such directory: `none`"),
+        (["data.min_quality=0.5", "data.on_error=perhaps"], "`data.on_error`"),
+    ],
+)
+def test_bad_values_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: list[str], told: str
+) -> None:
+    assert told in refused(capsys, run_here(tmp_path, *overrides), 2)
+
+
+def test_a_tokenizer_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = put(tmp_path / "tokenizer.json", '{"model": {"type": "WordLevel", "vocab": {}}}')
+    error = refused(capsys, run_here(tmp_path, f"data.tokenizer={wrong}"), 2)
+    assert f"cannot use tokenizer `{wrong}`" in error
+
+
+def damage(stores: Path, place: int) -> Path:
+    """Flips one bit of the only store; returns its shard."""
+    (shard,) = stores.glob("*/store-*/shard-*")
+    with open(shard, "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 4]))
+    return shard
+
+
+def test_a_store_that_is_damaged_in_a_run_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = write_lines(tmp_path / "many.jsonl", recipes(1500))  # some blocks of 64 KiB
+    long = (f"data.sources=[{many}]", "data.batch_size=64", "eval.every_steps=0", "train.max_steps=12")
+    with train.report_errors() as code, opened(tmp_path, *long) as trainer:
+        shard = damage(tmp_path / "stores", 150_000)
+        trainer.fit()
+    error = refused(capsys, code[0], 2)
+    assert str(shard.parent) in error
+
+
+def test_a_store_that_is_damaged_between_runs_is_built_again(tmp_path: Path) -> None:
+    quick = ("eval.every_steps=0", "optim.schedule=constant")
+    assert run_here(tmp_path, *quick, run="whole") == 0
+    assert run_here(tmp_path, *quick, "train.max_steps=3") == 0
+    shard = damage(tmp_path / "stores", 5_000)
+    assert run_here(tmp_path, *quick) == 0
+    assert list(shard.parent.parent.glob("*.bad-1/shard-*"))
+    assert outcome(tmp_path / "run")["metrics"] == outcome(tmp_path / "whole")["metrics"]
+
+
+# What can go wrong with a resume: exit code 3, and nothing is lost.
+
+
+def test_another_seed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(tmp_path, "train.max_steps=3", "eval.every_steps=0") == 0
+    before = files_below(tmp_path / "run" / "checkpoints")
+    capsys.readouterr()
+    error = refused(capsys, run_here(tmp_path, "seed=43", "train.threads=2"), 3)
+    assert "`seed`: saved `42`, here `43`, `threads`: saved `1`, here `2`" in error
+    assert files_below(tmp_path / "run" / "checkpoints") == before
+
+
+def test_other_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(tmp_path, "train.max_steps=3", "eval.every_steps=0") == 0
+    write_lines(tmp_path / "recipes.jsonl", recipes(51))
+    capsys.readouterr()
+    error = refused(capsys, run_here(tmp_path, "eval.every_steps=0"), 3)
+    assert "is about other data: `store`: saved " in error
+
+
+def test_never_and_must_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nothing to go on from" in refused(capsys, run_here(tmp_path, "--resume", "must"), 3)
+    assert run_here(tmp_path, "train.max_steps=1", "--resume", "never") == 0
+    capsys.readouterr()
+    assert "holds a run already" in refused(capsys, run_here(tmp_path, "--resume", "never"), 3)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optim.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "bit", "other step"])
+def test_a_damaged_newest_checkpoint_gives_way_to_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, damage: str
+) -> None:
+    quick = ("eval.every_steps=0", "checkpoint.every_steps=2", "optim.schedule=constant")
+    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
+    expected = files_below(tmp_path / "run" / "checkpoints" / "step-00000004")
+    broken = tmp_path / "run" / "checkpoints" / "step-00000004" / file
+    data = broken.read_bytes()
+    if damage == "missing":
+        broken.unlink()
+    elif damage == "cut":
+        broken.write_bytes(data[: len(data) // 2])
+    elif damage == "bit":
+        broken.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
+    else:
+        shutil.copyfile(broken.parent.parent / "step-00000002" / file, broken)
+    capsys.readouterr()
+    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
+    told = capsys.readouterr().out
+    assert "step-00000004` is damaged: " in told
+    assert "going on from" in told.replace("\n", " ")
+    again = files_below(tmp_path / "run" / "checkpoints" / "step-00000004")
+    assert again["model.safetensors"] == expected["model.safetensors"]
+    assert again["optim.safetensors"] == expected["optim.safetensors"]
+    assert (tmp_path / "run" / "checkpoints" / "corrupt-step-00000004" / "reason.txt").exists()
+
+
+def test_no_good_checkpoint_is_an_error_and_no_beginning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here(tmp_path, "train.max_steps=3", "eval.every_steps=0") == 0
+    for path in (tmp_path / "run" / "checkpoints").glob("step-*"):
+        (path / "optim.safetensors").unlink()
+    capsys.readouterr()
+    for _ in range(2):
+        assert "no good checkpoint is left" in refused(capsys, run_here(tmp_path), 3)
+
+
+# What happens to a process: signals, a full disk, a second trainer.
+
+
+def begin(nursery: Nursery, folder: Path, *overrides: str, **options: Any) -> Any:
+    """A long run that has taken some steps."""
+    child = nursery.start(*words(folder, *LONG, *overrides), **options)
+    metrics = folder / "run" / "metrics.jsonl"
+    child.wait_until(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") > 5)
+    return child
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_gives_75_and_is_exact(tmp_path: Path, nursery: Nursery, number: signal.Signals) -> None:
+    child = begin(nursery, tmp_path)
+    child.kill(number)
+    assert child.wait() == 75
+    told = child.stderr.read_text()
+    assert told.startswith(f"stopped on request ({number.name}); step ")
+    assert told.count("\n") == 1
+    at = RunDirectory(tmp_path / "run").steps()[0]
+    assert f"step {at} is saved" in told
+    end = (f"train.max_steps={at + 4}", "eval.every_steps=0", "optim.schedule=constant")
+    flat = ("optim.schedule=constant", f"train.max_steps={at}", "eval.every_steps=0")
+    assert nursery.start(*words(tmp_path, *flat, run="part")).wait() == 0
+    assert nursery.start(*words(tmp_path, *end, run="part")).wait() == 0
+    assert nursery.start(*words(tmp_path, *end, run="whole")).wait() == 0
+    found, expected = outcome(tmp_path / "part"), outcome(tmp_path / "whole")
+    assert found["model"] == expected["model"]
+    assert found["optimizer"] == expected["optimizer"]
+    assert found["metrics"] == expected["metrics"]
+
+
+def test_a_second_interrupt_aborts_with_nothing_damaged(tmp_path: Path, nursery: Nursery) -> None:
+    child = begin(nursery, tmp_path, "checkpoint.every_steps=1")
+    child.kill(signal.SIGINT)
+    child.kill(signal.SIGINT)
+    assert child.wait() in (75, 130)
+    run = RunDirectory(tmp_path / "run")
+    run.verify(run.steps()[0])
+
+
+def test_a_full_disk_gives_74_and_keeps_what_was_saved(tmp_path: Path, nursery: Nursery) -> None:
+    quick = ("eval.every_steps=0", "optim.schedule=constant")
+    assert nursery.start(*words(tmp_path, *quick, "train.max_steps=4")).wait() == 0
+    before = files_below(tmp_path / "run" / "checkpoints")
+    most = max(len(data) for data in before.values()) - 1
+    child = nursery.start(*words(tmp_path, *quick), file_size=most)
+    assert child.wait() == 74
+    told = child.stderr.read_text()
+    assert told.startswith("error: `")
+    assert "File too large: mend this, then start the same command again" in told
+    assert files_below(tmp_path / "run" / "checkpoints") == before
+    assert nursery.start(*words(tmp_path, *quick)).wait() == 0
+    assert nursery.start(*words(tmp_path, *quick, run="whole")).wait() == 0
+    assert outcome(tmp_path / "run")["optimizer"] == outcome(tmp_path / "whole")["optimizer"]
+
+
+def test_two_trainers_never_share_a_run(tmp_path: Path, nursery: Nursery) -> None:
+    child = begin(nursery, tmp_path)
+    other = nursery.start(*words(tmp_path))
+    assert other.wait() == 3
+    assert f"is in use by process {child.pid}" in other.stderr.read_text()
+    child.kill(signal.SIGTERM)
+    assert child.wait() == 75
+
+
+def test_a_run_that_diverges_gives_4_and_keeps_its_last_boundary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run_here(tmp_path, "optim.learning_rate=1e38", "optim.warmup_steps=0", "eval.every_steps=0")
+    assert "diverged in step " in refused(capsys, code, 4)
+    run = RunDirectory(tmp_path / "run")
+    run.verify(run.steps()[0])
+
+
+# The run of a newcomer and the formats of real data, a few steps of each.
+
+
+def test_the_run_without_arguments_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ("train.max_steps=2", "eval.max_new_tokens=4", "eval.max_batches=1")
+    assert train.main([f"run_dir={tmp_path / 'run'}", *few]) == 0
+    told = capsys.readouterr().out
+    assert "50 held-out prompts" in told
+    assert told.count("╭─") == 3
+    assert (tmp_path / "run" / "loss.png").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["english_21k.jsonl.xz", "public_domain_array.json", "recipenlg_style.csv", "old_format.jsonl.xz"]
+)
+def test_real_data_train_to_a_falling_validation_loss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    source, tokenizer = shared(name), shared("tokenizers/t5")
+    given = (f"data.sources=[{source}]", f"data.tokenizer={tokenizer}", f"run_dir={tmp_path / 'run'}")
+    small = ("data.max_target_length=64", "data.batch_size=8", "optim.warmup_steps=5", "data.on_error=skip")
+    quick = (
+        "train.max_steps=12",
+        "eval.every_steps=6",
+        "eval.prompts=0",
+        "eval.samples=0",
+        "eval.max_batches=3",
+    )
+    shape = "model.config={model_type: t5, d_model: 32, d_kv: 8, d_ff: 32, num_layers: 1, num_heads: 2}"
+    assert train.main([*given, *small, *quick, shape]) == 0
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    losses = [
+        record["validation_loss"] for record in map(json.loads, lines) if record["kind"] == "evaluation"
+    ]
+    assert len(losses) == 3
+    assert losses[2] < losses[1] < losses[0]
