@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,8 @@ class RecipeLoader:
             min_quality=min_quality,
             **numbers,
         )
+        # A batch that is held may outlive the loader; the loader's thread must not.
+        weakref.finalize(self, self._core.close)
 
     def __iter__(self) -> Iterator[Batch]:
         epoch = self._core.begin()
