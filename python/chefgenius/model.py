@@ -163,10 +163,15 @@ def _pretrained(name: str) -> PreTrainedModel:
     if local and not Path(place).is_dir():
         raise FileNotFoundError(f"no such directory: `{place}`: check the path in `model.name_or_path`")
     try:
-        configuration = AutoConfig.from_pretrained(place, local_files_only=local)
+        configuration = AutoConfig.from_pretrained(place, local_files_only=local, trust_remote_code=False)
         _refuse_causal(configuration)
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            place, config=configuration, dtype=torch.float32, local_files_only=local, output_loading_info=True
+            place,
+            config=configuration,
+            dtype=torch.float32,
+            local_files_only=local,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):

@@ -18,6 +18,10 @@ from chefgenius.state import RunError, StopRequested
 from chefgenius.store import ChefGeniusError
 
 INPUT, IO, ABORTED = 2, 74, 130
+FINISHED = (
+    "finished: {run} is at step {steps}, the last one. To go on raise `train.max_steps`, "
+    "to begin anew give another `run_dir`"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,9 +62,7 @@ def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None
         for difference in built.free:
             console.say(f"changed: {difference}")
         if built.finished:
-            console.say(
-                f"finished: {config.run_path} is at step {built.schedule.total_steps}, nothing is left to do"
-            )
+            console.say(FINISHED.format(run=config.run_path, steps=built.schedule.total_steps))
             return
         if dry_run:
             console.say(f"dry run: would train in {config.run_path}")

@@ -40,7 +40,8 @@ from chefgenius.state import (
 
 REMEDIES: dict[type[RunError], str] = {
     StopRequested: "the same command goes on from there",
-    DivergedError: "lower `optim.learning_rate`, which may change within a run, and start again",
+    DivergedError: "lower `optim.learning_rate` and start again, "
+    "if need be with `--resume` from an older checkpoint in another `run_dir`",
 }
 
 
@@ -204,6 +205,8 @@ class Trainer:
         ends = progress.step in (0, self.schedule.total_steps)
         prompts = max(settings.prompts, settings.samples) if ends else settings.samples
         evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
+        if not math.isfinite(evaluation.validation_loss):
+            raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
         self.logs.metrics.write(figures(evaluation))
         for sample in samples:
             self.logs.samples.write({"step": progress.step, **asdict(sample)})

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,6 +149,7 @@ def test_a_dry_run_writes_nothing_in_the_run_directory(
     assert files_below(tmp_path / "run") == before
 
 
+@pytest.mark.usefixtures("_no_network")
 def test_a_pretrained_directory_is_fine_tuned_and_not_needed_again(tmp_path: Path) -> None:
     assert run_here(tmp_path, "eval.every_steps=0", "train.max_steps=3") == 0
     base = tmp_path / "base"
@@ -433,11 +435,17 @@ def test_two_trainers_never_share_a_run(tmp_path: Path, nursery: Nursery) -> Non
     assert child.wait() == 75
 
 
+@pytest.mark.parametrize(
+    ("every", "told"), [(0, "diverged in step 2"), (1, "the validation loss is not finite")]
+)
 def test_a_run_that_diverges_gives_4_and_keeps_its_last_boundary(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], every: int, told: str
 ) -> None:
-    code = run_here(tmp_path, "optim.learning_rate=1e38", "optim.warmup_steps=0", "eval.every_steps=0")
-    assert "diverged in step " in refused(capsys, code, 4)
+    wild = ("optim.learning_rate=1e38", "optim.warmup_steps=0")
+    code = run_here(tmp_path, *wild, f"eval.every_steps={every}")
+    error = refused(capsys, code, 4)
+    assert told in error
+    assert "step 1 is saved: lower `optim.learning_rate`" in error
     run = RunDirectory(tmp_path / "run")
     run.verify(run.steps()[0])
 
@@ -445,6 +453,16 @@ def test_a_run_that_diverges_gives_4_and_keeps_its_last_boundary(
 # The run of a newcomer and the formats of real data, a few steps of each.
 
 
+@pytest.fixture
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*given: Any) -> None:
+        raise AssertionError(f"the network was asked: {given}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", connect)
+
+
+@pytest.mark.usefixtures("_no_network")
 def test_the_run_without_arguments_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = ("train.max_steps=2", "eval.max_new_tokens=4", "eval.max_batches=1")
     assert train.main([f"run_dir={tmp_path / 'run'}", *few]) == 0

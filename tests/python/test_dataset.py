@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+from chefgenius import cookbook, options
+from chefgenius.config import Config, ConfigError
+from chefgenius.dataset import Data, prepare_data
+from running import words
+from samples import recipes, write_lines
+
+
+def config(folder: Path, *overrides: str) -> Config:
+    return options.load(None, words(folder, *overrides))
+
+
+def prepared(folder: Path, *overrides: str) -> tuple[Data, list[str]]:
+    """The data, closed again, and what was said of them."""
+    said: list[str] = []
+    data = prepare_data(config(folder, *overrides), said.append)
+    data.close()
+    return data, said
+
+
+def test_both_sides_of_the_split_are_opened(tmp_path: Path) -> None:
+    data, said = prepared(tmp_path)
+    assert data.validation is not None
+    assert data.train.records + data.validation.records == len(data.store) == 50
+    assert said[0] == f"data: {tmp_path / 'recipes.jsonl'}"
+    assert "built: 50 records" in said[1]
+    assert "45 to train on, 5 held out" in said[2]
+
+
+def test_without_evaluation_the_split_is_the_same(tmp_path: Path) -> None:
+    data, said = prepared(tmp_path, "eval.every_steps=0")
+    assert data.validation is None
+    assert data.train.records == prepared(tmp_path)[0].train.records
+    assert "held out" not in said[-1]
+
+
+def test_a_store_that_is_there_is_used(tmp_path: Path) -> None:
+    first, _ = prepared(tmp_path)
+    second, said = prepared(tmp_path)
+    assert second.store.path == first.store.path
+    assert len(said) == 2
+
+
+def test_the_validation_batches_do_not_follow_the_seed(tmp_path: Path) -> None:
+    orders = []
+    for seed in (1, 2):
+        data = prepare_data(config(tmp_path, f"seed={seed}"), lambda text: None)
+        assert data.validation is not None
+        orders.append([list(loader.record_ids_at(0, 0)) for loader in (data.validation, data.train)])
+        data.close()
+    assert orders[0][0] == orders[1][0]
+    assert orders[0][1] != orders[1][1]
+
+
+def test_every_combination_has_a_store_of_its_own(tmp_path: Path) -> None:
+    other = write_lines(tmp_path / "other.jsonl", recipes(20))
+    homes = {
+        prepared(tmp_path, *changes)[0].store.path.parent
+        for changes in (
+            (),
+            (f"data.sources=[{other}]",),
+            (f"data.validation_sources=[{other}]",),
+            ("data.template.prompt={title}",),
+            ("data.batch_size=3",),  # not part of a store
+        )
+    }
+    assert len(homes) == 4
+    assert {home.parent for home in homes} == {tmp_path / "stores"}
+
+
+def test_the_package_has_data_of_its_own(tmp_path: Path) -> None:
+    given = ("data.sources=[]", "data.tokenizer=null")
+    data, said = prepared(tmp_path, *given)
+    assert data.decoder.path == cookbook.TOKENIZER
+    assert len(data.store) >= 4000
+    assert said[0] == "data: the recipes that ship with the package"
+
+
+def test_the_tokenizer_of_a_local_model_is_taken(tmp_path: Path) -> None:
+    home = tmp_path / "model"
+    home.mkdir()
+    (home / "tokenizer.json").write_bytes(cookbook.TOKENIZER.read_bytes())
+    named = (f"model.name_or_path={home}", "model.config=null", "data.tokenizer=null")
+    assert prepared(tmp_path, *named)[0].decoder.path == home / "tokenizer.json"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("data.tokenizer=null", "`data.tokenizer`: is needed"),
+        ("data.validation_fraction=0.0001", "data.validation_sources"),
+        ("data.template.target={nothing}", "nothing"),
+        ("data.batch_size=99999999999", "batch_size"),
+    ],
+)
+def test_what_cannot_be_used_is_a_configuration_error(tmp_path: Path, override: str, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        prepared(tmp_path, override)
+    assert told in str(error.value)
