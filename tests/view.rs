@@ -73,7 +73,10 @@ fn a_held_out_source_is_one_side_and_its_bodies_are_nowhere_else() {
     let side = |split| {
         view(
             &store,
-            &with(|s| (s.split, s.validation_sources) = (split, vec!["odd".into()])),
+            &with(|s| {
+                (s.split, s.validation_sources) =
+                    (split, [store.source_number("odd").unwrap()].into())
+            }),
         )
     };
     let (train, validation) = (side(Split::Train), side(Split::Validation));

@@ -119,12 +119,12 @@ class RecipeLoader:
             "rank": rank,
             "world_size": world_size,
             "micro_batches_per_step": micro_batches_per_step,
+            "prefetch": prefetch,
             "max_input_length": max_input_length,
             "max_target_length": max_target_length,
         }
         for name, value in numbers.items():
             whole_number(name, value, 2**32)
-        whole_number("prefetch", prefetch, 2**16)
         whole_number("seed", seed, 2**64)
         whole_number("split_seed", split_seed, 2**64)
         if isinstance(validation_sources, str | Path):
@@ -136,7 +136,6 @@ class RecipeLoader:
             store._core,
             seed=seed,
             split=split,
-            prefetch=prefetch,
             validation_fraction=validation_fraction,
             validation_sources=[str(source) for source in validation_sources],
             split_seed=split_seed,

@@ -181,7 +181,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Ends the thread. Everything but closing again is an error afterwards.
+    /// Ends the thread. The loader delivers nothing afterwards and has no position; batches can still be built alone.
     pub fn close(&self) {
         if std::process::id() != self.process {
             return;

@@ -3,7 +3,7 @@
 //! A view is built once per (store, [`ViewSpec`]) and kept beside the store as 4 bytes a record with
 //! a checksum; it may be deleted at any time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -51,8 +51,9 @@ pub struct ViewSpec {
     pub split: Split,
     /// The share of bodies that is held out, from 0 to 1, where no source is.
     pub validation_fraction: f64,
-    /// Names of the sources that are held out whole. Their bodies are then in no other view.
-    pub validation_sources: Vec<String>,
+    /// Numbers of the sources that are held out whole (see [`TokenStore::source_number`]). Their bodies are
+    /// then in no other view.
+    pub validation_sources: BTreeSet<u32>,
     /// Chooses which bodies are held out; not the training seed.
     pub split_seed: u64,
     /// Records with a score below this are left out; records without a score stay.
@@ -68,8 +69,8 @@ impl View {
     /// Reads the view that is kept beside the store, or builds it and keeps it there.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a fraction outside 0 to 1, an unknown source, a quality that is no
-    /// number, or a view without a record.
+    /// [`Error::Argument`] for a fraction outside 0 to 1, a quality that is no number, or a view
+    /// without a record.
     pub fn open(store: &TokenStore, spec: &ViewSpec) -> Result<Self> {
         if !(0.0..=1.0).contains(&spec.validation_fraction) {
             return Err(Error::Argument {
@@ -83,15 +84,7 @@ impl View {
                 reason: "it is not a number".into(),
             });
         }
-        let held_out = spec
-            .validation_sources
-            .iter()
-            .map(|name| source_number(store, name))
-            .collect::<Result<HashSet<u32>>>()?;
-        // Names of sources are outside the store's fingerprint, their numbers are not.
-        let mut numbers: Vec<&u32> = held_out.iter().collect();
-        numbers.sort_unstable();
-        let key = serde_json::to_string(&(spec, numbers, store.fingerprint(), 1))
+        let key = serde_json::to_string(&(spec, store.fingerprint(), 1))
             .map_err(|e| Error::State(e.to_string()))?;
         let dir = store.path().join("views");
         let path = dir.join(format!(
@@ -101,7 +94,7 @@ impl View {
         let records = match Self::read(&path) {
             Some(records) => records,
             None => {
-                let records = Self::build(store, spec, &held_out)?;
+                let records = Self::build(store, spec)?;
                 // Only a cache: where it cannot be kept (a read-only place, a full disk) it is built again.
                 drop(Self::write(&dir, &path, &records));
                 records
@@ -128,7 +121,8 @@ impl View {
         self.records[position as usize] as usize
     }
 
-    fn build(store: &TokenStore, spec: &ViewSpec, held_out: &HashSet<u32>) -> Result<Vec<u32>> {
+    fn build(store: &TokenStore, spec: &ViewSpec) -> Result<Vec<u32>> {
+        let held_out = &spec.validation_sources;
         if u32::try_from(store.len()).is_err() {
             return Err(Error::Argument {
                 name: "store",
@@ -202,21 +196,6 @@ impl View {
         }
         written.map_err(|e| Error::io(path, "write", e))
     }
-}
-
-fn source_number(store: &TokenStore, name: &str) -> Result<u32> {
-    let sources = &store.origin().sources;
-    let number = sources.iter().position(|source| source.name == name);
-    number.map(|n| n as u32).ok_or_else(|| {
-        let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
-        Error::Argument {
-            name: "validation_sources",
-            reason: format!(
-                "`{name}` is no source of this store; it has `{}`",
-                known.join("`, `")
-            ),
-        }
-    })
 }
 
 fn empty(store: &TokenStore, spec: &ViewSpec) -> Error {

@@ -107,7 +107,7 @@ pub fn spec(batch_size: u32, micro_batches_per_step: u32) -> PlanSpec {
         view: ViewSpec {
             split: Split::All,
             validation_fraction: 0.1,
-            validation_sources: Vec::new(),
+            validation_sources: Default::default(),
             split_seed: 0,
             min_quality: None,
         },

@@ -140,6 +140,25 @@ impl TokenStore {
         &self.origin
     }
 
+    /// The number of the source with this name. Names are outside the fingerprint, numbers are not.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the names that there are.
+    pub fn source_number(&self, name: &str) -> Result<u32> {
+        let sources = &self.origin.sources;
+        let number = sources.iter().position(|source| source.name == name);
+        number.map(|n| n as u32).ok_or_else(|| {
+            let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
+            Error::Argument {
+                name: "validation_sources",
+                reason: format!(
+                    "`{name}` is no source of this store; it has `{}`",
+                    known.join("`, `")
+                ),
+            }
+        })
+    }
+
     /// How many records it holds.
     pub fn len(&self) -> usize {
         self.manifest.records as usize

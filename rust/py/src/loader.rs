@@ -56,7 +56,10 @@ impl Loader {
                 view: ViewSpec {
                     split: split.parse()?,
                     validation_fraction,
-                    validation_sources,
+                    validation_sources: validation_sources
+                        .iter()
+                        .map(|name| store.source_number(name))
+                        .collect::<Result<_>>()?,
                     split_seed,
                     min_quality,
                 },
