@@ -22,7 +22,7 @@ $(VENV)/installed: requirements.lock
 	touch $@
 
 setup: $(VENV)/installed ## make .venv, install the locked dependencies, build the extension in release mode
-	$(BIN)/maturin develop --release --locked --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
 
 train: setup ## train; without ARGS on the bundled recipes, in about three minutes
 	$(BIN)/python -m chefgenius.train $(ARGS)
@@ -36,7 +36,7 @@ test-python: setup ## the tests of the package
 	$(BIN)/python -m pytest
 
 test-long: setup ## the tests with the big numbers
-	PROPTEST_CASES=20000 cargo test --locked --release --quiet
+	PROPTEST_CASES=10000 cargo test --locked --release --quiet
 	$(BIN)/python -m pytest -m "long or not long"
 
 $(CARGO_DENY):

@@ -10,6 +10,7 @@ use chefgenius::ingest::{Compression, Format, Source, detect, read};
 use chefgenius::recipe::{Content, Read, Recipe, Record};
 use tempfile::TempDir;
 
+mod common;
 #[path = "ingest/any.rs"]
 mod any;
 #[path = "ingest/array.rs"]

@@ -37,7 +37,7 @@ fn every_small_size_and_every_size_near_a_power_of_two_is_a_bijection() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(common::cases(64))]
 
     #[test]
     fn any_size_is_a_bijection(n in 0u64..40_000, seed: u64) {

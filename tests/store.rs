@@ -211,7 +211,7 @@ fn an_empty_store_opens_and_is_empty() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(common::cases(200))]
 
     /// A stranger's files crash nothing: any bytes in place of any file are an error or the same store.
     #[test]

@@ -4,6 +4,7 @@
 use chefgenius::recipe::Recipe;
 use chefgenius::text::{clean, parse_recipe, recipe_text};
 
+mod common;
 #[path = "text/any.rs"]
 mod any;
 #[path = "text/name.rs"]

@@ -17,6 +17,22 @@ use chefgenius::store::{
     TokenizerPart,
 };
 use chefgenius::view::{Split, ViewSpec};
+use proptest::test_runner::Config as ProptestConfig;
+
+/// As many cases as `PROPTEST_CASES` says, which the long suite sets; else `quick`.
+pub fn cases(quick: u32) -> ProptestConfig {
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig {
+            cases: quick,
+            ..config
+        },
+    }
+}
 
 /// SplitMix64: enough randomness for synthetic records.
 pub struct Random(pub u64);

@@ -44,7 +44,7 @@ fn any_recipe() -> impl Strategy<Value = Recipe> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::common::cases(256))]
 
     #[test]
     fn any_recipe_comes_out_of_any_format(recipes in prop::collection::vec(any_recipe(), 1..5)) {

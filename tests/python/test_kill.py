@@ -48,8 +48,9 @@ def kill_while_saving(child: Child, run: Path, chance: random.Random) -> None:
     child.kill(signal.SIGKILL)
 
 
-def test_a_run_killed_ten_times_ends_bit_identical(tmp_path: Path, nursery: Nursery) -> None:
-    chance = random.Random(20261122)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))])
+def test_a_run_killed_ten_times_ends_bit_identical(tmp_path: Path, nursery: Nursery, seed: int) -> None:
+    chance = random.Random(seed)
     length = (f"train.max_steps={STEPS}", "eval.every_steps=7")
     assert nursery.start(*words(tmp_path, *length, run="whole")).wait() == 0
     killed, whole = tmp_path / "killed", tmp_path / "whole"

@@ -86,7 +86,7 @@ fn rough_recipe() -> impl Strategy<Value = Recipe> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::common::cases(1024))]
 
     #[test]
     fn normalise_is_idempotent(item in rough()) {
