@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-# What `model.config` is when neither it nor `model.name_or_path` is given; see docs on the newcomer's run.
+# What `model.config` is when neither it nor `model.name_or_path` is given.
 SMALL_T5: dict[str, Any] = {
     "model_type": "t5",
     "d_model": 64,
