@@ -263,6 +263,24 @@ fn what_cannot_be_used_is_named() {
         Template::new("{titel}", "{recipe}"),
         Err(Error::Template(_))
     ));
+    let nowhere = Request {
+        out: PathBuf::new(),
+        ..kitchen.request(&[&good], None)
+    };
+    assert!(matches!(
+        prepare(&nowhere, &mut |_| Ok(())),
+        Err(Error::Argument { name: "out", .. })
+    ));
+    let pipe = kitchen.0.path().join("pipe.jsonl");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    assert!(matches!(kitchen.prepare(&[&pipe], None), Err(Error::Source { path, .. }) if path == pipe));
     let file = kitchen.file("plain", "");
     let request = Request {
         out: file,

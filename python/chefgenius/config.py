@@ -42,7 +42,9 @@ Paths = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False
 class Section(BaseModel):
     """Immutable, exact about types, closed to unknown keys; a docstring under a field is its help text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class TemplateConfig(Section):
@@ -70,13 +72,13 @@ class DataConfig(Section):
     template: TemplateConfig = TemplateConfig()
     """formats of prompt and target"""
 
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=16, ge=1, lt=2**31)
     """records in one micro-batch"""
 
-    max_input_length: int = Field(default=256, ge=2)
+    max_input_length: int = Field(default=256, ge=2, lt=2**31)
     """prompts are cut to this many tokens, end mark included"""
 
-    max_target_length: int = Field(default=512, ge=2)
+    max_target_length: int = Field(default=512, ge=2, lt=2**31)
     """targets are cut to this many tokens, end mark included"""
 
     validation_fraction: float = Field(default=0.05, ge=0, lt=1)
@@ -97,10 +99,10 @@ class DataConfig(Section):
     max_bad: int = Field(default=1000, ge=0)
     """with `on_error` skip: how many bad records are too many"""
 
-    cache_dir: str | None = None
+    cache_dir: str | None = Field(default=None, min_length=1)
     """where token stores are built; none: `stores` beside the run"""
 
-    prefetch: int = Field(default=8, ge=0)
+    prefetch: int = Field(default=8, ge=0, le=4096)
     """batches built ahead of the trainer; changes nothing but speed"""
 
 
@@ -160,7 +162,7 @@ class TrainConfig(Section):
     max_steps: int | None = Field(default=None, ge=1)
     """optimizer steps at most; none: `train.epochs` alone decides, or 1500 when that is none too"""
 
-    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1, lt=2**31)
     """micro-batches in one optimizer step; their gradient is that of one large batch"""
 
     precision: Literal["float32", "bf16"] = "float32"
@@ -224,7 +226,7 @@ class Config(Section):
     seed: int = Field(default=42, ge=0, lt=2**64)
     """seed of the order of records, of new weights and of dropout"""
 
-    run_dir: str | None = None
+    run_dir: str | None = Field(default=None, min_length=1)
     """directory of the run; none: `runs/` and the name of the configuration file, or `runs/default`"""
 
     data: DataConfig = DataConfig()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -21,6 +22,8 @@ __all__ = ["Batch", "LoaderError", "RecipeLoader", "StateMismatchError", "StepIn
 
 Arrays = tuple[Ids, Ids, Ids, Ids, int, int]
 """input ids, attention mask, labels, record ids, epoch, index"""
+State = str | Callable[[], str]
+"""a loader's state as JSON, or how to get it"""
 
 
 @dataclass(frozen=True)
@@ -51,23 +54,27 @@ class Batch(dict[str, Tensor]):
         record_ids: int64 array, the store's number of each row's record.
     """
 
-    def __init__(self, arrays: Arrays, core: _core.Loader) -> None:
-        input_ids, attention_mask, labels, record_ids, epoch, index = arrays
-        super().__init__(
-            input_ids=torch.from_numpy(input_ids),
-            attention_mask=torch.from_numpy(attention_mask),
-            labels=torch.from_numpy(labels),
-        )
-        self.record_ids: Ids = record_ids
+    def __init__(
+        self, tensors: Mapping[str, Tensor], record_ids: Ids, epoch: int, index: int, state: State
+    ) -> None:
+        super().__init__(tensors)
+        self.record_ids = record_ids
         self.epoch = epoch
         self.index = index
-        self._core = core
+        self._state = state
 
     @property
     def state(self) -> dict[str, Any]:
         """The loader's `state_dict()` just after this batch, whenever it is asked for."""
-        state: dict[str, Any] = json.loads(self._core.state_after(self.epoch, self.index))
+        if callable(self._state):
+            self._state = self._state()
+        state: dict[str, Any] = json.loads(self._state)
         return state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and other processes get the state itself, not the loader that can tell it."""
+        state = json.dumps(self.state, separators=(",", ":"))
+        return Batch, (dict(self), self.record_ids, self.epoch, self.index, state)
 
 
 class RecipeLoader:
@@ -127,6 +134,14 @@ class RecipeLoader:
             whole_number(name, value, 2**32)
         whole_number("seed", seed, 2**64)
         whole_number("split_seed", split_seed, 2**64)
+        if not isinstance(store, TokenStore):
+            raise ValueError(f"bad value for `store`: `{store!r}` is none: open one with `TokenStore.open`")
+        if split not in ("train", "validation", "all"):
+            raise ValueError(f"bad value for `split`: `{split!r}` is none of `train`, `validation`, `all`")
+        least = 0.0 if min_quality is None else min_quality
+        for name, share in {"validation_fraction": validation_fraction, "min_quality": least}.items():
+            if not isinstance(share, int | float):
+                raise ValueError(f"bad value for `{name}`: `{share!r}` is no number")
         if isinstance(validation_sources, str | Path):
             raise ValueError(
                 f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list"
@@ -148,7 +163,17 @@ class RecipeLoader:
     def __iter__(self) -> Iterator[Batch]:
         epoch = self._core.begin()
         while (arrays := self._core.next(epoch)) is not None:
-            yield Batch(arrays, self._core)
+            yield self._batch(arrays)
+
+    def _batch(self, arrays: Arrays) -> Batch:
+        """Tensors over the memory of the arrays; nothing is copied."""
+        input_ids, attention_mask, labels, record_ids, epoch, index = arrays
+        tensors = {
+            "input_ids": torch.from_numpy(input_ids),
+            "attention_mask": torch.from_numpy(attention_mask),
+            "labels": torch.from_numpy(labels),
+        }
+        return Batch(tensors, record_ids, epoch, index, partial(self._core.state_after, epoch, index))
 
     def __len__(self) -> int:
         """Batches that this rank gets in a whole epoch."""
@@ -195,7 +220,7 @@ class RecipeLoader:
     def batch_at(self, epoch: int, index: int) -> Batch:
         """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
         arrays = self._core.batch_at(whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63))
-        return Batch(arrays, self._core)
+        return self._batch(arrays)
 
     def record_ids_at(self, epoch: int, index: int) -> Ids:
         """The records of a micro-batch (int64 array) without building it."""
@@ -236,7 +261,7 @@ class RecipeLoader:
         self._core.restore(json.dumps(dict(state), separators=(",", ":")))
 
     def close(self) -> None:
-        """End the prefetch thread. The loader delivers nothing afterwards."""
+        """End the prefetch thread. The loader delivers nothing afterwards; `batch_at` still works."""
         self._core.close()
 
     def __enter__(self) -> RecipeLoader:

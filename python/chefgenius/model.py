@@ -144,17 +144,26 @@ def _configuration(values: dict[str, Any], vocabulary: Vocabulary) -> PreTrained
     }
     try:
         return AutoConfig.for_model(kind, **{**filled, **values})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"`model.config`: {' '.join(str(error).split())}: mend the value") from None
+    except Exception as error:
+        raise _unfit(error) from error
 
 
 def _new(configuration: PreTrainedConfig, seed: int) -> PreTrainedModel:
     _refuse_causal(configuration)
-    with isolated(seed, "weights", 0, 0):
-        model: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(  # type: ignore[no-untyped-call]
-            configuration, dtype=torch.float32
-        )
+    try:
+        with isolated(seed, "weights", 0, 0):
+            model: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(  # type: ignore[no-untyped-call]
+                configuration, dtype=torch.float32
+            )
+    except Exception as error:
+        raise _unfit(error) from error
     return model
+
+
+def _unfit(error: Exception) -> ConfigError:
+    """What transformers or torch said of a configuration, each kind of model in exceptions of its own."""
+    told = " ".join(str(error).split()) or type(error).__name__
+    return ConfigError(f"`model.config` makes no model: {type(error).__name__}: {told}: mend its values")
 
 
 def _pretrained(name: str) -> PreTrainedModel:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from chefgenius.config import DEFAULT_STEPS, PRETRAINED_RATE, SMALL_T5, Config, ConfigError, flatten, keys
 
@@ -267,4 +267,8 @@ def _dump(value: Any, *, flow: bool) -> str:
 
 
 def _one_line(error: Exception) -> str:
+    """What is wrong and where, without the advice of the YAML library."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem or error.context} in line {mark.line + 1}, column {mark.column + 1}"
     return re.sub(r"\s+", " ", str(error)).strip()

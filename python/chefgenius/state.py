@@ -30,8 +30,11 @@ class DivergedError(RunError):
     exit_code = 4
 
 
-class StopRequested(RunError):
-    """SIGTERM or SIGINT; the last boundary is saved, and the same command goes on from there."""
+class StopRequested(BaseException):
+    """SIGTERM or SIGINT; the last boundary is saved, and the same command goes on from there.
+
+    No `Exception`: it may be raised anywhere, also inside a library that goes on after any of those.
+    """
 
     exit_code = 75
 

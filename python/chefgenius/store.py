@@ -219,8 +219,10 @@ def prepare(
         raise ValueError(f"bad value for `sources`: `{sources}` is one path: pass a list of paths")
     if on_error not in ("fail", "skip"):
         raise ValueError(f"bad value for `on_error`: `{on_error}` is neither `fail` nor `skip`")
-    if not 0 <= max_bad < 2**63:
-        raise ValueError(f"bad value for `max_bad`: `{max_bad}` is no number of records")
+    whole_number("max_bad", max_bad, 2**63)
+    for name, path in {"tokenizer": tokenizer, "out": out}.items():
+        if not isinstance(path, str | Path) or not str(path):
+            raise ValueError(f"bad value for `{name}`: `{path!r}` is no path")
     store, report = _core.prepare(
         [str(source) for source in sources],
         tokenizer=str(tokenizer),

@@ -21,7 +21,7 @@ pub enum Error {
 
     /// One record of a source could not be read, and the policy was `fail`.
     #[error(
-        "bad record: {place}: {reason}: mend the record, or let `on_error=\"skip\"` count and leave out up to `max_bad` of them"
+        "bad record: {place}: {reason}: mend it, or set `on_error` to `skip`, which counts and leaves out up to `max_bad` of them"
     )]
     BadRecord { place: String, reason: String },
 

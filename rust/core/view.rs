@@ -202,7 +202,7 @@ fn empty(store: &TokenStore, spec: &ViewSpec) -> Error {
     let (name, remedy) = match spec.split {
         Split::Validation => (
             "validation_fraction",
-            "raise `data.validation_fraction` or name files in `data.validation_sources`",
+            "raise `data.validation_fraction`, name files in `data.validation_sources`, or train without evaluation (`eval.every_steps=0`)",
         ),
         _ if spec.min_quality.is_some() => ("min_quality", "lower `data.min_quality`"),
         _ => ("validation_fraction", "lower `data.validation_fraction`"),

@@ -1,7 +1,9 @@
 """The loader's surface: what a batch holds, where the loader stands, and what it refuses."""
 
+import copy
 import gc
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +153,8 @@ def test_batches_held_at_once_are_never_written_again(store: TokenStore) -> None
     loader.close()
     del loader
     gc.collect()
-    for batch, copy in zip(held, before, strict=True):
-        assert all(torch.equal(tensor, copy[name]) for name, tensor in batch.items())
+    for batch, was in zip(held, before, strict=True):
+        assert all(torch.equal(tensor, was[name]) for name, tensor in batch.items())
 
 
 def test_a_tensor_outlives_batch_loader_and_store(tmp_path: Path) -> None:
@@ -234,6 +236,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seed": 2**64}, "seed"),
     ({"split_seed": -1}, "split_seed"),
     ({"split": "test"}, "split"),
+    ({"split": None}, "split"),
+    ({"validation_fraction": "x"}, "validation_fraction"),
+    ({"min_quality": "x"}, "min_quality"),
     ({"rank": 1}, "rank"),
     ({"world_size": 0}, "rank"),
     ({"world_size": 4}, "world_size"),
@@ -259,6 +264,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_an_argument_out_of_range_is_named(store: TokenStore, options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         load(store, **options)
+
+
+@pytest.mark.parametrize("store", [None, "stores/mine"])
+def test_what_is_no_store_is_named(store: Any) -> None:
+    with pytest.raises(ValueError, match=r"`store`.*`TokenStore\.open`"):
+        RecipeLoader(store)
+
+
+def test_a_batch_can_be_copied_and_sent(store: TokenStore) -> None:
+    batch = take(load(store), 1)[0]
+    for other in (copy.copy(batch), copy.deepcopy(batch), pickle.loads(pickle.dumps(batch))):  # noqa: S301
+        assert_same(other, batch)
 
 
 def test_a_place_that_does_not_exist_is_named(store: TokenStore) -> None:

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::json::Line;
 use super::window::{MAX_RECORD, Window};
@@ -21,6 +21,13 @@ const SUPPORTED: &str = "supported are JSON Lines (.jsonl, .ndjson), a JSON arra
 /// `Error::NotFound`; `Error::Io`; `Error::Source` for a file that is empty, of an unknown
 /// format (the message names the supported ones), or damaged where it begins.
 pub fn detect(path: &Path) -> Result<Source> {
+    // A pipe would be waited for; a directory is told by its own error.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(Error::Source {
+            path: path.to_owned(),
+            reason: "it is no plain file: save its content in one".into(),
+        });
+    }
     let compression = open::compression(path)?;
     let mut window = Window::open(path, compression)?;
     if window.bytes().starts_with(b"\xff\xfe") || window.bytes().starts_with(b"\xfe\xff") {

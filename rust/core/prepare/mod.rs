@@ -55,6 +55,12 @@ pub fn prepare(
     request: &Request,
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<(TokenStore, Report)> {
+    if request.out.as_os_str().is_empty() {
+        return Err(Error::Argument {
+            name: "out",
+            reason: "it is empty: name a directory".into(),
+        });
+    }
     let sources = describe(&request.sources)?;
     let tokenizer = tokenize::load(&request.tokenizer)?;
     let info = tokenizer.info();
