@@ -8,6 +8,7 @@
 Nothing here imports torch.
 """
 
+import errno
 import json
 import os
 import stat
@@ -102,7 +103,12 @@ def fsync_directory(path: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Gives a small file new contents, all or nothing: a neighbour, fsync, rename, fsync of the directory."""
+    """Gives a small file new contents, all or nothing: a neighbour, fsync, rename, fsync of the directory.
+
+    Raises OSError with its name, also when a directory stands there.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory: move it away and start again", str(path))
     neighbour = path.with_name(f".{path.name}.new")
     neighbour.unlink(missing_ok=True)
     write_file(neighbour, [data])

@@ -1,11 +1,12 @@
 """The directory of a run: who may write in it, and what stands in it.
 
     runs/NAME/
-      .lock  config.yaml  run.json  metrics.jsonl  timing.jsonl  samples.jsonl  loss.png
-      checkpoints/
+      config.yaml  run.json  metrics.jsonl  timing.jsonl  samples.jsonl  loss.png
+      origin.json                 the checkpoint of another run that it began from, if any
+      checkpoints/                locked by the trainer that writes in it
         step-00001200/          whole, by its manifest
         corrupt-step-00000900/  set aside, with the reason in reason.txt
-        .tmp-...  .trash-...    left by a killed writer; removed at the next start
+        .tmp-...  .trash-...    left by a killed writer, as is .NAME.new above; removed at the next start
 
 Nothing here imports torch.
 """
@@ -36,21 +37,23 @@ class RunDirectory:
 
         Raises ResumeError when another process holds it, OSError when it cannot be made.
         """
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise ResumeError(
-                f"run directory `{self.path}` is in use by process {owner}: "
-                "wait for it, or choose another `run_dir`"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._lock = descriptor
-        return self
+        while True:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise ResumeError(
+                    f"run directory `{self.path}` is in use by another process: "
+                    "wait for it, or choose another `run_dir`"
+                ) from None
+            if self.checkpoints.exists() and os.path.samestat(
+                os.fstat(descriptor), os.stat(self.checkpoints)
+            ):
+                self._lock = descriptor
+                return self
+            os.close(descriptor)  # it was moved or removed in between: lock the one that is there
 
     def close(self) -> None:
         """Lets others in."""
@@ -61,6 +64,7 @@ class RunDirectory:
     def clean(self) -> list[str]:
         """Removes what a killed writer left behind; returns the names."""
         left = [path for path in self.checkpoints.glob(".*") if path.name.startswith((".tmp-", ".trash-"))]
+        left += self.path.glob(".*.new")
         for path in left:
             remove_tree(path)
         return sorted(path.name for path in left)

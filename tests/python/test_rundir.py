@@ -1,3 +1,5 @@
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,33 @@ def test_two_trainers_never_share_a_directory(tmp_path: Path) -> None:
     )
     run = RunDirectory(tmp_path / "run").lock()
     told = run_python(code, run.path)
-    assert "is in use by process" in told
+    assert "is in use by another process" in told
     assert "choose another `run_dir`" in told
     run.close()
     assert run_python(code, run.path).strip() == "free"
+
+
+def test_the_lock_is_no_file_that_can_be_deleted(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run").lock()
+    assert [path.name for path in run.path.iterdir()] == ["checkpoints"]
+    run.close()
+
+
+def test_a_directory_that_is_replaced_while_it_is_locked_is_locked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, locked = fcntl.flock, list[int]()
+
+    def replaced(descriptor: int, kind: int) -> None:
+        plain(descriptor, kind)
+        locked.append(os.fstat(descriptor).st_ino)
+        if len(locked) == 1:
+            (tmp_path / "run" / "checkpoints").rename(tmp_path / "moved")
+
+    monkeypatch.setattr(fcntl, "flock", replaced)
+    run = RunDirectory(tmp_path / "run").lock()
+    assert locked == [(tmp_path / "moved").stat().st_ino, run.checkpoints.stat().st_ino]
+    run.close()
 
 
 def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
@@ -62,7 +87,15 @@ def test_clean_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
     for name in (".tmp-step-00000004", ".trash-step-00000001", ".other"):
         (run.checkpoints / name).mkdir()
         (run.checkpoints / name / "model.safetensors").write_bytes(b"half")
-    assert run.clean() == [".tmp-step-00000004", ".trash-step-00000001"]
+    for name in (".run.json.new", ".config.yaml.new", "run.json"):
+        (run.path / name).write_bytes(b"{")
+    assert run.clean() == [
+        ".config.yaml.new",
+        ".run.json.new",
+        ".tmp-step-00000004",
+        ".trash-step-00000001",
+    ]
+    assert sorted(path.name for path in run.path.iterdir()) == ["checkpoints", "run.json"]
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [".other", "step-00000003"]
 
 
