@@ -8,8 +8,11 @@
 Torch's generators are isolated by domains of their own, so looking at a run never changes it (law 2).
 """
 
+import itertools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -107,7 +110,7 @@ class Evaluator:
     def evaluate(self, step: int, epoch: int, prompts: int) -> tuple[Evaluation, list[Sample]]:
         """Loss over the view, and recipes for its first `prompts` prompts.
 
-        Leaves the model in training mode.
+        The figures are over the first `eval.prompts` of them. Leaves the model in training mode.
         """
         self.model.eval()  # type: ignore[no-untyped-call]
         try:
@@ -116,15 +119,16 @@ class Evaluator:
                 samples = self.generate(step, prompts)
         finally:
             self.model.train()
-        asked = sum(sample.asked for sample in samples)
+        judged = samples[: self.settings.prompts]
+        asked = sum(sample.asked for sample in judged)
         evaluation = Evaluation(
             step=step,
             epoch=epoch,
             validation_loss=loss,
             validation_tokens=tokens,
-            prompts=len(samples),
-            parsed=sum(sample.parsed for sample in samples) / len(samples) if samples else None,
-            ingredients_found=sum(sample.found for sample in samples) / asked if asked else None,
+            prompts=len(judged),
+            parsed=sum(sample.parsed for sample in judged) / len(judged) if judged else None,
+            ingredients_found=sum(sample.found for sample in judged) / asked if asked else None,
         )
         return evaluation, samples
 
@@ -196,6 +200,13 @@ def judge(text: str, reference: str) -> tuple[bool, int, int]:
 def figures(evaluation: Evaluation) -> dict[str, Any]:
     """The line of an evaluation in metrics.jsonl."""
     return {"kind": "evaluation", **asdict(evaluation)}
+
+
+def saved_samples(path: Path, step: int, count: int) -> list[Sample]:
+    """The first `count` lines of a step in samples.jsonl."""
+    with open(path, encoding="utf-8") as lines:
+        found = (values for values in map(json.loads, lines) if values.pop("step") == step)
+        return [Sample(**values) for values in itertools.islice(found, count)]
 
 
 class _Check(StoppingCriteria):

@@ -1,17 +1,18 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 from chefgenius.config import EvalConfig, ModelConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.evaluation import Evaluation, Evaluator, History, judge
+from chefgenius.evaluation import Evaluation, Evaluator, History, judge, saved_samples
 from chefgenius.generators import capture
 from chefgenius.model import Vocabulary, build_model, token_loss
 from chefgenius.state import StopRequested
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
 from running import MODEL
-from samples import build, load, recipes
+from samples import build, load, recipes, write_lines
 
 TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons, sliced | directions: Cook."
 
@@ -105,6 +106,24 @@ def test_without_prompts_there_are_no_shares(store: TokenStore) -> None:
         None,
         None,
     )
+
+
+def test_only_the_prompts_that_count_are_in_the_figures(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = evaluator(store, prompts=2)
+    monkeypatch.setattr(made, "_write", lambda prompts: ["none", TEXT, TEXT][: len(prompts)])
+    evaluation, samples = made.evaluate(0, 0, 3)
+    assert (evaluation.prompts, evaluation.parsed, len(samples)) == (2, 0.5, 3)
+
+
+def test_samples_are_read_back_by_their_step(store: TokenStore, tmp_path: Path) -> None:
+    samples = evaluator(store).generate(0, 3)
+    values = [{"step": step, **asdict(one)} for step in (0, 8) for one in samples[step // 8 :]]
+    path = write_lines(tmp_path / "samples.jsonl", values)
+    assert saved_samples(path, 8, 5) == samples[1:]
+    assert saved_samples(path, 0, 2) == samples[:2]
+    assert saved_samples(path, 4, 2) == []
 
 
 def test_long_prompts_are_cut_before_their_end_mark(store: TokenStore) -> None:
