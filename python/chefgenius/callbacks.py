@@ -3,6 +3,7 @@
 `Console` shows progress: a bar in a terminal, plain lines elsewhere. `LossPlot` draws the curves at the end.
 """
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chefgenius.evaluation import Evaluation, Sample
+from chefgenius.manifest import replace_file
 from chefgenius.recipe import Recipe
 
 
@@ -114,14 +116,12 @@ class Console(Callback):
 
     def on_step_end(self, info: StepInfo) -> None:
         """Show the step."""
-        figures = (
-            f"loss {info.loss:.3f}  lr {info.learning_rate:.2e}  {info.recipes_per_second:,.0f} recipes/s  "
-            f"{info.tokens_per_second:,.0f} tokens/s  {duration(info.seconds_left)} left"
-        )
+        at = f"step {info.step}/{info.total_steps}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=info.step, figures=figures)
+            room = self._terminal.width - len(at) - 2 - BAR
+            self._bar.update(self._task, completed=info.step, figures=figures(info, room))
         elif info.step % self._every == 0 or info.step == info.total_steps:
-            self.say(f"step {info.step}/{info.total_steps}  {figures}")
+            self.say(f"{at}  {figures(info)}")
 
     def on_eval_end(self, evaluation: Evaluation) -> None:
         """Show the validation loss."""
@@ -149,6 +149,8 @@ class Console(Callback):
 
 
 PLOT = "loss.png"
+BAR = 10
+"""columns that a progress bar has at least"""
 SHOWN = 300
 """characters of a generated text that is no recipe"""
 
@@ -162,10 +164,28 @@ class LossPlot(Callback):
             draw_losses(outcome.run_path / "metrics.jsonl", outcome.run_path / PLOT)
 
 
+def figures(info: StepInfo, room: int | None = None) -> str:
+    """The figures of a step; where they need more than `room` columns, without the least important."""
+    rate, recipes, tokens = (
+        f"lr {info.learning_rate:.2e}",
+        f"{info.recipes_per_second:,.0f} recipes/s",
+        f"{info.tokens_per_second:,.0f} tokens/s",
+    )
+    shown = [f"loss {info.loss:.3f}", rate, recipes, tokens, f"{duration(info.seconds_left)} left"]
+    for dropped in (tokens, recipes, rate):
+        if room is not None and len("  ".join(shown)) > room:
+            shown.remove(dropped)
+    return "  ".join(shown)
+
+
 def draw_losses(metrics: Path, target: Path) -> None:
-    """The training and validation loss over the steps, the learning rate below; 900 x 600 pixels."""
+    """The training and validation loss over the steps, the learning rate below; 900 x 600 pixels.
+
+    Appears by one rename. Raises OSError.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, StrMethodFormatter
 
     with open(metrics, encoding="utf-8") as lines:
         records: list[dict[str, Any]] = [json.loads(line) for line in lines]
@@ -180,18 +200,25 @@ def draw_losses(metrics: Path, target: Path) -> None:
         losses.plot(at, [one["validation_loss"] for one in evaluations], marker="o", label="validation")
     losses.set_ylabel("loss per target token (nats)")
     losses.set_yscale("log")
+    low, high = losses.get_ylim()
+    losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else AutoLocator())
+    losses.yaxis.set_minor_locator(NullLocator())
+    losses.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     losses.legend()
     losses.grid(alpha=0.3)
     rates.plot([one["step"] for one in steps], [one["learning_rate"] for one in steps], linewidth=1)
     rates.set_ylabel("learning rate")
     rates.set_xlabel("step")
     rates.grid(alpha=0.3)
-    figure.savefig(target)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    replace_file(target, picture.getvalue())
 
 
 def comparison(first: Evaluation, last: Evaluation) -> Table:
     """The figures before and after."""
-    table = Table(title=f"{last.prompts} held-out prompts" if last.prompts else None, title_justify="left")
+    title = f"{last.prompts} held-out prompt{'s' if last.prompts > 1 else ''}"
+    table = Table(title=title if last.prompts else None, title_justify="left")
     table.add_column("")
     for one in (first, last):
         table.add_column(f"step {one.step}", justify="right")

@@ -14,8 +14,10 @@ from chefgenius.callbacks import (
     StepInfo,
     draw_losses,
     duration,
+    figures,
 )
 from chefgenius.evaluation import Evaluation, Sample
+from matplotlib.figure import Figure
 from rich.console import Console as Terminal
 
 TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons | directions: Cook the rice. | Serve."
@@ -31,11 +33,11 @@ def outcome(run: Path) -> Outcome:
     )
 
 
-def shown(run: Path, *, terminal: bool, result: Outcome | None = None) -> str:
+def shown(run: Path, *, terminal: bool, result: Outcome | None = None, width: int = 100) -> str:
     """All that the console prints in a run of 100 steps, of which it sees two."""
     text = io.StringIO()
     console = Console(
-        Terminal(file=text, force_terminal=terminal, width=100, highlight=False, color_system=None)
+        Terminal(file=text, force_terminal=terminal, width=width, highlight=False, color_system=None)
     )
     console.on_train_start(RunInfo(run, 0, 100, 5))
     console.on_step_end(STEP)
@@ -58,6 +60,29 @@ def test_a_terminal_gets_a_bar(tmp_path: Path) -> None:
     text = shown(tmp_path, terminal=True)
     assert "step 11/100" in text
     assert "\x1b[?25h" in text, "the cursor is shown again"
+
+
+@pytest.mark.parametrize(
+    ("room", "told"),
+    [
+        (None, "loss 1.250  lr 3.00e-04  160 recipes/s  19,001 tokens/s  2:05 left"),
+        (66, "loss 1.250  lr 3.00e-04  160 recipes/s  19,001 tokens/s  2:05 left"),
+        (65, "loss 1.250  lr 3.00e-04  160 recipes/s  2:05 left"),
+        (48, "loss 1.250  lr 3.00e-04  2:05 left"),
+        (0, "loss 1.250  2:05 left"),
+    ],
+)
+def test_figures_make_room(room: int | None, told: str) -> None:
+    assert figures(STEP, room) == told
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 99, 200])
+def test_the_bar_has_ten_columns_on_a_narrow_terminal(tmp_path: Path, width: int) -> None:
+    (line,) = (one for one in shown(tmp_path, terminal=True, width=width).split("\r") if "step 11/100" in one)
+    bar = line[line.index("step 11/100 ") + len("step 11/100 ") : line.index(" loss")]
+    assert bar.startswith("━")
+    assert len(bar) >= 10
+    assert "2:05 left" in line
 
 
 def test_the_end_tells_before_and_after_recipes_and_places(tmp_path: Path) -> None:
@@ -104,9 +129,49 @@ def test_the_plot_is_a_png(tmp_path: Path, evaluated: bool) -> None:
     (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     draw_losses(tmp_path / "metrics.jsonl", tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {"metrics.jsonl", "x.png"}
     LossPlot().on_train_end(None)
     LossPlot().on_train_end(outcome(tmp_path))
     assert (tmp_path / PLOT).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_that_cannot_be_written_names_its_file_and_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(b"")
+    (tmp_path / PLOT).mkdir()
+    with pytest.raises(IsADirectoryError, match="move it away") as error:
+        LossPlot().on_train_end(outcome(tmp_path))
+    assert error.value.filename == str(tmp_path / PLOT)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [((10.4, 10.2), ["10.2", "10.3", "10.4"]), ((8.0, 0.4), ["0.5", "1", "2", "5"])],
+)
+def test_the_losses_are_labelled_with_plain_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: tuple[float, ...], expected: list[str]
+) -> None:
+    lines = [{"kind": "step", "step": i, "loss": one, "learning_rate": 0.1} for i, one in enumerate(losses)]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    told: list[str] = []
+
+    def seen(figure: Figure, *given: object, **named: object) -> None:
+        low, high = figure.axes[0].get_ylim()
+        axis = figure.axes[0].yaxis
+        told.extend(
+            label
+            for label, place in zip(
+                axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist()),
+                axis.get_majorticklocs(),
+                strict=True,
+            )
+            if low <= place <= high
+        )
+        assert not len(axis.get_minorticklocs())
+
+    monkeypatch.setattr(Figure, "savefig", seen)
+    draw_losses(tmp_path / "metrics.jsonl", tmp_path / PLOT)
+    assert set(expected) <= set(told)
+    assert [f"{float(label):g}" for label in told] == told
 
 
 def test_a_callback_may_leave_out_every_point(tmp_path: Path) -> None:
