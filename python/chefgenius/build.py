@@ -10,6 +10,7 @@ import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from chefgenius.compute import choose_device, choose_threads, facts, is_strict, 
 from chefgenius.config import Config, flatten
 from chefgenius.data import RecipeLoader, StateMismatchError
 from chefgenius.dataset import Data
+from chefgenius.descent import write_descent
 from chefgenius.evaluation import Evaluator
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.manifest import replace_file, to_json
-from chefgenius.metrics import Logs, adopt_logs
+from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
@@ -52,11 +54,25 @@ class Built:
 
     @property
     def finished(self) -> bool:
-        """Whether the checkpoint it goes on from is that of the last step, with nothing pending."""
-        if self.origin is None or self.origin.foreign or self.origin.step < self.schedule.total_steps:
+        """Whether nothing is left to do: the last step is saved and reported, or the run is past it."""
+        total = self.schedule.total_steps
+        if self.origin is None or self.origin.foreign or self.origin.step < total:
             return False
-        pending = bool(self.origin.sections["pending"]["work"])
-        return not pending or read_run_facts(self.config.run_path).get("finished") == self.origin.step
+        return self.origin.step > total or read_run_facts(self.config.run_path).get("finished") == total
+
+    @property
+    def ending(self) -> str:
+        """Of a run that is finished: where it stands, and which keys would let it go on."""
+        total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
+        settings = self.config.train
+        bounds = [name for name, last in _bounds(self.config, self.data.train).items() if last == total]
+        values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}
+        past = " and ".join(f"`{name} = {values[name]}`" for name in bounds)
+        raised = " and ".join(f"`{name}`" for name in bounds)
+        return (
+            f"is at step {step}, {'the last one' if step == total else f'past {past}'}. "
+            f"To go on raise {raised}, to begin anew give another `run_dir`"
+        )
 
 
 def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Callable[[str], None]) -> Built:
@@ -97,10 +113,17 @@ def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Cal
 
 def total_steps(config: Config, loader: RecipeLoader) -> int:
     """Optimizer steps of the whole run: the smaller of `train.max_steps` and `train.epochs`."""
-    bounds = [config.train.max_steps]
-    if config.train.epochs is not None:
-        bounds.append(config.train.epochs * loader.steps_per_epoch)
-    return min(bound for bound in bounds if bound is not None)
+    return min(_bounds(config, loader).values())
+
+
+def _bounds(config: Config, loader: RecipeLoader) -> dict[str, int]:
+    """The last step by each key that ends the run."""
+    settings, bounds = config.train, {}
+    if settings.max_steps is not None:
+        bounds["train.max_steps"] = settings.max_steps
+    if settings.epochs is not None:
+        bounds["train.epochs"] = settings.epochs * loader.steps_per_epoch
+    return bounds
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
@@ -125,7 +148,12 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     if built.origin is None:
         logs.begin()
     else:
-        _restore(built, built.origin, run, registry, memory)
+        if built.origin.foreign:
+            logs.adopt(
+                built.origin.run_path,
+                partial(write_descent, run.path, built.origin.directory, built.origin.step),
+            )
+        _restore(built, built.origin, registry, memory)
     replace_file(run.path / "config.yaml", to_yaml(config).encode())
     _write_run_facts(built, finished=None)
     checkpoints = Checkpointer(
@@ -177,23 +205,18 @@ def _write_run_facts(built: Built, finished: int | None) -> None:
 
 
 def read_run_facts(run_path: Path) -> dict[str, Any]:
-    """run.json, empty where there is none."""
-    path = run_path / "run.json"
-    if not path.is_file():
-        return {}
-    values: dict[str, Any] = json.loads(path.read_bytes())
-    return values
-
-
-def _restore(
-    built: Built, origin: resume.Origin, run: RunDirectory, registry: Registry, memory: Memory
-) -> None:
-    load_tensors(origin, built.model, built.optimizer)
-    sections = dict(origin.sections)
-    if origin.foreign:
-        sections["logs"] = adopt_logs(origin.run_path, run.path, sections["logs"])
+    """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
     try:
-        registry.load_state_dict(sections)
+        values = json.loads((run_path / "run.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _restore(built: Built, origin: resume.Origin, registry: Registry, memory: Memory) -> None:
+    load_tensors(origin, built.model, built.optimizer)
+    try:
+        registry.load_state_dict(origin.sections)
     except StateMismatchError as error:
         raise ResumeError(f"cannot go on from `{origin.directory}`: {error}") from error
     progress, loader = memory.progress, built.data.train

@@ -8,15 +8,18 @@
     timing.jsonl    what it cannot repeat: seconds, throughput, memory
     samples.jsonl   generated recipes with their prompts
 
-A log knows its length in bytes; a resume cuts it to the length at the boundary, so no line stands twice.
+A checkpoint holds the length of each file at its boundary, and the BLAKE3 of the first so many bytes of those
+that a rerun must repeat. A resume verifies them, then cuts, so no line stands twice and none is another's.
+timing.jsonl may be lost.
 """
 
+import io
 import json
 import os
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,60 +33,84 @@ from chefgenius.manifest import named_errors
 from chefgenius.state import Progress, ResumeError, State
 
 NAMES = ("metrics.jsonl", "timing.jsonl", "samples.jsonl")
+_CHUNK = 1 << 20
+_REMEDY = "restore it from a copy, or begin a run of its own with another `run_dir`"
 
 
 class JsonLines:
-    """One append-only file of JSON lines."""
+    """One append-only file of JSON lines, with the BLAKE3 of its bytes; no file is touched before `open`."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file, made if need be, at its end. Raises OSError."""
         self.path = path
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
-        self.length = self._file.seek(0, os.SEEK_END)
+        self.length = 0
+        self.hasher = blake3.blake3()
+        self._file: io.FileIO | None = None
+
+    def open(self, length: int = 0, hasher: blake3.blake3 | None = None) -> None:
+        """Opens the file, made if need be, cuts it to `length` bytes and goes on from there.
+
+        `hasher` has seen these bytes. Raises OSError.
+        """
+        self.close()
+        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
+        with named_errors(self.path):
+            self._file.truncate(length)
+        self.length = length
+        self.hasher = hasher or blake3.blake3()
 
     def write(self, values: dict[str, Any]) -> None:
         """Appends one line.
 
-        Raises OSError with the file's name, ValueError for a number that is not finite.
+        Raises OSError with the file's name, ValueError for a number that is not finite or a file that is not
+        open.
         """
         line = (json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        if self._file is None:
+            raise ValueError(f"`{self.path}` is not open: open it first")
         with named_errors(self.path):
             written = 0
             while written < len(line):
                 written += self._file.write(line[written:]) or 0
         self.length += len(line)
-
-    def cut(self, length: int) -> None:
-        """Shortens the file. Raises ResumeError when it is shorter already: lines are missing."""
-        size = os.fstat(self._file.fileno()).st_size
-        if size < length:
-            raise ResumeError(
-                f"`{self.path}` has {size} bytes, the checkpoint was saved with {length}: restore the file, "
-                "or go on from this checkpoint in a new `run_dir`"
-            )
-        self._file.truncate(length)
-        self.length = length
+        self.hasher.update(line)
 
     def sync(self) -> None:
         """Make every line durable."""
-        with named_errors(self.path):
-            os.fsync(self._file.fileno())
+        if self._file is not None:
+            with named_errors(self.path):
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class Logs:
-    """The three files of a run; the section `logs` of state.json holds their lengths in bytes."""
+    """The three files of a run; the section `logs` of state.json says what they held at the boundary.
 
-    def __init__(self, directory: Path) -> None:
+    Nothing is made or changed before `begin` or `load_state_dict`.
+    """
+
+    def __init__(self, directory: Path, say: Callable[[str], None] = print) -> None:
+        self._directory = self._source = directory
+        self._claim: Callable[[], None] | None = None
+        self._say = say
         self.metrics, self.timing, self.samples = self._all = [JsonLines(directory / name) for name in NAMES]
+        self._exact = (self.metrics, self.samples)
+
+    def adopt(self, source: Path, claim: Callable[[], None]) -> None:
+        """Lets `load_state_dict` copy the files of another run, which the section is about.
+
+        `claim` is called when they are verified, before the first copy.
+        """
+        self._source, self._claim = source, claim
 
     def begin(self) -> None:
         """Empties the files, for a run that begins."""
         for log in self._all:
-            log.cut(0)
+            log.open()
 
     def sync(self) -> None:
         """Makes every line durable; a checkpoint calls it before it appears."""
@@ -97,24 +124,59 @@ class Logs:
 
     def state_dict(self) -> State:
         """The section."""
-        return {log.path.name: log.length for log in self._all}
+        state: State = {
+            log.path.name: {"bytes": log.length, "blake3": log.hasher.hexdigest()} for log in self._exact
+        }
+        return {**state, self.timing.path.name: {"bytes": self.timing.length}}
 
     def load_state_dict(self, state: State) -> None:
-        """Take a saved section."""
-        for log in self._all:
-            log.cut(int(state[log.path.name]))
+        """Take a saved section.
+
+        Raises ResumeError, before anything is changed, when a file is not what was saved.
+        """
+        hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
+        timing = int(state[self.timing.path.name]["bytes"])
+        if self._claim is not None:
+            self._claim()
+            for log in self._all:
+                if (self._source / log.path.name).is_file():
+                    shutil.copyfile(self._source / log.path.name, log.path)
+        for log, hasher in zip(self._exact, hashers, strict=True):
+            log.open(int(state[log.path.name]["bytes"]), hasher)
+        self.timing.open(_whole_lines(self.timing.path, timing, self._say))
 
 
-def adopt_logs(source: Path, target: Path, lengths: State) -> State:
-    """Copies the logs of the run that a foreign checkpoint belongs to, up to its boundary.
+def _verify(path: Path, saved: State) -> blake3.blake3:
+    """A hasher that has seen the bytes that were saved. Raises ResumeError for others, OSError."""
+    length, expected = int(saved["bytes"]), str(saved["blake3"])
+    hasher, left = blake3.blake3(), length
+    if length and not path.exists():
+        raise ResumeError(f"`{path}` is missing: {_REMEDY}")
+    if length:
+        with open(path, "rb") as file:
+            while left and (chunk := file.read(min(left, _CHUNK))):
+                hasher.update(chunk)
+                left -= len(chunk)
+    if left:
+        raise ResumeError(
+            f"`{path}` has {length - left} bytes, the checkpoint was saved with {length}: {_REMEDY}"
+        )
+    if hasher.hexdigest() != expected:
+        raise ResumeError(f"`{path}` has changed, its first {length} bytes are not those saved: {_REMEDY}")
+    return hasher
 
-    Returns the lengths to load: those given, or zeros when the other run's files are not there in full.
-    """
-    if any(not (source / name).is_file() or (source / name).stat().st_size < lengths[name] for name in NAMES):
-        return dict.fromkeys(NAMES, 0)
-    for name in NAMES:
-        shutil.copyfile(source / name, target / name)
-    return lengths
+
+def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:
+    """How many of the first `length` bytes can be kept of a file that may be lost; tells of what is."""
+    data = b""
+    if path.is_file():
+        with open(path, "rb") as file:
+            data = file.read(length)
+    if len(data) == length:
+        return length
+    state = f"has {len(data)} bytes instead of {length}" if path.exists() else "is missing"
+    say(f"`{path}` {state}: going on with what is there, only timings are lost")
+    return data.rfind(b"\n") + 1
 
 
 class RollingDigest:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.config import keys
-from chefgenius.manifest import DamagedError, Manifest, verify
+from chefgenius.descent import Descent, read_descent
+from chefgenius.manifest import NAME as MANIFEST
+from chefgenius.manifest import DamagedError, Manifest, hash_file, verify
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError, State
 
@@ -83,12 +85,12 @@ def decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: b
         return None
     if wish not in ("auto", "must"):
         return _from_path(run, Path(wish).expanduser(), say, touch=touch)
-    newest = _newest_good(run, say, touch=touch)
-    if newest is None and wish == "must":
+    origin = _last_boundary(run, say, touch=touch)
+    if origin is None and wish == "must":
         raise ResumeError(
             f"run directory `{run.path}` holds nothing to go on from: use `--resume auto` to begin"
         )
-    return None if newest is None else _origin(*newest, foreign=False)
+    return origin
 
 
 def compare(origin: Origin, config: dict[str, Any], facts: dict[str, Any]) -> list[str]:
@@ -133,6 +135,28 @@ def read_sections(directory: Path) -> dict[str, State]:
     return sections
 
 
+def _last_boundary(run: RunDirectory, say: Callable[[str], None], *, touch: bool) -> Origin | None:
+    """Where this run itself stands: its newest good checkpoint, or before its first save where it began."""
+    if not run.steps() and not run.set_aside():
+        began = read_descent(run.path)
+        if began is not None:
+            return _beginning(run, began)
+    newest = _newest_good(run, say, touch=touch)
+    return None if newest is None else _origin(*newest, foreign=False)
+
+
+def _beginning(run: RunDirectory, began: Descent) -> Origin:
+    """The checkpoint of another run that this one began from."""
+    path, told = began.checkpoint, f"run `{run.path}` began from checkpoint `{began.checkpoint}`"
+    try:
+        manifest = verify(path)
+    except DamagedError as error:
+        raise ResumeError(f"{told}, which is damaged: {error}: restore it from a copy, {_NEW_RUN}") from error
+    if hash_file(path / MANIFEST) != began.manifest:
+        raise ResumeError(f"{told}, which is another one now: restore it from a copy, {_NEW_RUN}")
+    return _origin(path, manifest, foreign=True)
+
+
 def _newest_good(
     run: RunDirectory, say: Callable[[str], None], *, touch: bool
 ) -> tuple[Path, Manifest] | None:
@@ -157,7 +181,10 @@ def _newest_good(
     return None
 
 
-def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, touch: bool) -> Origin:
+def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, touch: bool) -> Origin | None:
+    began = read_descent(run.path)
+    if began is not None and began.is_from(path):
+        return _last_boundary(run, say, touch=touch)
     if not path.is_dir():
         raise ResumeError(
             f"no such checkpoint or run: `{path}`: give its directory, or one of `auto`, `never`, `must`"
@@ -170,6 +197,8 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
             f"run directory `{run.path}` holds a run already, and `{path}` is of another: "
             "choose a new `run_dir`"
         )
+    if own and whole_run and (origin := _last_boundary(run, say, touch=touch)):
+        return origin
     if whole_run:
         newest = _newest_good(home, say, touch=touch and own)
         if newest is None:
@@ -193,7 +222,7 @@ def _origin(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
 
 
 def _is_used(run: RunDirectory) -> bool:
-    return bool(run.steps() or run.set_aside() or _has_steps(run))
+    return bool(run.steps() or run.set_aside() or _has_steps(run) or read_descent(run.path))
 
 
 def _has_steps(run: RunDirectory) -> bool:

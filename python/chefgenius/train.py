@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from chefgenius import options, resume
@@ -18,23 +19,21 @@ from chefgenius.state import RunError, StopRequested
 from chefgenius.store import ChefGeniusError
 
 INPUT, IO, ABORTED = 2, 74, 130
-FINISHED = (
-    "finished: {run} is at step {steps}, the last one. To go on raise `train.max_steps`, "
-    "to begin anew give another `run_dir`"
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    with report_errors() as code:
+    with report_errors() as report:
         line = options.parse(sys.argv[1:] if arguments is None else arguments)
+        if line.resume == "never":
+            report.again = "start again without `--resume never`"
         config = options.load(line.file, line.overrides)
         if line.print_config:
             print(options.to_yaml(config), end="")
         else:
             with Stop() as stop:
                 run(config, line.resume, stop, dry_run=line.dry_run)
-    return code[0]
+    return report.code
 
 
 def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None:
@@ -62,12 +61,12 @@ def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None
         for difference in built.free:
             console.say(f"changed: {difference}")
         if built.finished:
-            console.say(FINISHED.format(run=config.run_path, steps=built.schedule.total_steps))
+            console.say(f"finished: {config.run_path} {built.ending}")
             return
         if dry_run:
             console.say(f"dry run: would train in {config.run_path}")
             return
-        logs = Logs(config.run_path)
+        logs = Logs(config.run_path, console.say)
         closing.callback(logs.close)
         trainer = build.start(built, directory, logs, stop, [LossPlot(), console])
         with stop.deferred():
@@ -75,25 +74,33 @@ def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None
         build.mark_finished(built)
 
 
+@dataclass
+class Report:
+    """How a command ended, and how to go on after a stop."""
+
+    code: int = 0
+    again: str = "start the same command again"
+
+
 @contextmanager
-def report_errors() -> Iterator[list[int]]:
-    """Turns what may go wrong into one line on stderr and an exit code, left in the yielded list."""
-    code = [0]
+def report_errors() -> Iterator[Report]:
+    """Turns what may go wrong into one line on stderr and an exit code."""
+    report = Report()
     try:
-        yield code
+        yield report
     except KeyboardInterrupt:
-        code[0] = _tell("aborted: the same command goes on from the last checkpoint", ABORTED)
+        report.code = _tell(f"aborted: {report.again} to go on from the last checkpoint", ABORTED)
     except StopRequested as error:
-        print(error, file=sys.stderr)
-        code[0] = error.exit_code
+        print(f"{error}: {report.again} to go on", file=sys.stderr)
+        report.code = error.exit_code
     except (ConfigError, RunError) as error:
-        code[0] = _tell(str(error), error.exit_code)
+        report.code = _tell(str(error), error.exit_code)
     except ChefGeniusError as error:
-        code[0] = _tell(str(error), INPUT)
+        report.code = _tell(str(error), INPUT)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
-        remedy = "" if missing else ": mend this, then start the same command again"
-        code[0] = _tell(f"{_place(error)}{remedy}", INPUT if missing else IO)
+        remedy = "" if missing else f": mend this, then {report.again}"
+        report.code = _tell(f"{_place(error)}{remedy}", INPUT if missing else IO)
 
 
 def _place(error: OSError) -> str:

@@ -20,7 +20,7 @@ from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
 from chefgenius.data import Batch, RecipeLoader
 from chefgenius.data import StepInfo as Window
-from chefgenius.evaluation import Evaluator, History, Sample, figures
+from chefgenius.evaluation import Evaluator, History, figures, saved_samples
 from chefgenius.generators import isolated
 from chefgenius.metrics import Logs, RollingDigest, Stopwatch
 from chefgenius.model import token_loss
@@ -33,14 +33,12 @@ from chefgenius.state import (
     Pending,
     Progress,
     Registry,
-    RunError,
     State,
     StopRequested,
 )
 
-REMEDIES: dict[type[RunError], str] = {
-    StopRequested: "the same command goes on from there",
-    DivergedError: "lower `optim.learning_rate` and start again, "
+REMEDIES: dict[type[BaseException], str] = {
+    DivergedError: ": lower `optim.learning_rate` and start again, "
     "if need be with `--resume` from an older checkpoint in another `run_dir`",
 }
 
@@ -87,7 +85,6 @@ class Trainer:
     callbacks: Sequence[Callback]
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
-    _samples: list[Sample] = field(default_factory=list)
     _sections: dict[str, State] = field(default_factory=dict)
 
     def fit(self) -> None:
@@ -110,7 +107,9 @@ class Trainer:
         except (StopRequested, DivergedError) as end:
             self.optimizer.zero_grad(set_to_none=True)  # the window is dropped
             self._save()
-            raise type(end)(f"{end}; step {memory.progress.step} is saved: {REMEDIES[type(end)]}") from None
+            raise type(end)(
+                f"{end}; step {memory.progress.step} is saved{REMEDIES.get(type(end), '')}"
+            ) from None
         finally:
             self._tell("on_train_end", outcome)
 
@@ -210,7 +209,6 @@ class Trainer:
         self.logs.metrics.write(figures(evaluation))
         for sample in samples:
             self.logs.samples.write({"step": progress.step, **asdict(sample)})
-        self._samples = samples[: settings.samples]
         memory.history.add(evaluation)
         self._tell("on_eval_end", evaluation)
         return memory.best.offer(evaluation.validation_loss, progress.step)
@@ -260,9 +258,16 @@ class Trainer:
             best=best,
             first=memory.history.first,
             last=memory.history.last,
-            samples=self._samples,
+            samples=saved_samples(self.logs.samples.path, memory.progress.step, self.config.eval.samples),
         )
 
     def _tell(self, point: str, value: Any) -> None:
+        """Tells every callback, also after one that could not write; its OSError is raised at last."""
+        failed: list[OSError] = []
         for callback in self.callbacks:
-            getattr(callback, point)(value)
+            try:
+                getattr(callback, point)(value)
+            except OSError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]

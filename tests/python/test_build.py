@@ -71,6 +71,41 @@ def test_a_run_with_work_pending_is_finished_only_when_it_says_so(tmp_path: Path
     assert built(tmp_path, *quick).finished
 
 
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"", b"[]", b'"x"', b"[" * 100_000, None])
+def test_run_json_that_cannot_be_read_tells_nothing(tmp_path: Path, data: bytes | None) -> None:
+    assert read_run_facts(tmp_path) == {}
+    path = tmp_path / "run.json"
+    if data is None:
+        path.mkdir()
+    else:
+        path.write_bytes(data)
+    assert read_run_facts(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        (("train.max_steps=4",), "is at step 4, the last one. To go on raise `train.max_steps`, "),
+        (
+            ("train.max_steps=2",),
+            "is at step 4, past `train.max_steps = 2`. To go on raise ",
+        ),
+        (
+            ("train.max_steps=null", "train.epochs=1", "train.gradient_accumulation_steps=4"),
+            "is at step 4, past `train.epochs = 1`. To go on raise `train.epochs`, ",
+        ),
+    ],
+)
+def test_a_finished_run_tells_where_it_is_and_what_binds_it(
+    tmp_path: Path, bounds: tuple[str, ...], told: str
+) -> None:
+    quick = ("eval.every_steps=0", *bounds[2:])
+    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
+    made = built(tmp_path, *quick, *bounds)
+    assert made.finished
+    assert made.ending.startswith(told)
+
+
 def test_a_checkpoint_that_contradicts_itself_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

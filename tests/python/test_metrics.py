@@ -1,86 +1,156 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import blake3
 import numpy as np
 import pytest
-from chefgenius.metrics import NAMES, JsonLines, Logs, RollingDigest, Stopwatch, adopt_logs
-from chefgenius.state import Progress, ResumeError
+from chefgenius.metrics import NAMES, Logs, RollingDigest, Stopwatch
+from chefgenius.state import Progress, ResumeError, State
+from samples import files_below
 
 
-def test_a_log_is_cut_to_a_boundary_and_goes_on(tmp_path: Path) -> None:
-    log = JsonLines(tmp_path / "x.jsonl")
-    log.write({"step": 1, "ü": 0.1 + 0.2})
-    boundary = log.length
-    log.write({"step": 2})
-    log.cut(boundary)
-    log.write({"step": 3})
-    log.close()
-    lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert lines == [{"step": 1, "ü": 0.30000000000000004}, {"step": 3}]
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_log_opens_at_its_end(tmp_path: Path) -> None:
-    for step in (1, 2):
-        log = JsonLines(tmp_path / "x.jsonl")
-        log.write({"step": step})
-        log.sync()
-        assert log.length == (tmp_path / "x.jsonl").stat().st_size
-        log.close()
-    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 2
+def begun(folder: Path) -> Logs:
+    folder.mkdir(exist_ok=True)
+    logs = Logs(folder)
+    logs.begin()
+    return logs
 
 
-def test_half_a_line_is_cut_too(tmp_path: Path) -> None:
-    (tmp_path / "x.jsonl").write_bytes(b'{"step": 1}\n{"st')
-    log = JsonLines(tmp_path / "x.jsonl")
-    log.cut(12)
-    log.close()
-    assert (tmp_path / "x.jsonl").read_bytes() == b'{"step": 1}\n'
+def saved(folder: Path) -> State:
+    """Files with two lines up to a boundary and one after it; the section of the boundary."""
+    logs = begun(folder)
+    logs.metrics.write({"step": 1, "ü": 0.1 + 0.2})
+    logs.metrics.write({"step": 2})
+    logs.timing.write({"step": 1})
+    logs.timing.write({"step": 2})
+    logs.samples.write({"step": 2, "text": "x"})
+    section = logs.state_dict()
+    for log in (logs.metrics, logs.timing, logs.samples):
+        log.write({"step": 3})
+    logs.sync()
+    logs.close()
+    return section
 
 
-def test_a_log_that_lost_lines_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "x.jsonl").write_bytes(b"{}\n")
-    log = JsonLines(tmp_path / "x.jsonl")
-    with pytest.raises(ResumeError, match=r"has 3 bytes, the checkpoint was saved with 4"):
-        log.cut(4)
-    log.close()
-    assert (tmp_path / "x.jsonl").read_bytes() == b"{}\n"
+def flip(path: Path, place: int = 3) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0x80
+    path.write_bytes(data)
+
+
+def test_logs_are_cut_to_a_boundary_and_go_on(tmp_path: Path) -> None:
+    section = saved(tmp_path)
+    with open(tmp_path / "metrics.jsonl", "ab") as file:
+        file.write(b'{"st')  # half a line goes too
+    logs = Logs(tmp_path)
+    logs.load_state_dict(section)
+    assert logs.state_dict() == section
+    logs.metrics.write({"step": 4})
+    again = logs.state_dict()
+    logs.close()
+    assert lines(tmp_path / "metrics.jsonl") == [
+        {"step": 1, "ü": 0.30000000000000004},
+        {"step": 2},
+        {"step": 4},
+    ]
+    assert len(lines(tmp_path / "timing.jsonl")) == 2
+    data = (tmp_path / "metrics.jsonl").read_bytes()
+    assert again["metrics.jsonl"] == {"bytes": len(data), "blake3": blake3.blake3(data).hexdigest()}
+
+
+def test_a_run_that_begins_empties_the_files(tmp_path: Path) -> None:
+    saved(tmp_path)
+    logs = begun(tmp_path)
+    logs.close()
+    assert {(tmp_path / name).read_bytes() for name in NAMES} == {b""}
+    assert logs.state_dict()["timing.jsonl"] == {"bytes": 0}
+
+
+def test_nothing_is_made_before_a_run_begins(tmp_path: Path) -> None:
+    logs = Logs(tmp_path)
+    logs.sync()
+    logs.close()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="is not open"):
+        logs.metrics.write({})
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl"])
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (Path.unlink, "is missing"),
+        (lambda path: path.write_bytes(b"{}\n"), r"has 3 bytes, the checkpoint was saved with \d\d"),
+        (flip, "has changed"),
+    ],
+)
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_log_that_is_not_what_was_saved_is_refused_and_left_alone(
+    tmp_path: Path, name: str, harm: Callable[[Path], object], told: str, foreign: bool
+) -> None:
+    section = saved(tmp_path / "run")
+    harm(tmp_path / "run" / name)
+    before = files_below(tmp_path)
+    logs = Logs(tmp_path / "run")
+    if foreign:
+        (tmp_path / "new").mkdir()
+        logs = Logs(tmp_path / "new")
+        logs.adopt(tmp_path / "run", lambda: pytest.fail("claimed"))
+    with pytest.raises(ResumeError, match=told) as error:
+        logs.load_state_dict(section)
+    assert str(tmp_path / "run" / name) in str(error.value)
+    assert "restore it from a copy" in str(error.value)
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize(("kept", "told"), [(None, "is missing"), (b'{"step": 1}\n{"st', "instead of 24")])
+@pytest.mark.parametrize("foreign", [False, True])
+def test_timings_may_be_lost(tmp_path: Path, kept: bytes | None, told: str, foreign: bool) -> None:
+    section, said = saved(tmp_path / "run"), list[str]()
+    timing = tmp_path / "run" / "timing.jsonl"
+    timing.unlink()
+    if kept is not None:
+        timing.write_bytes(kept)
+    target = tmp_path / "new" if foreign else tmp_path / "run"
+    target.mkdir(exist_ok=True)
+    logs = Logs(target, said.append)
+    if foreign:
+        logs.adopt(tmp_path / "run", lambda: said.append("claimed"))
+    logs.load_state_dict(section)
+    logs.timing.write({"step": 3})
+    logs.close()
+    assert said[:-1] == ["claimed"] * foreign
+    assert told in said[-1]
+    assert [line["step"] for line in lines(target / "timing.jsonl")] == ([1, 3] if kept else [3])
+    assert len(lines(target / "metrics.jsonl")) == 2
+
+
+def test_the_logs_of_another_run_are_taken_over(tmp_path: Path) -> None:
+    section = saved(tmp_path / "old")
+    before = files_below(tmp_path / "old")
+    (tmp_path / "new").mkdir()
+    logs = Logs(tmp_path / "new")
+    logs.adopt(tmp_path / "old", lambda: None)
+    logs.load_state_dict(section)
+    logs.close()
+    for name in NAMES:
+        data = (tmp_path / "new" / name).read_bytes()
+        assert len(data) == section[name]["bytes"]
+        assert before[name].startswith(data)
+    assert files_below(tmp_path / "old") == before
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    log = JsonLines(tmp_path / "x.jsonl")
+    logs = begun(tmp_path)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        log.write({"loss": float("nan")})
-    assert log.length == 0
-    log.close()
-
-
-def test_logs_remember_their_lengths(tmp_path: Path) -> None:
-    logs = Logs(tmp_path)
-    logs.metrics.write({"step": 1})
-    logs.samples.write({"step": 1, "text": "x"})
-    section = logs.state_dict()
-    logs.metrics.write({"step": 2})
-    logs.timing.write({"step": 2})
-    logs.load_state_dict(section)
-    assert {name: (tmp_path / name).stat().st_size for name in NAMES} == section
-    assert section["timing.jsonl"] == 0
-    logs.begin()
-    assert logs.state_dict() == dict.fromkeys(NAMES, 0)
-    logs.sync()
+        logs.metrics.write({"loss": float("nan")})
+    assert logs.metrics.length == 0
     logs.close()
-
-
-def test_the_logs_of_another_run_are_taken_over_whole_or_not_at_all(tmp_path: Path) -> None:
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.mkdir()
-    new.mkdir()
-    for name in NAMES:
-        (old / name).write_bytes(b"{}\n{}\n")
-    lengths = dict.fromkeys(NAMES, 3)
-    assert adopt_logs(old, new, lengths) == lengths
-    assert {(new / name).read_bytes() for name in NAMES} == {b"{}\n{}\n"}
-    (old / "samples.jsonl").unlink()
-    assert adopt_logs(old, new, lengths) == dict.fromkeys(NAMES, 0)
 
 
 def test_the_digest_names_records_and_their_order() -> None:

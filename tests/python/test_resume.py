@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from chefgenius.config import Config, flatten
+from chefgenius.descent import write_descent
 from chefgenius.manifest import seal, to_json, verify, write_file
 from chefgenius.resume import STATE_SCHEMA, Origin, compare, decide, read_sections
 from chefgenius.rundir import RunDirectory
@@ -130,6 +131,66 @@ def test_a_path_that_is_no_checkpoint_is_refused(run: RunDirectory, tmp_path: Pa
     damage(run, 3)
     told = refusal(RunDirectory(tmp_path / "fresh"), str(run.step_path(3)))
     assert "is damaged: `state.json` has 2 bytes" in told
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> RunDirectory:
+    """A run directory that says it began from step 3 of `run`, and has no checkpoint yet."""
+    put(RunDirectory(tmp_path / "run"), 3, 9)
+    made = RunDirectory(tmp_path / "other")
+    made.checkpoints.mkdir(parents=True)
+    write_descent(made.path, tmp_path / "run" / "checkpoints" / "step-00000003", 3)
+    (made.path / "metrics.jsonl").write_text('{"kind": "step", "step": 1}\n')
+    return made
+
+
+def test_a_run_that_began_from_another_begins_there_again_before_its_first_save(
+    run: RunDirectory, other: RunDirectory
+) -> None:
+    for wish in ("auto", "must", str(run.step_path(3)), str(run.path), str(other.path)):
+        origin = decide(other, wish, lambda text: None)
+        assert origin is not None
+        assert (origin.step, origin.foreign, origin.run_path) == (3, True, run.path)
+    assert "holds a run already" in refusal(other, "never")
+    assert "is of another" in refusal(other, str(run.step_path(9)))
+
+
+def test_a_run_that_began_from_another_goes_on_by_the_same_command(
+    run: RunDirectory, other: RunDirectory
+) -> None:
+    put(other, 5)
+    for wish in ("auto", str(run.step_path(3)), str(run.path)):
+        origin = decide(other, wish, lambda text: None)
+        assert origin is not None
+        assert (origin.step, origin.foreign) == (5, False)
+    assert "is of another" in refusal(other, str(run.step_path(9)))
+    run.delete(3)
+    assert choose(other, str(run.step_path(3)))[0] == 5
+    put(run, 3, extra={})
+    assert "is of another" in refusal(other, str(run.step_path(3))), "the name alone does not do"
+
+
+def test_where_a_run_began_may_have_moved(run: RunDirectory, other: RunDirectory, tmp_path: Path) -> None:
+    put(other, 5)
+    run.path.rename(tmp_path / "moved")
+    assert choose(other, str(tmp_path / "moved"))[0] == 5
+    assert choose(other, str(tmp_path / "moved" / "checkpoints" / "step-00000003"))[0] == 5
+
+
+def test_a_beginning_that_is_gone_or_another_is_named(run: RunDirectory, other: RunDirectory) -> None:
+    kept = run.path / "kept"
+    run.step_path(3).rename(kept)
+    assert f"began from checkpoint `{run.step_path(3)}`, which is damaged" in refusal(other)
+    put(run, 3, extra={})
+    assert "which is another one now" in refusal(other)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"{}", b'{"schema": "x"}'])
+def test_a_beginning_that_cannot_be_read_is_named(other: RunDirectory, data: bytes) -> None:
+    (other.path / "origin.json").write_bytes(data)
+    told = refusal(other)
+    assert f"`{other.path / 'origin.json'}` says which checkpoint" in told
+    assert "restore it from a copy" in told
 
 
 @pytest.mark.parametrize(
