@@ -315,7 +315,7 @@ def test_bad_records_can_be_skipped(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["data.template.prompt={titel}"], "titel"),
         (
             ["data.validation_fraction=0"],
-            "`data.validation_fraction` or name files in `data.validation_sources`",
+            "raise `data.validation_fraction`, name files in `data.validation_sources`",
         ),
         (["model.config={model_type: gpt2}"], "which is no encoder-decoder"),
         (["model.name_or_path=./none", "model.config=null"], "no such directory: `none`"),
