@@ -128,7 +128,8 @@ def test_ready_pairs_keep_their_prompt_and_quality(tmp_path: Path) -> None:
 def test_a_bad_record_ends_it_and_is_named(tmp_path: Path) -> None:
     former = build(tmp_path, recipes(5)).fingerprint
     for bad, reason in zip(BROKEN, ("JSON", "ingredients", "number", "title"), strict=True):
-        with pytest.raises(DataError, match=rf"recipes\.jsonl, line 4: .*{reason}.*`on_error` to `skip`") as error:
+        told = rf"recipes\.jsonl, line 4: .*{reason}.*`on_error` to `skip`"
+        with pytest.raises(DataError, match=told) as error:
             build(tmp_path, [*recipes(3), bad, *recipes(3, seed=1)])
         assert "\n" not in str(error.value)
         assert TokenStore.open(tmp_path / "store").fingerprint == former
