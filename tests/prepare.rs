@@ -280,7 +280,9 @@ fn what_cannot_be_used_is_named() {
         0,
     )
     .unwrap();
-    assert!(matches!(kitchen.prepare(&[&pipe], None), Err(Error::Source { path, .. }) if path == pipe));
+    assert!(
+        matches!(kitchen.prepare(&[&pipe], None), Err(Error::Source { path, .. }) if path == pipe)
+    );
     let file = kitchen.file("plain", "");
     let request = Request {
         out: file,
