@@ -1,8 +1,16 @@
 """Fixtures that several test files share."""
 
+import signal
+
 import pytest
 from chefgenius import TokenStore
 from samples import build, recipes
+
+
+# A shell that runs the suite in the background makes it ignore Ctrl-C, and every child process inherits
+# that; the tests send it to their children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
