@@ -6,7 +6,6 @@ import pytest
 from chefgenius import TokenStore
 from samples import build, recipes
 
-
 # A shell that runs the suite in the background makes it ignore Ctrl-C, and every child process inherits
 # that; the tests send it to their children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
