@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from chefgenius import _core
 from chefgenius._core import LoaderError, StateMismatchError
@@ -24,6 +26,8 @@ Arrays = tuple[Ids, Ids, Ids, Ids, int, int]
 """input ids, attention mask, labels, record ids, epoch, index"""
 State = str | Callable[[], str]
 """a loader's state as JSON, or how to get it"""
+Place = tuple[Ids, int, int, State]
+"""a batch's record ids, epoch, index and state"""
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,30 @@ class Batch(dict[str, Tensor]):
     padded to the longest of the batch: ids with the padding token, the mask with 0, labels with -100. The
     tensors own their memory; the loader never writes them again.
 
+    `Batch(tensors)` alone, the way transformers makes anew every dict that it moves to a device, has the
+    tensors and none of the attributes.
+
     Attributes:
         epoch: from 0.
         index: the global number of the micro-batch within the epoch, from 0.
         record_ids: int64 array, the store's number of each row's record.
     """
 
-    def __init__(
-        self, tensors: Mapping[str, Tensor], record_ids: Ids, epoch: int, index: int, state: State
-    ) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], place: Place | None = None) -> None:
         super().__init__(tensors)
-        self.record_ids = record_ids
-        self.epoch = epoch
-        self.index = index
-        self._state = state
+        if place is not None:
+            self.record_ids, self.epoch, self.index, self._state = place
+
+    def __copy__(self) -> Batch:
+        copied = Batch(self)
+        vars(copied).update(vars(self))
+        return copied
+
+    def to(self, device: torch.device | str | int, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on `device`. Accelerate and Lightning move a batch through this."""
+        moved = copy(self)
+        moved.update({name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self.items()})
+        return moved
 
     @property
     def state(self) -> dict[str, Any]:
@@ -74,15 +88,15 @@ class Batch(dict[str, Tensor]):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and other processes get the state itself, not the loader that can tell it."""
         state = json.dumps(self.state, separators=(",", ":"))
-        return Batch, (dict(self), self.record_ids, self.epoch, self.index, state)
+        return Batch, (dict(self), (self.record_ids, self.epoch, self.index, state))
 
 
-class RecipeLoader:
+class RecipeLoader(IterableDataset[Batch]):
     """Seeded, resettable batches of a token store: a batch is a function of store, plan, seed and place.
 
     Iterating gives the rest of the current epoch as `Batch`; after its last batch the loader stands at the
     next epoch, which the next `for` gives. Leaving a `for` and entering again goes on after the last
-    delivered batch.
+    delivered batch. To torch it is a dataset of ready batches: `DataLoader(loader, batch_size=None)`.
 
     Args:
         store: a `TokenStore`.
@@ -173,7 +187,7 @@ class RecipeLoader:
             "attention_mask": torch.from_numpy(attention_mask),
             "labels": torch.from_numpy(labels),
         }
-        return Batch(tensors, record_ids, epoch, index, partial(self._core.state_after, epoch, index))
+        return Batch(tensors, (record_ids, epoch, index, partial(self._core.state_after, epoch, index)))
 
     def __len__(self) -> int:
         """Batches that this rank gets in a whole epoch."""
