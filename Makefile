@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 # Versions are locked: Cargo.lock for Rust, requirements.lock (with hashes) for Python.
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := target/tools/bin/cargo-deny
-# Arguments for `make train`, e.g. make train ARGS="train.max_steps=200"
+# Arguments for `make train` and `make bench-python`, e.g. make train ARGS="train.max_steps=200"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-rust test-python test-long lint format bench lock clean
+.PHONY: help setup train test test-rust test-python test-long lint format bench bench-python lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ format: setup ## format the code
 
 bench: ## benchmark the core, without Python
 	cargo bench --locked
+
+bench-python: setup ## measure the loader from Python beside numpy and a plain copy; ARGS=--quick for a look
+	$(BIN)/python benches/python/loader.py $(ARGS)
 
 lock: $(VENV)/installed ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
