@@ -14,6 +14,7 @@ from chefgenius import RecipeLoader, TokenStore
 from chefgenius import prepare as prepare_store
 from common import BATCH, IGNORE, MAX_IN, MAX_TGT, PAD, TOKENIZER  # type: ignore[import-not-found]
 from torch import Tensor
+from torch.nn.functional import pad
 
 VARIANTS = {"": {}, "sync": {"prefetch": 0}, "elastic": {"slots": 2}}
 PROMPT = "Generate a recipe using these ingredients: {ingredients}"
@@ -78,6 +79,7 @@ def _joined(batches: Iterator[Mapping[str, Tensor]], number: int) -> Iterator[Ma
     while parts := [batch for _, batch in zip(range(number), batches, strict=False)]:
         made = {}
         for name, padding in PADDING.items():
-            rows = [row for part in parts for row in part[name]]
-            made[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=padding)
+            width = max(part[name].shape[1] for part in parts)
+            wide = [pad(part[name], (0, width - part[name].shape[1]), value=padding) for part in parts]
+            made[name] = torch.cat(wide)
         yield made
