@@ -5,7 +5,7 @@ mod common;
 
 use std::hint::black_box;
 
-use chefgenius::batch::{self, Batch};
+use chefgenius::batch;
 use chefgenius::plan::Plan;
 use common::synthetic::{spec, store};
 use common::{Work, grouped, run, size};
@@ -23,9 +23,9 @@ fn main() {
             for record in 0..store.len() {
                 store.ids(record).unwrap();
             }
-            let plan = Plan::new(&store, spec(32, 1)).unwrap();
-            let build = |index| batch::build(&store, &plan, 42, 0, index).unwrap();
-            let sample: usize = (0..SAMPLE).map(|index| bytes_of(&build(index))).sum();
+            let plan = Plan::new(&store, spec(32, 1), 42).unwrap();
+            let build = |index| common::synthetic::build(&store, &plan, 0, index).unwrap();
+            let sample: usize = (0..SAMPLE).map(|index| build(index).bytes()).sum();
             let bytes = sample / SAMPLE as usize;
             largest = largest.max(bytes);
             let work = Work {
@@ -45,7 +45,7 @@ fn main() {
             benches.measure(&title, Work::elements(1, "batches"), |b| {
                 b.iter(|| {
                     index = (index + 1) % (plan.micro_batches() - 1);
-                    black_box(batch::witness(&store, &plan, 42, 0, index).unwrap())
+                    black_box(batch::witness(&store, &plan, 0, index).unwrap())
                 });
             });
         }
@@ -63,9 +63,4 @@ fn main() {
             });
         });
     });
-}
-
-/// Bytes of a batch's three tensors.
-fn bytes_of(batch: &Batch) -> usize {
-    8 * (batch.input_ids.len() + batch.attention_mask.len() + batch.labels.len())
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chefgenius::Result;
 use chefgenius::batch::Batch;
+use chefgenius::epoch::Allowed;
 use chefgenius::loader::Loader;
 use common::synthetic::{epochs, spec, store};
 use common::{Work, run};
@@ -55,7 +56,7 @@ fn main() {
         benches.measure("restore", states, |b| {
             b.iter(|| {
                 turn = (turn + 1) % saved.len();
-                one.restore(&saved[turn]).unwrap();
+                one.restore(&saved[turn], Allowed::default()).unwrap();
             });
         });
         for depth in [0, 8] {
@@ -64,7 +65,7 @@ fn main() {
             benches.measure(&title, states, |b| {
                 b.iter(|| {
                     turn = (turn + 1) % saved.len();
-                    loader.restore(&saved[turn]).unwrap();
+                    loader.restore(&saved[turn], Allowed::default()).unwrap();
                     black_box(next(&loader))
                 });
             });

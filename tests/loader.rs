@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chefgenius::batch::Batch;
-use chefgenius::epoch::Position;
+use chefgenius::epoch::{Allowed, Epochs, Position};
+use chefgenius::plan::{BatchLimit, Plan};
+use chefgenius::tombstones::Tombstones;
 use chefgenius::loader::Loader;
 use chefgenius::store::TokenStore;
 use chefgenius::{Error, Result};
-use common::{epochs, spec, store};
+use common::{delivery, epochs, spec, store};
 
 fn never() -> Result<()> {
     Ok(())
@@ -78,12 +80,12 @@ fn a_cut_anywhere_twice_in_a_row_changes_nothing() {
             let saved = serde_json::to_string(&first.state().unwrap()).unwrap();
             assert!(saved.len() <= 512, "{} bytes", saved.len());
             let second = loader(&store, 8 - depth);
-            second.restore(&saved).unwrap();
+            second.restore(&saved, Allowed::default()).unwrap();
             let more = 1 + cut % 7;
             assert_eq!(take(&second, more), expected[cut..cut + more]);
             let saved = serde_json::to_string(&second.state().unwrap()).unwrap();
             let third = loader(&store, depth);
-            third.restore(&saved).unwrap();
+            third.restore(&saved, Allowed::default()).unwrap();
             let rest = expected.len() - cut - more;
             assert_eq!(take(&third, rest), expected[cut + more..]);
             cuts += 1;
@@ -163,7 +165,7 @@ fn any_world_takes_the_same_records_into_the_same_slots() {
                         states.push(state);
                     }
                 }
-                assert_eq!(own, loader.epochs().own_batches());
+                assert_eq!(own, loader.epochs().own_batches(0));
                 boundaries.push(states);
             }
             for (index, records) in delivered.iter().enumerate() {
@@ -196,7 +198,7 @@ fn what_differs_is_named() {
         let mut state = saved.clone();
         change(&mut state);
         loader
-            .restore(&serde_json::to_string(&state).unwrap())
+            .restore(&serde_json::to_string(&state).unwrap(), Allowed::default())
             .unwrap_err()
     };
     let mutations: [(&str, Error); 8] = [
@@ -217,14 +219,14 @@ fn what_differs_is_named() {
     }
     for text in ["", "{}", "[1]", "{\"schema\": 1}"] {
         assert!(
-            matches!(loader.restore(text), Err(Error::State(_))),
+            matches!(loader.restore(text, Allowed::default()), Err(Error::State(_))),
             "{text}"
         );
     }
     let mut past = saved;
     past.index = 12;
     let text = serde_json::to_string(&past).unwrap();
-    assert!(matches!(loader.restore(&text), Err(Error::State(_))));
+    assert!(matches!(loader.restore(&text, Allowed::default()), Err(Error::State(_))));
     assert_eq!(
         loader.position().unwrap(),
         Position { epoch: 0, index: 1 },
@@ -239,15 +241,15 @@ fn bad_arguments_are_named() {
     let named = |change: &dyn Fn(&mut chefgenius::plan::PlanSpec)| {
         let mut spec = spec(4, 1);
         change(&mut spec);
-        match chefgenius::plan::Plan::new(&store, spec) {
+        match Plan::new(&store, spec, 0) {
             Err(Error::Argument { name, .. }) => name,
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("accepted"),
         }
     };
-    assert_eq!(named(&|s| s.batch_size = 0), "batch_size");
-    assert_eq!(named(&|s| s.max_input_length = 1), "max_input_length");
-    assert_eq!(named(&|s| s.max_target_length = 0), "max_target_length");
+    assert_eq!(named(&|s| s.limit = BatchLimit::Rows(0)), "batch_size");
+    assert_eq!(named(&|s| s.layout.max_input_length = 1), "max_input_length");
+    assert_eq!(named(&|s| s.layout.max_target_length = 0), "max_target_length");
     assert_eq!(
         named(&|s| s.micro_batches_per_step = 0),
         "micro_batches_per_step"
@@ -262,15 +264,15 @@ fn bad_arguments_are_named() {
     };
     assert_eq!(named(&nobody), "validation_fraction");
     assert!(matches!(
-        store.source_number("none"),
+        store.source_number("none", "validation_sources"),
         Err(Error::Argument {
             name: "validation_sources",
             ..
         })
     ));
-    let plan = || chefgenius::plan::Plan::new(&store, spec(4, 2)).unwrap();
+    let plan = || Plan::new(&store, spec(4, 2), 0).unwrap();
     let world =
-        |rank, world| chefgenius::epoch::Epochs::new(Arc::clone(&store), plan(), 0, rank, world);
+        |rank, world| Epochs::new(Arc::clone(&store), plan(), Tombstones::default(), delivery(), (rank, world));
     assert!(matches!(
         world(2, 2),
         Err(Error::Argument { name: "rank", .. })
@@ -319,15 +321,15 @@ fn step_info_is_what_the_batches_hold() {
         assert_eq!(info.micro_batches as usize, batches.len());
         assert_eq!(
             info.samples as usize,
-            batches.iter().map(|b| b.rows).sum::<usize>()
+            batches.iter().map(|b| b.record_ids.len()).sum::<usize>()
         );
         let labels = batches
             .iter()
-            .flat_map(|b| &b.labels)
-            .filter(|&&l| l != -100)
+            .flat_map(|b| b.values("labels"))
+            .filter(|&l| l != -100)
             .count();
         assert_eq!(info.target_tokens as usize, labels);
-        let inputs: i64 = batches.iter().flat_map(|b| &b.attention_mask).sum();
+        let inputs: i64 = batches.iter().flat_map(|b| b.values("attention_mask")).sum();
         assert_eq!(info.input_tokens as i64, inputs);
     }
 }

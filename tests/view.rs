@@ -8,12 +8,15 @@ use std::fs;
 
 use chefgenius::split::is_validation;
 use chefgenius::store::TokenStore;
-use chefgenius::view::{Split, View, ViewSpec};
+use chefgenius::plan::Plan;
+use chefgenius::view::{Split, ViewSpec};
 use common::{record, spec, store};
 
-fn view(store: &TokenStore, spec: &ViewSpec) -> Vec<usize> {
-    let view = View::open(store, spec).unwrap();
-    (0..view.len() as u64).map(|p| view.record(p)).collect()
+/// The records of a plan, which keeps them beside the store.
+fn view(store: &TokenStore, view: &ViewSpec) -> Vec<usize> {
+    let mut spec = spec(1, 1);
+    spec.view = view.clone();
+    Plan::new(store, spec, 0).unwrap().first_records(usize::MAX)
 }
 
 fn with(change: impl FnOnce(&mut ViewSpec)) -> ViewSpec {
@@ -75,7 +78,7 @@ fn a_held_out_source_is_one_side_and_its_bodies_are_nowhere_else() {
             &store,
             &with(|s| {
                 (s.split, s.validation_sources) =
-                    (split, [store.source_number("odd").unwrap()].into())
+                    (split, [store.source_number("odd", "validation_sources").unwrap()].into())
             }),
         )
     };

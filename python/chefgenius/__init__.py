@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chefgenius.data import Batch, LoaderError, RecipeLoader, StateMismatchError, StepInfo
+    from chefgenius.batch import Batch, StepInfo
+    from chefgenius.data import LoaderError, RecipeLoader, StateMismatchError
     from chefgenius.recipe import Recipe, ingredient_name
     from chefgenius.store import (
         ChefGeniusError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "Batch": "data",
+    "Batch": "batch",
     "ChefGeniusError": "store",
     "DataError": "store",
     "LoaderError": "data",
@@ -32,7 +33,7 @@ _MODULES = {
     "RecipeLoader": "data",
     "Report": "store",
     "StateMismatchError": "data",
-    "StepInfo": "data",
+    "StepInfo": "batch",
     "StoreError": "store",
     "StoredRecord": "store",
     "TokenStore": "store",

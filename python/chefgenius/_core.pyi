@@ -1,7 +1,7 @@
 """The Rust core. `chefgenius.data` and `chefgenius.prepare` are the only modules that use it."""
 
 from collections.abc import Callable
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ __all__ = [
     "DEBUG_BUILD",
     "ChefGeniusError",
     "DataError",
+    "Delivered",
     "Loader",
     "LoaderError",
     "StateMismatchError",
@@ -26,7 +27,6 @@ __all__ = [
 DEBUG_BUILD: bool
 
 _Ids: TypeAlias = NDArray[np.int64]
-_Arrays: TypeAlias = tuple[_Ids, _Ids, _Ids, _Ids, int, int]
 
 class ChefGeniusError(Exception): ...
 class DataError(ChefGeniusError): ...
@@ -77,6 +77,9 @@ class TokenStore:
     def eos_token_id(self) -> int: ...
     @property
     def pad_token_id(self) -> int: ...
+    def source_number(self, name: str, weights: bool) -> int:
+        """The number of a source, which `weights` or else `validation_sources` names."""
+
     @property
     def tokens(self) -> int: ...
     def __len__(self) -> int: ...
@@ -86,6 +89,26 @@ class TokenStore:
     def verify(self) -> None: ...
 
 @final
+class Delivered:
+    """A batch that was delivered."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def record_ids(self) -> _Ids: ...
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Its tensors over its memory, which goes back to the pool with the last of them."""
+
+    def release(self) -> tuple[int, list[tuple[str, int, int, int | None, bool]]]:
+        """Let go of memory that was given: its address, and where the tensors lie in it.
+
+        For each tensor: name, first word, rows, columns (None for one dimension), and whether its elements
+        have eight bytes.
+        """
+
+@final
 class Loader:
     """The resettable epoch iterator."""
 
@@ -93,41 +116,53 @@ class Loader:
         cls,
         store: TokenStore,
         *,
-        batch_size: int,
+        plan: str,
         seed: int,
-        split: str,
         rank: int,
         world_size: int,
-        micro_batches_per_step: int,
         prefetch: int,
-        validation_fraction: float,
-        validation_sources: list[str],
-        split_seed: int,
-        min_quality: float | None,
-        max_input_length: int,
-        max_target_length: int,
+        threads: int,
+        tombstones: list[int],
+        narrow: bool,
+        given: bool,
     ) -> Loader: ...
     @property
     def plan_fingerprint(self) -> str: ...
     @property
     def records(self) -> int: ...
     @property
+    def columns(self) -> tuple[int, int] | None:
+        """Columns of every input and label row; None where they are padded to the longest of a batch."""
+
+    @property
+    def tombstones(self) -> _Ids: ...
+    @property
+    def most_words(self) -> int:
+        """Words of 8 bytes that any batch fits in."""
+
+    @property
     def micro_batches(self) -> int: ...
     @property
     def steps_per_epoch(self) -> int: ...
     @property
     def own_batches(self) -> int: ...
+    def give(self, memory: _Ids) -> None:
+        """Bring memory for a batch, where the loader was made with `given`."""
+
     def position(self) -> tuple[int, int]:
         """Epoch and index of the next micro-batch."""
 
     def begin(self) -> int:
         """The epoch that an iteration begun now goes through."""
 
-    def next(self, epoch: int) -> _Arrays | None:
+    def next(self, epoch: int) -> Delivered | None:
         """The next own batch of `epoch`; None where the loader is past it. The GIL is free while it waits."""
 
-    def batch_at(self, epoch: int, index: int) -> _Arrays: ...
+    def batch_at(self, epoch: int, index: int) -> Delivered: ...
     def record_ids_at(self, epoch: int, index: int) -> _Ids: ...
+    def when(self, epoch: int, record: int) -> list[int]:
+        """The steps of an epoch that see a record."""
+
     def first_records(self, n: int) -> _Ids:
         """The first `n` records of the view in the order of the store."""
 
@@ -138,5 +173,6 @@ class Loader:
     def reset(self) -> None: ...
     def state(self) -> str: ...
     def state_after(self, epoch: int, index: int) -> str: ...
-    def restore(self, state: str) -> None: ...
+    def skip(self, steps: int) -> None: ...
+    def restore(self, state: str, *, other_plan: bool, other_tombstones: bool) -> None: ...
     def close(self) -> None: ...

@@ -1,94 +1,26 @@
-"""The loader and its batches: what crosses from Rust in every step, as torch tensors."""
+"""The loader: what crosses from Rust in every step, as torch tensors."""
 
 from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from chefgenius import _core
 from chefgenius._core import LoaderError, StateMismatchError
+from chefgenius.batch import Batch, StepInfo
+from chefgenius.pinned import PinnedMemory
+from chefgenius.plan import LayoutKind, PlanKind, SplitName, one_of, specification
 from chefgenius.store import Ids, TokenStore, whole_number
 
-__all__ = ["Batch", "LoaderError", "RecipeLoader", "StateMismatchError", "StepInfo"]
-
-Arrays = tuple[Ids, Ids, Ids, Ids, int, int]
-"""input ids, attention mask, labels, record ids, epoch, index"""
-State = str | Callable[[], str]
-"""a loader's state as JSON, or how to get it"""
-Place = tuple[Ids, int, int, State]
-"""a batch's record ids, epoch, index and state"""
-
-
-@dataclass(frozen=True)
-class StepInfo:
-    """What one optimizer step holds, over all ranks; known from the plan, without building a batch.
-
-    Attributes:
-        micro_batches, samples: how many.
-        input_tokens, target_tokens: ids that count, end-of-text tokens included, padding not.
-    """
-
-    micro_batches: int
-    samples: int
-    input_tokens: int
-    target_tokens: int
-
-
-class Batch(dict[str, Tensor]):
-    """One micro-batch: a dict of int64 tensors.
-
-    `input_ids` and `attention_mask` are rows x input length, `labels` are rows x target length. Rows are
-    padded to the longest of the batch: ids with the padding token, the mask with 0, labels with -100. The
-    tensors own their memory; the loader never writes them again.
-
-    `Batch(tensors)` alone, the way transformers makes anew every dict that it moves to a device, has the
-    tensors and none of the attributes.
-
-    Attributes:
-        epoch: from 0.
-        index: the global number of the micro-batch within the epoch, from 0.
-        record_ids: int64 array, the store's number of each row's record.
-    """
-
-    def __init__(self, tensors: Mapping[str, Tensor], place: Place | None = None) -> None:
-        super().__init__(tensors)
-        if place is not None:
-            self.record_ids, self.epoch, self.index, self._state = place
-
-    def __copy__(self) -> Batch:
-        copied = Batch(self)
-        vars(copied).update(vars(self))
-        return copied
-
-    def to(self, device: torch.device | str | int, non_blocking: bool = False) -> Batch:
-        """The same batch with its tensors on `device`. Accelerate and Lightning move a batch through this."""
-        moved = copy(self)
-        moved.update({name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self.items()})
-        return moved
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """The loader's `state_dict()` just after this batch, whenever it is asked for."""
-        if callable(self._state):
-            self._state = self._state()
-        state: dict[str, Any] = json.loads(self._state)
-        return state
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and other processes get the state itself, not the loader that can tell it."""
-        state = json.dumps(self.state, separators=(",", ":"))
-        return Batch, (dict(self), (self.record_ids, self.epoch, self.index, state))
+__all__ = ["LoaderError", "RecipeLoader", "StateMismatchError"]
 
 
 class RecipeLoader(IterableDataset[Batch]):
@@ -100,18 +32,40 @@ class RecipeLoader(IterableDataset[Batch]):
 
     Args:
         store: a `TokenStore`.
-        batch_size: rows of a micro-batch; an epoch's last one may have fewer. No record is dropped.
+        batch_size: rows of a micro-batch (32 where `batch_tokens` is not given either); one of an epoch may
+            have fewer. No record is dropped.
+        plan: how records are grouped. `fixed`: as the order deals them. `bucketed`: by like lengths of input
+            and target. `packed`: rows that hold several records each, filled to `columns`; the model must
+            keep them apart by the segments in the batch. All show every record once an epoch, with other
+            batch-mates in each.
+        batch_tokens: instead of `batch_size`, with `bucketed`: rows x (columns + target columns) at most.
+        layout: `seq2seq`, prompt and target apart; or `causal`, both in one sequence.
+        loss_on: causal: `target`, or `both` prompt and target.
+        bos_id, separator_ids: causal: the id before each prompt, the ids between prompt and target.
         seed: of the order, 0 to 2**64 - 1. Each epoch has an order of its own.
         split: `train`, `validation` or `all`.
-        rank, world_size: this process takes the slots with slot % world_size == rank of each step.
-        micro_batches_per_step: micro-batches of an optimizer step over all ranks, at least `world_size`.
-        prefetch: batches that a thread builds ahead; with 0 each is built when asked for.
+        rank, world_size: this process takes the slots with slot % world_size == rank of each step. Any world
+            size up to `micro_batches_per_step` sees the same records in the same slots.
+        micro_batches_per_step: micro-batches of an optimizer step over all ranks: batch `index` is part of
+            step `index // micro_batches_per_step`.
+        on_plan_change: what `load_state_dict` does with the state of another plan (batch size, lengths,
+            steps, kind): `refuse`, or `next_epoch`, which finishes the saved epoch with the saved plan first.
+        weights: by name of a source, how often an epoch draws each of its records; 1 where not named, 0
+            leaves the source out. Over the epochs all records of a source are drawn equally often, or once
+            more.
+        tombstones: numbers of records that vanish from their batches; nothing else moves.
+        prefetch: batches that threads build ahead; with 0 each is built when asked for.
+        threads: that build ahead. Their number changes no batch.
+        input_dtype: torch.int64 or torch.int32, of all tensors but `labels`, which losses want as int64.
+        pin_memory: whether batches lie in page-locked memory, which `to(device, non_blocking=True)` copies
+            in the background; by default where CUDA is.
         validation_fraction: the share of recipe bodies held out, chosen by content.
         validation_sources: names of sources held out whole, instead of a fraction.
         split_seed: chooses which bodies are held out; not the training seed.
         min_quality: leaves out records with a score below it; records without a score stay.
-        max_input_length: ids of a row at most; a longer text is cut before its end-of-text token.
-        max_target_length: likewise for the labels.
+        max_input_length: ids of a prompt at most, special tokens included; a longer one is cut before its
+            end-of-text token or separator.
+        max_target_length: likewise for the target.
 
     Raises:
         ValueError: an argument out of range, or no record left; the message names the option.
@@ -120,14 +74,26 @@ class RecipeLoader(IterableDataset[Batch]):
     def __init__(
         self,
         store: TokenStore,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         *,
+        plan: PlanKind = "fixed",
+        batch_tokens: int | None = None,
+        layout: LayoutKind = "seq2seq",
+        loss_on: Literal["target", "both"] = "target",
+        bos_id: int | None = None,
+        separator_ids: Sequence[int] = (),
         seed: int = 42,
-        split: Literal["train", "validation", "all"] = "train",
+        split: SplitName = "train",
         rank: int = 0,
         world_size: int = 1,
         micro_batches_per_step: int = 1,
+        on_plan_change: Literal["refuse", "next_epoch"] = "refuse",
+        weights: Mapping[str, float] | None = None,
+        tombstones: Collection[int] = (),
         prefetch: int = 8,
+        threads: int = 1,
+        input_dtype: torch.dtype = torch.int64,
+        pin_memory: bool | None = None,
         validation_fraction: float = 0.05,
         validation_sources: Sequence[str | Path] = (),
         split_seed: int = 0,
@@ -135,59 +101,66 @@ class RecipeLoader(IterableDataset[Batch]):
         max_input_length: int = 256,
         max_target_length: int = 512,
     ) -> None:
-        numbers = {
-            "batch_size": batch_size,
-            "rank": rank,
-            "world_size": world_size,
-            "micro_batches_per_step": micro_batches_per_step,
-            "prefetch": prefetch,
-            "max_input_length": max_input_length,
-            "max_target_length": max_target_length,
-        }
-        for name, value in numbers.items():
-            whole_number(name, value, 2**32)
-        whole_number("seed", seed, 2**64)
-        whole_number("split_seed", split_seed, 2**64)
         if not isinstance(store, TokenStore):
             raise ValueError(f"bad value for `store`: `{store!r}` is none: open one with `TokenStore.open`")
-        if split not in ("train", "validation", "all"):
-            raise ValueError(f"bad value for `split`: `{split!r}` is none of `train`, `validation`, `all`")
-        least = 0.0 if min_quality is None else min_quality
-        for name, share in {"validation_fraction": validation_fraction, "min_quality": least}.items():
-            if not isinstance(share, int | float):
-                raise ValueError(f"bad value for `{name}`: `{share!r}` is no number")
-        if isinstance(validation_sources, str | Path):
-            raise ValueError(
-                f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list"
-            )
+        if input_dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"bad value for `input_dtype`: `{input_dtype}` is not torch.int64 or torch.int32")
         self.store = store
+        self._on_plan_change = one_of("on_plan_change", on_plan_change, ("refuse", "next_epoch"))
+        pinned = torch.cuda.is_available() if pin_memory is None else pin_memory
         self._core = _core.Loader(
             store._core,
-            seed=seed,
-            split=split,
-            validation_fraction=validation_fraction,
-            validation_sources=[str(source) for source in validation_sources],
-            split_seed=split_seed,
-            min_quality=min_quality,
-            **numbers,
+            plan=specification(
+                store,
+                plan=plan,
+                batch_size=batch_size,
+                batch_tokens=batch_tokens,
+                layout=layout,
+                loss_on=loss_on,
+                bos_id=bos_id,
+                separator_ids=separator_ids,
+                max_input_length=max_input_length,
+                max_target_length=max_target_length,
+                micro_batches_per_step=micro_batches_per_step,
+                split=split,
+                validation_fraction=validation_fraction,
+                validation_sources=validation_sources,
+                split_seed=split_seed,
+                min_quality=min_quality,
+                weights=weights,
+            ),
+            seed=whole_number("seed", seed, 2**64),
+            rank=whole_number("rank", rank, 2**32),
+            world_size=whole_number("world_size", world_size, 2**32),
+            prefetch=whole_number("prefetch", prefetch, 2**32),
+            threads=whole_number("threads", threads, 2**32),
+            tombstones=[whole_number("tombstones", record, 2**63) for record in tombstones],
+            narrow=input_dtype == torch.int32,
+            given=pinned,
         )
-        # A batch that is held may outlive the loader; the loader's thread must not.
+        self._pinned = PinnedMemory(self._core, prefetch + threads + 1) if pinned else None
+        # A batch that is held may outlive the loader; the loader's threads must not.
         weakref.finalize(self, self._core.close)
 
     def __iter__(self) -> Iterator[Batch]:
         epoch = self._core.begin()
-        while (arrays := self._core.next(epoch)) is not None:
-            yield self._batch(arrays)
+        while True:
+            if self._pinned is not None:
+                self._pinned.supply()
+            delivered = self._core.next(epoch)
+            if delivered is None:
+                return
+            yield self._batch(delivered)
 
-    def _batch(self, arrays: Arrays) -> Batch:
-        """Tensors over the memory of the arrays; nothing is copied."""
-        input_ids, attention_mask, labels, record_ids, epoch, index = arrays
-        tensors = {
-            "input_ids": torch.from_numpy(input_ids),
-            "attention_mask": torch.from_numpy(attention_mask),
-            "labels": torch.from_numpy(labels),
-        }
-        return Batch(tensors, (record_ids, epoch, index, partial(self._core.state_after, epoch, index)))
+    def _batch(self, delivered: _core.Delivered) -> Batch:
+        """Tensors over the memory of the core's batch; nothing is copied."""
+        if self._pinned is None:
+            tensors = {name: torch.from_numpy(array) for name, array in delivered.arrays().items()}
+        else:
+            tensors = self._pinned.tensors(delivered)
+        epoch, index = delivered.epoch, delivered.index
+        state = partial(self._core.state_after, epoch, index)
+        return Batch(tensors, (delivered.record_ids, epoch, index, state))
 
     def __len__(self) -> int:
         """Batches that this rank gets in a whole epoch."""
@@ -205,7 +178,7 @@ class RecipeLoader(IterableDataset[Batch]):
 
     @property
     def records(self) -> int:
-        """Records that an epoch shows, over all ranks."""
+        """Records that the plan holds, over all ranks; without weights an epoch shows each once."""
         return self._core.records
 
     @property
@@ -217,6 +190,16 @@ class RecipeLoader(IterableDataset[Batch]):
     def steps_per_epoch(self) -> int:
         """Optimizer steps of every epoch; the last may have fewer micro-batches."""
         return self._core.steps_per_epoch
+
+    @property
+    def columns(self) -> tuple[int, int] | None:
+        """Columns of every input and of every label row of `packed`; None where rows are padded to the longest."""
+        return self._core.columns
+
+    @property
+    def tombstones(self) -> Ids:
+        """The masked records, ascending (int64 array)."""
+        return self._core.tombstones
 
     @property
     def plan_fingerprint(self) -> str:
@@ -231,15 +214,30 @@ class RecipeLoader(IterableDataset[Batch]):
         """Go to the beginning of the current epoch."""
         self._core.reset()
 
+    def skip(self, steps: int) -> None:
+        """Go to the beginning of the optimizer step that lies `steps` after the current one. O(1)."""
+        self._core.skip(whole_number("steps", steps, 2**63))
+
     def batch_at(self, epoch: int, index: int) -> Batch:
         """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
-        arrays = self._core.batch_at(whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63))
-        return self._batch(arrays)
+        epoch, index = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
+        if self._pinned is not None:
+            self._pinned.supply()
+        return self._batch(self._core.batch_at(epoch, index))
 
     def record_ids_at(self, epoch: int, index: int) -> Ids:
         """The records of a micro-batch (int64 array) without building it."""
         return self._core.record_ids_at(
             whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
+        )
+
+    def when(self, record_id: int, epoch: int) -> list[int]:
+        """The optimizer steps of `epoch` that see a record, from the order's inverse.
+
+        One step without weights; none where the record is outside the split, filtered or masked.
+        """
+        return self._core.when(
+            whole_number("epoch", epoch, 2**63), whole_number("record_id", record_id, len(self.store))
         )
 
     def view_record_ids(self, n: int) -> Ids:
@@ -263,19 +261,29 @@ class RecipeLoader(IterableDataset[Batch]):
         state: dict[str, Any] = json.loads(self._core.state())
         return state
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where `state` stands.
+    def load_state_dict(self, state: Mapping[str, Any], *, allow: Collection[str] = ()) -> None:
+        """Go to where `state` stands. Nothing is replayed: the cost is that of one batch.
+
+        Args:
+            state: what `state_dict()` or `Batch.state` gave, in this process or another.
+            allow: `["tombstones"]` to go on although other records are masked now than then.
 
         Raises:
-            StateMismatchError: data, tokenizer, plan, seed or order differ; the message says which.
+            StateMismatchError: data, tokenizer, plan, seed, order or tombstones differ; the message says which.
             ValueError: `state` is none of a loader's.
         """
+        for name in allow:
+            one_of("allow", name, ("tombstones",))
         if not isinstance(state, Mapping):
             raise ValueError(f"bad loader state: `{state!r:.40}` is no dict: pass what `state_dict()` gave")
-        self._core.restore(json.dumps(dict(state), separators=(",", ":")))
+        self._core.restore(
+            json.dumps(dict(state), separators=(",", ":")),
+            other_plan=self._on_plan_change == "next_epoch",
+            other_tombstones="tombstones" in allow,
+        )
 
     def close(self) -> None:
-        """End the prefetch thread. The loader delivers nothing afterwards; `batch_at` still works."""
+        """End the threads. The loader delivers nothing afterwards; `batch_at` still works."""
         self._core.close()
 
     def __enter__(self) -> RecipeLoader:

@@ -18,8 +18,9 @@ from transformers import PreTrainedModel
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
-from chefgenius.data import Batch, RecipeLoader
-from chefgenius.data import StepInfo as Window
+from chefgenius.batch import Batch
+from chefgenius.data import RecipeLoader
+from chefgenius.batch import StepInfo as Window
 from chefgenius.evaluation import Evaluator, History, figures, saved_samples
 from chefgenius.generators import isolated
 from chefgenius.metrics import Logs, RollingDigest, Stopwatch

@@ -5,16 +5,19 @@
 //! 2. [`Epochs`] knows which micro-batches are a rank's own and what follows what.
 //! 3. [`Epochs::state`] is a function of the position alone; [`Epochs::restore`] checks a state against
 //!    everything that decides the batches, down to the ids of the next one.
+//! 4. An epoch that was begun with another plan can be finished with that one: then it has its own
+//!    micro-batches and steps ([`Epochs::plan_of`]).
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{self, Batch};
+use crate::batch::{self, Batch, Delivery};
 use crate::error::{Error, Result};
 use crate::order::ORDER_VERSION;
 use crate::plan::Plan;
 use crate::store::TokenStore;
+use crate::tombstones::Tombstones;
 
 /// Of the saved form.
 pub const STATE_SCHEMA: &str = "chefgenius.loader/1";
@@ -61,11 +64,24 @@ pub struct State {
     pub witness: String,
 }
 
+/// What a saved state may differ in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowed {
+    /// A plan: its epoch is finished with it, the next one has the new plan.
+    pub plan: bool,
+    /// The masked records.
+    pub tombstones: bool,
+}
+
 /// All epochs of one plan over one store, as one rank of a world sees them.
+#[derive(Clone)]
 pub struct Epochs {
     store: Arc<TokenStore>,
-    plan: Plan,
-    seed: u64,
+    plan: Arc<Plan>,
+    /// An epoch that is finished with the plan it was begun with.
+    begun: Option<(u64, Arc<Plan>)>,
+    tombstones: Tombstones,
+    delivery: Delivery,
     rank: u32,
     world_size: u32,
 }
@@ -76,9 +92,9 @@ impl Epochs {
     pub fn new(
         store: Arc<TokenStore>,
         plan: Plan,
-        seed: u64,
-        rank: u32,
-        world_size: u32,
+        tombstones: Tombstones,
+        delivery: Delivery,
+        (rank, world_size): (u32, u32),
     ) -> Result<Self> {
         if rank >= world_size {
             return Err(Error::Argument {
@@ -86,21 +102,30 @@ impl Epochs {
                 reason: format!("{rank} is not below `world_size` = {world_size}"),
             });
         }
-        let slots = plan.spec().micro_batches_per_step;
-        if world_size > slots {
-            return Err(Error::Argument {
-                name: "world_size",
-                reason: format!(
-                    "{world_size} is above `micro_batches_per_step` = {slots}: some ranks would never get a batch"
-                ),
-            });
-        }
-        Ok(Epochs {
+        let epochs = Epochs {
             store,
-            plan,
-            seed,
+            plan: Arc::new(plan),
+            begun: None,
+            tombstones,
+            delivery,
             rank,
             world_size,
+        };
+        epochs.fits(&epochs.plan)?;
+        Ok(epochs)
+    }
+
+    fn fits(&self, plan: &Plan) -> Result<()> {
+        let slots = plan.spec().micro_batches_per_step;
+        if self.world_size <= slots {
+            return Ok(());
+        }
+        Err(Error::Argument {
+            name: "world_size",
+            reason: format!(
+                "{} is above `micro_batches_per_step` = {slots}: some ranks would never get a batch",
+                self.world_size
+            ),
         })
     }
 
@@ -114,40 +139,61 @@ impl Epochs {
         &self.plan
     }
 
-    /// The seed of the order.
-    pub fn seed(&self) -> u64 {
-        self.seed
+    /// The plan of an epoch: another one only where that was begun with another.
+    pub fn plan_of(&self, epoch: u64) -> &Plan {
+        match &self.begun {
+            Some((begun, plan)) if *begun == epoch => plan,
+            _ => &self.plan,
+        }
+    }
+
+    /// The masked records.
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
     }
 
     /// Builds any micro-batch of any epoch, own or not.
     pub fn build(&self, at: Position) -> Result<Batch> {
-        batch::build(&self.store, &self.plan, self.seed, at.epoch, at.index)
+        let masked = |record| self.tombstones.contains(record);
+        batch::build(&self.store, self.plan_of(at.epoch), masked, &self.delivery, (at.epoch, at.index))
     }
 
-    fn slots(&self) -> u64 {
-        self.plan.spec().micro_batches_per_step.into()
+    /// The records of a micro-batch, in its order, without the masked ones.
+    pub fn records(&self, at: Position) -> Result<Vec<usize>> {
+        let group = self.plan_of(at.epoch).records(at.epoch, at.index)?;
+        Ok(group.without(|record| self.tombstones.contains(record)).records)
     }
 
-    /// Whether this rank gets micro-batch `index`: slots go round the ranks.
-    fn owns(&self, index: u64) -> bool {
-        (index % self.slots()) % u64::from(self.world_size) == u64::from(self.rank)
+    /// Words of memory that any batch fits in.
+    pub fn most_words(&self) -> usize {
+        let begun = self.begun.as_ref().map_or(0, |(_, plan)| batch::most_words(plan));
+        begun.max(batch::most_words(&self.plan))
     }
 
-    /// How many micro-batches of every epoch this rank gets. O(1).
-    pub fn own_batches(&self) -> u64 {
+    fn slots(&self, epoch: u64) -> u64 {
+        self.plan_of(epoch).spec().micro_batches_per_step.into()
+    }
+
+    /// Whether this rank gets the micro-batch at `at`: slots go round the ranks.
+    fn owns(&self, at: Position) -> bool {
+        (at.index % self.slots(at.epoch)) % u64::from(self.world_size) == u64::from(self.rank)
+    }
+
+    /// How many micro-batches of an epoch this rank gets. O(1).
+    pub fn own_batches(&self, epoch: u64) -> u64 {
         let own_of = |slots: u64| {
             (slots + u64::from(self.world_size - 1 - self.rank)) / u64::from(self.world_size)
         };
-        let total = self.plan.micro_batches();
-        total / self.slots() * own_of(self.slots()) + own_of(total % self.slots())
+        let (total, slots) = (self.plan_of(epoch).micro_batches(), self.slots(epoch));
+        total / slots * own_of(slots) + own_of(total % slots)
     }
 
     /// The first own micro-batch of the same epoch at or after `from`, if any is left.
     pub fn next_own(&self, from: Position) -> Option<Position> {
         // A step has an own slot among its first `world_size`, unless it is the short last one.
-        (from.index..self.plan.micro_batches())
-            .find(|&index| self.owns(index))
+        (from.index..self.plan_of(from.epoch).micro_batches())
             .map(|index| Position { index, ..from })
+            .find(|&at| self.owns(at))
     }
 
     /// The position after `at`.
@@ -159,23 +205,37 @@ impl Epochs {
     }
 
     fn normal(&self, at: Position) -> Position {
-        if at.index < self.plan.micro_batches() {
+        if at.index < self.plan_of(at.epoch).micro_batches() {
             return at;
         }
         Position::start(at.epoch.saturating_add(1))
+    }
+
+    /// The beginning of the step that lies `steps` after the step of `at`.
+    pub fn skip(&self, at: Position, steps: u64) -> Position {
+        let step = (at.index / self.slots(at.epoch)).saturating_add(steps);
+        let here = self.plan_of(at.epoch).steps();
+        if step < here {
+            return Position { index: step * self.slots(at.epoch), ..at };
+        }
+        // Only the current epoch can have another plan than those after it.
+        let (step, per_epoch) = (step - here, self.plan.steps());
+        let epoch = at.epoch.saturating_add(1).saturating_add(step / per_epoch);
+        Position { epoch, index: step % per_epoch * self.slots(epoch) }
     }
 
     /// The position that may be saved when this rank stands at `at`. With one rank any; with more
     /// only step boundaries, so that all ranks save the same: inside a step that is its beginning, and
     /// its end once this rank has no more of it to do.
     fn boundary(&self, at: Position) -> Position {
-        let inside = at.index % self.slots();
+        let slots = self.slots(at.epoch);
+        let inside = at.index % slots;
         if self.world_size == 1 || inside == 0 {
             return at;
         }
         let begin = at.index - inside;
-        let end = (begin + self.slots()).min(self.plan.micro_batches());
-        if (at.index..end).any(|index| self.owns(index)) {
+        let end = (begin + slots).min(self.plan_of(at.epoch).micro_batches());
+        if (at.index..end).any(|index| self.owns(Position { index, ..at })) {
             Position { index: begin, ..at }
         } else {
             self.normal(Position { index: end, ..at })
@@ -185,112 +245,166 @@ impl Epochs {
     /// What to save when the next micro-batch is the one at `at`.
     pub fn state(&self, at: Position) -> Result<State> {
         let at = self.boundary(self.normal(at));
+        let plan = self.plan_of(at.epoch);
         Ok(State {
             schema: STATE_SCHEMA.into(),
             order: ORDER_VERSION,
-            seed: self.seed,
+            seed: plan.seed(),
             epoch: at.epoch,
             index: at.index,
             store: self.store.fingerprint().to_string(),
             tokenizer: self.store.manifest().tokenizer.fingerprint.to_string(),
-            plan: self.plan.fingerprint().to_string(),
-            tombstones: String::new(),
-            witness: batch::witness(&self.store, &self.plan, self.seed, at.epoch, at.index)?,
+            plan: plan.fingerprint().to_string(),
+            tombstones: self.tombstones.digest().to_owned(),
+            witness: batch::witness(&self.store, plan, at.epoch, at.index)?,
         })
     }
 
-    /// The position of a saved state, after checking that the batches from there on are the same.
+    /// The position of a saved state, after checking that the batches from there on are the same, and the
+    /// epochs to go on with.
     ///
     /// # Errors
     /// [`Error::State`] for what is no state; [`Error::StateMismatch`] names the first thing that differs.
-    pub fn restore(&self, saved: &str) -> Result<Position> {
+    pub fn restore(&self, saved: &str, allowed: Allowed) -> Result<(Epochs, Position)> {
         let saved: State = serde_json::from_str(saved).map_err(|e| Error::State(e.to_string()))?;
-        let differs = |field, saved: &str, here: &str, remedy| match saved == here {
-            true => Ok(()),
-            false => Err(Error::StateMismatch {
-                field,
-                saved: format!("`{saved}`"),
-                here: format!("`{here}`"),
-                remedy,
-            }),
-        };
-        differs(
-            "schema",
-            &saved.schema,
-            STATE_SCHEMA,
-            "load it with the version of chefgenius that wrote it",
-        )?;
-        differs(
-            "order",
-            &saved.order.to_string(),
-            &ORDER_VERSION.to_string(),
-            "load it with the version of chefgenius that wrote it",
-        )?;
-        differs(
-            "seed",
-            &saved.seed.to_string(),
-            &self.seed.to_string(),
-            "make the loader with the saved seed",
-        )?;
-        differs(
-            "tokenizer",
-            &saved.tokenizer,
-            self.store.manifest().tokenizer.fingerprint.as_str(),
-            "prepare the store with the tokenizer that the state was saved with",
-        )?;
-        differs(
-            "store",
-            &saved.store,
-            self.store.fingerprint().as_str(),
-            "open the store that the state was saved with: its records or its template have changed",
-        )?;
-        differs(
-            "plan",
-            &saved.plan,
-            self.plan.fingerprint().as_str(),
-            "make the loader with the batch size, lengths, split, quality filter and micro_batches_per_step of the saved run",
-        )?;
-        differs(
-            "tombstones",
-            &saved.tombstones,
-            "",
-            "load it with the version of chefgenius that wrote it",
-        )?;
+        self.compare(&saved)?;
+        if saved.tombstones != self.tombstones.digest() && !allowed.tombstones {
+            return Err(differs(
+                "tombstones",
+                &saved.tombstones,
+                self.tombstones.digest(),
+                "mask the records that the saved run masked, or allow it: `load_state_dict(state, allow=[\"tombstones\"])`",
+            ));
+        }
+        let mut epochs = Epochs { begun: None, ..self.clone() };
         let at = Position {
             epoch: saved.epoch,
             index: saved.index,
         };
-        if at.epoch >= 1 << 63 || at.index >= self.plan.micro_batches() {
+        if saved.plan != self.plan.fingerprint().as_str() {
+            let begun = self.plan_begun(&saved, allowed)?;
+            epochs.begun = Some((at.epoch, Arc::new(begun)));
+        }
+        let plan = epochs.plan_of(at.epoch);
+        if at.epoch >= 1 << 63 || at.index >= plan.micro_batches() {
             return Err(Error::State(format!(
                 "epoch {}, index {} is past the epoch's last micro-batch, {}",
                 at.epoch,
                 at.index,
-                self.plan.micro_batches() - 1
+                plan.micro_batches() - 1
             )));
         }
-        let here = batch::witness(&self.store, &self.plan, self.seed, at.epoch, at.index)?;
-        differs(
-            "witness",
-            &saved.witness,
-            &here,
-            "the next batch is not the saved one although all names agree: restore the store from a good copy",
-        )?;
-        Ok(at)
+        let here = batch::witness(&self.store, plan, at.epoch, at.index)?;
+        if saved.witness != here {
+            return Err(differs(
+                "witness",
+                &saved.witness,
+                &here,
+                "the next batch is not the saved one although all names agree: restore the store from a good copy",
+            ));
+        }
+        if at.index == 0 {
+            // Nothing of this epoch was seen yet.
+            epochs.begun = None;
+        }
+        Ok((epochs, at))
+    }
+
+    /// What no option can allow.
+    fn compare(&self, saved: &State) -> Result<()> {
+        let tokenizer = self.store.manifest().tokenizer.fingerprint.as_str();
+        let rows = [
+            (
+                "schema",
+                saved.schema.clone(),
+                STATE_SCHEMA.to_owned(),
+                "load it with the version of chefgenius that wrote it",
+            ),
+            (
+                "order",
+                saved.order.to_string(),
+                ORDER_VERSION.to_string(),
+                "load it with the version of chefgenius that wrote it",
+            ),
+            (
+                "seed",
+                saved.seed.to_string(),
+                self.plan.seed().to_string(),
+                "make the loader with the saved seed",
+            ),
+            (
+                "tokenizer",
+                saved.tokenizer.clone(),
+                tokenizer.to_owned(),
+                "prepare the store with the tokenizer that the state was saved with",
+            ),
+            (
+                "store",
+                saved.store.clone(),
+                self.store.fingerprint().to_string(),
+                "open the store that the state was saved with: its records or its template have changed",
+            ),
+        ];
+        let other = rows.into_iter().find(|(_, saved, here, _)| saved != here);
+        match other {
+            Some((field, saved, here, remedy)) => Err(differs(field, &saved, &here, remedy)),
+            None => Ok(()),
+        }
+    }
+
+    /// The saved plan, to finish its epoch with.
+    fn plan_begun(&self, saved: &State, allowed: Allowed) -> Result<Plan> {
+        let refused = |remedy| differs("plan", &saved.plan, self.plan.fingerprint().as_str(), remedy);
+        if !allowed.plan {
+            return Err(refused(
+                "make the loader with the plan, batch size, lengths, split, quality filter, weights and micro_batches_per_step of the saved run, or finish the epoch with them first: `on_plan_change=\"next_epoch\"`",
+            ));
+        }
+        let begun = Plan::find(&self.store, &saved.plan, self.plan.seed()).ok_or_else(|| {
+            refused("the saved plan is not kept beside the store any more: finish the epoch with a loader of its options")
+        })??;
+        self.fits(&begun)?;
+        Ok(begun)
+    }
+
+    /// The steps of an epoch that see a record, ascending; none where it is masked or outside the view.
+    pub fn when(&self, epoch: u64, record: usize) -> Vec<u64> {
+        if self.tombstones.contains(record) {
+            return Vec::new();
+        }
+        let indices = self.plan_of(epoch).when(epoch, record).into_iter();
+        let mut steps: Vec<u64> = indices.map(|index| index / self.slots(epoch)).collect();
+        steps.dedup();
+        steps
     }
 
     /// The sums over a step that the trainer needs, known to every rank from the plan alone.
     pub fn step_info(&self, epoch: u64, step: u64) -> Result<StepInfo> {
         let mut info = StepInfo::default();
-        for index in self.plan.step(step)? {
+        let plan = self.plan_of(epoch);
+        let layout = &plan.spec().layout;
+        for index in plan.step(step)? {
             info.micro_batches += 1;
-            for record in self.plan.records(self.seed, epoch, index)? {
-                let (input, target) = self.plan.row_lengths(&self.store, record)?;
+            for record in plan.records(epoch, index)?.records {
+                if self.tombstones.contains(record) {
+                    continue;
+                }
+                let lengths = layout.lengths(&self.store, record)?;
                 info.samples += 1;
-                info.input_tokens += input as u64;
-                info.target_tokens += target as u64;
+                info.input_tokens += layout.sides(lengths)[0] as u64;
+                info.target_tokens += layout.learned(lengths) as u64;
             }
         }
         Ok(info)
+    }
+}
+
+fn differs(field: &'static str, saved: &str, here: &str, remedy: &'static str) -> Error {
+    Error::StateMismatch {
+        field,
+        saved: format!("`{saved}`"),
+        here: format!("`{here}`"),
+        remedy,
     }
 }
 
@@ -299,7 +413,7 @@ impl Epochs {
 pub struct StepInfo {
     /// Its micro-batches.
     pub micro_batches: u64,
-    /// Its rows.
+    /// Its records.
     pub samples: u64,
     /// Ids that count in its inputs.
     pub input_tokens: u64,

@@ -32,6 +32,13 @@ impl Fingerprint {
         Fingerprint(format!("b3:{}", &hash.to_hex()[..32]))
     }
 
+    /// The name that `text` is; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("b3:")?;
+        let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        (digits.len() == 32 && digits.bytes().all(hex)).then(|| Fingerprint(text.to_owned()))
+    }
+
     /// The text form, `b3:` and 32 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,9 +8,10 @@
 //!    its body, which decides on which side of the split it stands.
 //! 3. [`tokenize`] turns texts into ids, and [`store`] keeps them: named by content, never written again.
 //!    [`prepare`] drives these stages.
-//! 4. [`view`] is what split and filter leave of a store, [`order`] permutes it anew in each epoch, and
-//!    [`plan`] cuts the order into micro-batches and steps.
-//! 5. [`batch`] builds one of them: a pure function of store, plan, seed, epoch and index.
+//! 4. [`layout`] says how a record becomes a row. [`view`] is what split and filter leave of a store, [`order`]
+//!    permutes it anew in each epoch, and [`plan`] cuts the order into micro-batches and steps.
+//! 5. [`batch`] builds one of them in [`memory`] of a pool, without the records that [`tombstones`] mask: a pure
+//!    function of store, plan, seed, epoch and index.
 //! 6. [`epoch`] is a position among them and its saved form, [`prefetch`] builds ahead of it, and [`loader`]
 //!    is the iterator that a trainer holds.
 //!
@@ -28,9 +29,12 @@ pub mod split;
 pub mod tokenize;
 pub mod store;
 pub mod prepare;
+pub mod layout;
 pub mod view;
 pub mod order;
 pub mod plan;
+pub mod tombstones;
+pub mod memory;
 pub mod batch;
 pub mod epoch;
 pub mod prefetch;

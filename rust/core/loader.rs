@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::batch::Batch;
-use crate::epoch::{Epochs, Position, State};
+use crate::epoch::{Allowed, Epochs, Position, State};
 use crate::error::{Error, Result};
 use crate::prefetch::Prefetch;
 
@@ -18,7 +18,8 @@ pub const DEEPEST: usize = 4096;
 
 /// A loader. All calls are safe from several threads; each batch is delivered once.
 pub struct Loader {
-    epochs: Arc<Epochs>,
+    /// Another one after a restore to an epoch of another plan; locked for a moment only.
+    epochs: Mutex<Arc<Epochs>>,
     depth: usize,
     process: u32,
     inner: Mutex<Inner>,
@@ -44,7 +45,7 @@ impl Loader {
             });
         }
         Ok(Loader {
-            epochs: Arc::new(epochs),
+            epochs: Mutex::new(Arc::new(epochs)),
             depth,
             process: std::process::id(),
             inner: Mutex::new(Inner {
@@ -55,9 +56,9 @@ impl Loader {
         })
     }
 
-    /// What it iterates over.
-    pub fn epochs(&self) -> &Epochs {
-        &self.epochs
+    /// What it iterates over. Batches can be built of it alone, also after [`Loader::close`].
+    pub fn epochs(&self) -> Arc<Epochs> {
+        Arc::clone(&self.epochs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
@@ -80,7 +81,7 @@ impl Loader {
     /// has nothing left of it.
     pub fn begin(&self) -> Result<u64> {
         let mut inner = self.lock()?;
-        if self.epochs.next_own(inner.at).is_none() {
+        if self.epochs().next_own(inner.at).is_none() {
             inner.at = Position::start(inner.at.epoch + 1);
         }
         Ok(inner.at.epoch)
@@ -100,14 +101,14 @@ impl Loader {
         if inner.at.epoch != epoch {
             return Ok(None);
         }
-        let Some(own) = self.epochs.next_own(inner.at) else {
+        let Some(own) = self.epochs().next_own(inner.at) else {
             inner.at = Position::start(epoch + 1);
             return Ok(None);
         };
         let built = self.take(&mut inner, own, waiting);
         match built {
             Ok(batch) => {
-                inner.at = self.epochs.after(own);
+                inner.at = self.epochs().after(own);
                 Ok(Some(batch))
             }
             // What is being built is still wanted.
@@ -126,11 +127,11 @@ impl Loader {
         waiting: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Batch> {
         if self.depth == 0 {
-            return self.epochs.build(own);
+            return self.epochs().build(own);
         }
         let prefetch = match &mut inner.prefetch {
             Some(running) => running,
-            none => none.insert(Prefetch::start(Arc::clone(&self.epochs), own, self.depth)?),
+            none => none.insert(Prefetch::start(self.epochs(), own, self.depth)?),
         };
         let (at, built) = prefetch.next(waiting)?;
         debug_assert_eq!(at, own);
@@ -162,21 +163,30 @@ impl Loader {
     /// What to save to go on after the last delivered batch.
     pub fn state(&self) -> Result<State> {
         let at = self.lock()?.at;
-        self.epochs.state(at)
+        self.epochs().state(at)
     }
 
     /// What to save to go on after the batch at `at`.
     pub fn state_after(&self, at: Position) -> Result<State> {
-        self.epochs.state(Position {
+        self.epochs().state(Position {
             index: at.index + 1,
             ..at
         })
     }
 
-    /// Goes to where a saved state stands. Errors leave the loader where it is.
-    pub fn restore(&self, saved: &str) -> Result<()> {
+    /// Goes to the beginning of the step that lies `steps` after the current one.
+    pub fn skip(&self, steps: u64) -> Result<()> {
         let mut inner = self.lock()?;
-        let at = self.epochs.restore(saved)?;
+        let at = self.epochs().skip(inner.at, steps);
+        Self::go(&mut inner, at);
+        Ok(())
+    }
+
+    /// Goes to where a saved state stands. Errors leave the loader where it is.
+    pub fn restore(&self, saved: &str, allowed: Allowed) -> Result<()> {
+        let mut inner = self.lock()?;
+        let (epochs, at) = self.epochs().restore(saved, allowed)?;
+        *self.epochs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(epochs);
         Self::go(&mut inner, at);
         Ok(())
     }

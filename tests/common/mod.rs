@@ -9,13 +9,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chefgenius::batch::{self, Batch, Delivery, Dtype};
 use chefgenius::epoch::Epochs;
 use chefgenius::fingerprint::Fingerprint;
-use chefgenius::plan::{Plan, PlanKind, PlanSpec};
+use chefgenius::layout::{Layout, Model};
+use chefgenius::memory::Pool;
+use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
 use chefgenius::store::{
     Counts, Fidelity, NewRecord, Origin, SourcePart, StoreWriter, TextPart, TokenStore,
     TokenizerPart,
 };
+use chefgenius::tombstones::Tombstones;
 use chefgenius::view::{Split, ViewSpec};
 use proptest::test_runner::Config as ProptestConfig;
 
@@ -117,9 +121,26 @@ pub fn store(out: &Path, n: u64, vocab: u32) -> TokenStore {
     writer.publish(&origin(n)).unwrap()
 }
 
+pub fn layout() -> Layout {
+    Layout {
+        model: Model::Seq2seq,
+        max_input_length: 256,
+        max_target_length: 512,
+        bos_id: None,
+        separator_ids: Vec::new(),
+        loss_on_prompt: false,
+        eos_id: 1,
+        pad_id: 0,
+    }
+}
+
 pub fn spec(batch_size: u32, micro_batches_per_step: u32) -> PlanSpec {
+    spec_of(PlanKind::Fixed, batch_size, micro_batches_per_step)
+}
+
+pub fn spec_of(kind: PlanKind, batch_size: u32, micro_batches_per_step: u32) -> PlanSpec {
     PlanSpec {
-        kind: PlanKind::Fixed,
+        kind,
         view: ViewSpec {
             split: Split::All,
             validation_fraction: 0.1,
@@ -127,16 +148,44 @@ pub fn spec(batch_size: u32, micro_batches_per_step: u32) -> PlanSpec {
             split_seed: 0,
             min_quality: None,
         },
-        batch_size,
-        max_input_length: 256,
-        max_target_length: 512,
+        layout: layout(),
+        limit: BatchLimit::Rows(batch_size),
         micro_batches_per_step,
-        eos_id: 1,
-        pad_id: 0,
+        weights: Default::default(),
+    }
+}
+
+/// Delivery as a loader without options has it.
+pub fn delivery() -> Delivery {
+    Delivery {
+        pool: Pool::heap(16),
+        inputs: Dtype::I64,
     }
 }
 
 pub fn epochs(store: &Arc<TokenStore>, spec: PlanSpec, seed: u64, rank: u32, world: u32) -> Epochs {
-    let plan = Plan::new(store, spec).unwrap();
-    Epochs::new(Arc::clone(store), plan, seed, rank, world).unwrap()
+    let plan = Plan::new(store, spec, seed).unwrap();
+    epochs_of(store, plan, Tombstones::default(), rank, world)
+}
+
+pub fn epochs_of(
+    store: &Arc<TokenStore>,
+    plan: Plan,
+    tombstones: Tombstones,
+    rank: u32,
+    world: u32,
+) -> Epochs {
+    Epochs::new(
+        Arc::clone(store),
+        plan,
+        tombstones,
+        delivery(),
+        (rank, world),
+    )
+    .unwrap()
+}
+
+/// One micro-batch, alone, nothing masked.
+pub fn build(store: &TokenStore, plan: &Plan, epoch: u64, index: u64) -> chefgenius::Result<Batch> {
+    batch::build(store, plan, |_| false, &delivery(), (epoch, index))
 }

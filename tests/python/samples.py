@@ -14,7 +14,7 @@ import pytest
 import torch
 from chefgenius import RecipeLoader, TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.data import Batch
+from chefgenius.batch import Batch
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use buffer::NewRecord;
 pub use manifest::{Counts, Fidelity, Manifest, Origin, SourcePart, TextPart, TokenizerPart};
-pub use shard::Ids;
+pub use shard::{Element, Ids};
 pub use writer::StoreWriter;
 
 use crate::error::{Error, Result};
@@ -140,17 +140,18 @@ impl TokenStore {
         &self.origin
     }
 
-    /// The number of the source with this name. Names are outside the fingerprint, numbers are not.
+    /// The number of the source with this name, which option `option` gave. Names are outside the fingerprint,
+    /// numbers are not.
     ///
     /// # Errors
     /// [`Error::Argument`] with the names that there are.
-    pub fn source_number(&self, name: &str) -> Result<u32> {
+    pub fn source_number(&self, name: &str, option: &'static str) -> Result<u32> {
         let sources = &self.origin.sources;
         let number = sources.iter().position(|source| source.name == name);
         number.map(|n| n as u32).ok_or_else(|| {
             let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
             Error::Argument {
-                name: "validation_sources",
+                name: option,
                 reason: format!(
                     "`{name}` is no source of this store; it has `{}`",
                     known.join("`, `")
@@ -220,6 +221,17 @@ impl TokenStore {
                     ordinal: ordinals[r],
                 };
                 each(first + r, info);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every record's number and the numbers of its prompt's and target's ids, in order.
+    pub fn for_each_lengths(&self, mut each: impl FnMut(usize, usize, usize)) -> Result<()> {
+        for (shard, &first) in self.shards.iter().zip(&self.first) {
+            for (r, bounds) in shard.all_bounds()?.windows(3).step_by(2).enumerate() {
+                let length = |a: usize| bounds[a + 1].saturating_sub(bounds[a]) as usize;
+                each(first + r, length(0), length(1));
             }
         }
         Ok(())

@@ -22,6 +22,24 @@ use crate::error::{Error, Result};
 use crate::store::blocks::Blocks;
 use crate::store::manifest::ShardPart;
 
+/// What ids are widened to: `i32` or `i64`. Ids are below 2^31.
+pub trait Element: Pod {
+    /// The id as such a number.
+    fn of(id: u32) -> Self;
+}
+
+impl Element for i32 {
+    fn of(id: u32) -> Self {
+        id.cast_signed()
+    }
+}
+
+impl Element for i64 {
+    fn of(id: u32) -> Self {
+        id.into()
+    }
+}
+
 /// Token ids as they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ids<'a> {
@@ -54,10 +72,10 @@ impl<'a> Ids<'a> {
     }
 
     /// Copies the first `out.len()` of them, widened.
-    pub fn copy_to(&self, out: &mut [i64]) {
+    pub fn copy_to<T: Element>(&self, out: &mut [T]) {
         match self {
-            Ids::Narrow(ids) => out.iter_mut().zip(*ids).for_each(|(o, &id)| *o = id.into()),
-            Ids::Wide(ids) => out.iter_mut().zip(*ids).for_each(|(o, &id)| *o = id.into()),
+            Ids::Narrow(ids) => out.iter_mut().zip(*ids).for_each(|(o, &id)| *o = T::of(id.into())),
+            Ids::Wide(ids) => out.iter_mut().zip(*ids).for_each(|(o, &id)| *o = T::of(id)),
         }
     }
 
@@ -201,6 +219,11 @@ impl Shard {
             offsets[2 * r + 1] as usize,
             offsets[2 * r + 2] as usize,
         ])
+    }
+
+    /// Where prompt and target of each record begin, and the end of all.
+    pub fn all_bounds(&self) -> Result<&[u64]> {
+        self.array(&self.offsets)
     }
 
     /// Each record's number within its source.

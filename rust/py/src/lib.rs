@@ -1,5 +1,6 @@
 //! The Python module `chefgenius._core`: a list of what the core shows to Python.
 
+mod batch;
 mod enter;
 mod errors;
 mod loader;
@@ -10,6 +11,8 @@ mod text;
 /// The core of chefgenius; `python/chefgenius/_core.pyi` documents it.
 #[pyo3::pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::batch::Delivered;
     #[pymodule_export]
     use super::errors::{
         ChefGeniusError, DataError, LoaderError, StateMismatchError, StoreError, TokenizerError,

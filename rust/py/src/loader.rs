@@ -2,80 +2,66 @@
 
 use std::sync::Arc;
 
-use chefgenius::batch::Batch;
-use chefgenius::epoch::{Epochs, Position, State};
-use chefgenius::plan::{Plan, PlanKind, PlanSpec};
-use chefgenius::view::ViewSpec;
+use chefgenius::batch::{Delivery, Dtype};
+use chefgenius::epoch::{Allowed, Epochs, Position, State};
+use chefgenius::memory::Pool;
+use chefgenius::plan::{Plan, PlanSpec};
+use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
+use crate::batch::{Delivered, Given};
 use crate::enter::enter;
 use crate::store::TokenStore;
 
 type Ids<'py> = Bound<'py, PyArray1<i64>>;
-type Rows<'py> = Bound<'py, PyArray2<i64>>;
-/// Input ids, attention mask, labels, record ids, epoch, index.
-type Arrays<'py> = (Rows<'py>, Rows<'py>, Rows<'py>, Ids<'py>, u64, u64);
 
 /// The resettable epoch iterator.
 #[pyclass(frozen, module = "chefgenius._core")]
 pub struct Loader {
     inner: Arc<chefgenius::loader::Loader>,
+    pool: Pool,
 }
 
 #[pymethods]
 impl Loader {
     #[new]
-    #[pyo3(signature = (
-        store, *, batch_size, seed, split, rank, world_size, micro_batches_per_step, prefetch, validation_fraction,
-        validation_sources, split_seed, min_quality, max_input_length, max_target_length
-    ))]
+    #[pyo3(signature = (store, *, plan, seed, rank, world_size, prefetch, threads, tombstones, narrow, given))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
     fn new(
         py: Python<'_>,
         store: &TokenStore,
-        batch_size: u32,
+        plan: &str,
         seed: u64,
-        split: &str,
         rank: u32,
         world_size: u32,
-        micro_batches_per_step: u32,
         prefetch: usize,
-        validation_fraction: f64,
-        validation_sources: Vec<String>,
-        split_seed: u64,
-        min_quality: Option<f32>,
-        max_input_length: u32,
-        max_target_length: u32,
+        threads: usize,
+        tombstones: Vec<u64>,
+        narrow: bool,
+        given: bool,
     ) -> PyResult<Self> {
         let store = Arc::clone(&store.inner);
+        let pool = match given {
+            true => Pool::given(),
+            // What is built ahead, what is being built, and what the consumer has just let go of.
+            false => Pool::heap(prefetch + threads + 4),
+        };
+        let delivery = Delivery {
+            pool: pool.clone(),
+            inputs: if narrow { Dtype::I32 } else { Dtype::I64 },
+        };
         let inner = enter(py, |_| {
-            let spec = PlanSpec {
-                kind: PlanKind::Fixed,
-                view: ViewSpec {
-                    split: split.parse()?,
-                    validation_fraction,
-                    validation_sources: validation_sources
-                        .iter()
-                        .map(|name| store.source_number(name))
-                        .collect::<Result<_>>()?,
-                    split_seed,
-                    min_quality,
-                },
-                batch_size,
-                max_input_length,
-                max_target_length,
-                micro_batches_per_step,
-                eos_id: store.manifest().tokenizer.eos_id,
-                pad_id: store.manifest().tokenizer.pad_id,
-            };
-            let plan = Plan::new(&store, spec)?;
-            let epochs = Epochs::new(store, plan, seed, rank, world_size)?;
+            let spec: PlanSpec = serde_json::from_str(plan).map_err(|e| Error::State(e.to_string()))?;
+            let plan = Plan::new(&store, spec, seed)?;
+            let tombstones = Tombstones::new(tombstones, store.len())?;
+            let epochs = Epochs::new(store, plan, tombstones, delivery, (rank, world_size))?;
             chefgenius::loader::Loader::new(epochs, prefetch)
         })?;
         Ok(Loader {
             inner: Arc::new(inner),
+            pool,
         })
     }
 
@@ -86,22 +72,46 @@ impl Loader {
 
     #[getter]
     fn records(&self) -> usize {
-        self.inner.epochs().plan().view().len()
+        self.inner.epochs().plan().len()
+    }
+
+    #[getter]
+    fn columns(&self) -> Option<[usize; 2]> {
+        self.inner.epochs().plan().columns()
+    }
+
+    #[getter]
+    fn tombstones<'py>(&self, py: Python<'py>) -> Ids<'py> {
+        let epochs = self.inner.epochs();
+        let records = epochs.tombstones().records().iter();
+        numbers(records.map(|&record| record as usize).collect()).into_pyarray(py)
+    }
+
+    /// Words that any batch fits in.
+    #[getter]
+    fn most_words(&self) -> usize {
+        self.inner.epochs().most_words()
     }
 
     #[getter]
     fn micro_batches(&self) -> u64 {
-        self.inner.epochs().plan().micro_batches()
+        self.inner.epochs().plan_of(self.epoch()).micro_batches()
     }
 
     #[getter]
     fn steps_per_epoch(&self) -> u64 {
-        self.inner.epochs().plan().steps()
+        self.inner.epochs().plan_of(self.epoch()).steps()
     }
 
     #[getter]
     fn own_batches(&self) -> u64 {
-        self.inner.epochs().own_batches()
+        self.inner.epochs().own_batches(self.epoch())
+    }
+
+    /// Brings memory for a batch.
+    fn give(&self, memory: &Bound<'_, PyArray1<i64>>) -> PyResult<()> {
+        self.pool.give(Box::new(Given::new(memory)?));
+        Ok(())
     }
 
     /// Epoch and index of the next micro-batch.
@@ -114,27 +124,28 @@ impl Loader {
         enter(py, |_| self.inner.begin())
     }
 
-    fn next<'py>(&self, py: Python<'py>, epoch: u64) -> PyResult<Option<Arrays<'py>>> {
+    fn next(&self, py: Python<'_>, epoch: u64) -> PyResult<Option<Delivered>> {
         let batch = enter(py, |waiting| self.inner.next(epoch, waiting))?;
-        batch.map(|batch| arrays(py, batch)).transpose()
+        Ok(batch.map(Delivered::from))
     }
 
-    fn batch_at<'py>(&self, py: Python<'py>, epoch: u64, index: u64) -> PyResult<Arrays<'py>> {
+    fn batch_at(&self, py: Python<'_>, epoch: u64, index: u64) -> PyResult<Delivered> {
         let batch = enter(py, |_| self.inner.epochs().build(Position { epoch, index }))?;
-        arrays(py, batch)
+        Ok(batch.into())
     }
 
     fn record_ids_at<'py>(&self, py: Python<'py>, epoch: u64, index: u64) -> PyResult<Ids<'py>> {
-        let epochs = self.inner.epochs();
-        let records = enter(py, |_| epochs.plan().records(epochs.seed(), epoch, index))?;
+        let records = enter(py, |_| self.inner.epochs().records(Position { epoch, index }))?;
         Ok(numbers(records).into_pyarray(py))
+    }
+
+    fn when(&self, py: Python<'_>, epoch: u64, record: usize) -> Vec<u64> {
+        py.detach(|| self.inner.epochs().when(epoch, record))
     }
 
     /// The first `n` records of the view in the order of the store.
     fn first_records<'py>(&self, py: Python<'py>, n: usize) -> Ids<'py> {
-        let view = self.inner.epochs().plan().view();
-        let records = (0..view.len().min(n)).map(|position| view.record(position as u64));
-        numbers(records.collect()).into_pyarray(py)
+        numbers(self.inner.epochs().plan().first_records(n)).into_pyarray(py)
     }
 
     /// Micro-batches, samples, input tokens and target tokens of a step over all ranks.
@@ -166,12 +177,28 @@ impl Loader {
         })
     }
 
-    fn restore(&self, py: Python<'_>, state: &str) -> PyResult<()> {
-        enter(py, |_| self.inner.restore(state))
+    fn skip(&self, py: Python<'_>, steps: u64) -> PyResult<()> {
+        enter(py, |_| self.inner.skip(steps))
+    }
+
+    #[pyo3(signature = (state, *, other_plan, other_tombstones))]
+    fn restore(&self, py: Python<'_>, state: &str, other_plan: bool, other_tombstones: bool) -> PyResult<()> {
+        let allowed = Allowed {
+            plan: other_plan,
+            tombstones: other_tombstones,
+        };
+        enter(py, |_| self.inner.restore(state, allowed))
     }
 
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.inner.close());
+    }
+}
+
+impl Loader {
+    /// The current epoch; one that is never reached where there is none, as in a closed loader.
+    fn epoch(&self) -> u64 {
+        self.inner.position().map_or(u64::MAX, |at| at.epoch)
     }
 }
 
@@ -181,18 +208,4 @@ fn json(state: &State) -> Result<String> {
 
 fn numbers(records: Vec<usize>) -> Vec<i64> {
     records.into_iter().map(|record| record as i64).collect()
-}
-
-/// Moves the batch's memory into numpy arrays; nothing is copied.
-fn arrays(py: Python<'_>, batch: Batch) -> PyResult<Arrays<'_>> {
-    let inputs = [batch.rows, batch.input_length];
-    let labels = [batch.rows, batch.target_length];
-    Ok((
-        batch.input_ids.into_pyarray(py).reshape(inputs)?,
-        batch.attention_mask.into_pyarray(py).reshape(inputs)?,
-        batch.labels.into_pyarray(py).reshape(labels)?,
-        batch.record_ids.into_pyarray(py),
-        batch.epoch,
-        batch.index,
-    ))
 }

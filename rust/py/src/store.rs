@@ -56,6 +56,12 @@ impl TokenStore {
         self.inner.manifest().tokenizer.pad_id
     }
 
+    /// The number of the source of this name, which `weights` or `validation_sources` gave.
+    fn source_number(&self, py: Python<'_>, name: &str, weights: bool) -> PyResult<u32> {
+        let option = if weights { "weights" } else { "validation_sources" };
+        enter(py, |_| self.inner.source_number(name, option))
+    }
+
     #[getter]
     fn tokens(&self) -> u64 {
         self.inner.manifest().tokens

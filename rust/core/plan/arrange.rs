@@ -1,0 +1,313 @@
+//! The records of a plan, lined up by classes of lengths, and the tables that say how batches are cut from them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
+use crate::plan::bucketed::{self, LineClass, Run, Sizes};
+use crate::plan::cells;
+use crate::plan::draws::{Class, Deck, Draw, Quotas, Stratum};
+use crate::plan::kept::{self, Kept};
+use crate::plan::packed::Packs;
+use crate::plan::templates::{self, Capacity};
+use crate::plan::{PlanKind, PlanSpec};
+use crate::store::TokenStore;
+use crate::view;
+
+/// Records by member number.
+pub enum Members {
+    /// All records of a store, as they stand.
+    All(usize),
+    /// By class, then source, then number. 4 bytes each.
+    Some(Vec<u32>),
+}
+
+impl Members {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Members::All(records) => *records,
+            Members::Some(records) => records.len(),
+        }
+    }
+
+    /// The record of a member.
+    pub fn record(&self, member: u64) -> usize {
+        match self {
+            Members::All(_) => member as usize,
+            Members::Some(records) => records[member as usize] as usize,
+        }
+    }
+
+    /// The `n` smallest record numbers, ascending.
+    pub fn first(&self, n: usize) -> Vec<usize> {
+        match self {
+            Members::All(records) => (0..n.min(*records)).collect(),
+            Members::Some(records) => {
+                let mut sorted = records.clone();
+                sorted.sort_unstable();
+                sorted.truncate(n);
+                sorted.into_iter().map(|record| record as usize).collect()
+            }
+        }
+    }
+}
+
+/// What a plan knows besides its members.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tables {
+    /// Classes, and the draws of their members.
+    pub deck: Deck,
+    /// Of `bucketed`.
+    pub runs: Vec<Run>,
+    /// Of `packed`.
+    pub packs: Packs,
+    /// Of `packed`: the columns of a row, input and labels.
+    pub capacity: Option<[u32; 2]>,
+}
+
+impl Tables {
+    /// The draws of a batch of `bucketed`, class by class.
+    pub fn draws_of_batch(&self, batch: u64) -> impl Iterator<Item = (Draw, u64)> {
+        let run = self.runs[self.runs.partition_point(|run| run.first_batch <= batch) - 1];
+        let mut place = run.first_draw + (batch - run.first_batch) * run.rows;
+        let end = place + run.rows.min(self.deck.draws() - place);
+        std::iter::from_fn(move || {
+            if place == end {
+                return None;
+            }
+            let draw = self.deck.find(place);
+            let count = (end - place).min(self.deck.classes[draw.class].draws() - draw.place);
+            place += count;
+            Some((draw, count))
+        })
+    }
+
+    /// The batch of `bucketed` that holds a draw.
+    pub fn batch_of(&self, draw: Draw) -> u64 {
+        let place = self.deck.classes[draw.class].first_draw + draw.place;
+        let run = self.runs[self.runs.partition_point(|run| run.first_draw <= place) - 1];
+        run.first_batch + (place - run.first_draw) / run.rows
+    }
+}
+
+/// Members and tables.
+pub struct Arrangement {
+    pub members: Members,
+    pub tables: Tables,
+}
+
+/// What the arranging looks at: one entry a record of the view.
+struct Seen {
+    records: Vec<u32>,
+    /// Input and target length; empty where the plan does not look at them.
+    sides: Vec<[u32; 2]>,
+    /// Empty without weights.
+    sources: Vec<u32>,
+}
+
+impl Arrangement {
+    /// Arranges the records that the plan's view leaves. One pass over the records, and sorting by counting.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where no record is left.
+    pub fn build(store: &TokenStore, spec: &PlanSpec) -> Result<Self> {
+        if spec.kind == PlanKind::Fixed && spec.view.is_whole() && spec.weights.is_empty() && !store.is_empty() {
+            let all = store.len() as u64;
+            let stratum = Stratum { source: 0, first_member: 0, members: all, draws: all };
+            let deck = Deck { classes: vec![Class { first_draw: 0, strata: vec![stratum] }] };
+            return Ok(Arrangement {
+                members: Members::All(store.len()),
+                tables: Tables { deck, ..Tables::default() },
+            });
+        }
+        let seen = look(store, spec)?;
+        let arranged = match spec.kind {
+            PlanKind::Fixed => fixed(seen, spec),
+            PlanKind::Bucketed => bucketed(seen, spec),
+            PlanKind::Packed => packed(seen, spec),
+        };
+        if arranged.tables.deck.draws() == 0 {
+            return Err(Error::Argument { name: "weights", reason: "they leave no record in an epoch".into() });
+        }
+        Ok(arranged)
+    }
+
+    /// As it was kept.
+    pub fn from_kept(store: &TokenStore, kept: Kept<Tables>) -> Self {
+        let members = match kept.members.is_empty() {
+            true => Members::All(store.len()),
+            false => Members::Some(kept.members),
+        };
+        Arrangement { members, tables: kept.tables }
+    }
+
+    /// Keeps it beside the store.
+    pub fn keep(&self, store: &TokenStore, plan: &Fingerprint, spec: String) -> Result<()> {
+        let members = match &self.members {
+            Members::All(_) => Vec::new(),
+            Members::Some(records) => records.clone(),
+        };
+        kept::write(store, plan, &Kept { spec, members, tables: self.tables.clone() })
+    }
+
+    /// The member that a record is; `None` where the plan does not hold it. O(classes log members).
+    pub fn member_of(&self, record: usize) -> Option<u64> {
+        let records = match &self.members {
+            Members::All(all) => return (record < *all).then_some(record as u64),
+            Members::Some(records) => records,
+        };
+        let record = u32::try_from(record).ok()?;
+        self.tables.deck.classes.iter().flat_map(|class| &class.strata).find_map(|stratum| {
+            let begin = stratum.first_member as usize;
+            let part = &records[begin..begin + stratum.members as usize];
+            let place = part.binary_search(&record).ok()?;
+            Some(stratum.first_member + place as u64)
+        })
+    }
+}
+
+/// The records of the view without those of weight 0, and what the plan looks at.
+fn look(store: &TokenStore, spec: &PlanSpec) -> Result<Seen> {
+    let mut records = view::records(store, &spec.view)?;
+    let mut sources = Vec::new();
+    if !spec.weights.is_empty() {
+        let mut all = Vec::with_capacity(store.len());
+        store.for_each_info(|_, info| all.push(info.source))?;
+        records.retain(|&record| weight(&spec.weights, all[record as usize]) > 0.0);
+        sources = records.iter().map(|&record| all[record as usize]).collect();
+    }
+    let mut sides = Vec::new();
+    if spec.kind != PlanKind::Fixed {
+        sides.reserve(records.len());
+        let mut wanted = records.iter().copied().peekable();
+        store.for_each_lengths(|record, prompt, target| {
+            if wanted.next_if_eq(&(record as u32)).is_some() {
+                let sides_of = spec.layout.sides(spec.layout.cut(prompt, target));
+                sides.push(sides_of.map(|side| side as u32));
+            }
+        })?;
+    }
+    Ok(Seen { records, sides, sources })
+}
+
+fn weight(weights: &BTreeMap<u32, f64>, source: u32) -> f64 {
+    weights.get(&source).copied().unwrap_or(1.0)
+}
+
+impl Seen {
+    fn source(&self, position: u32) -> u32 {
+        self.sources.get(position as usize).copied().unwrap_or(0)
+    }
+
+    /// Lines up positions by source and record within each class, and lays out the classes' strata.
+    fn arrange(&self, mut line: Vec<u32>, classes: &[(usize, Vec<(u32, u64, u64)>)]) -> (Members, Deck) {
+        let mut deck = Deck::default();
+        let (mut first_member, mut first_draw) = (0, 0);
+        for (records, strata) in classes {
+            let begin = first_member as usize;
+            // Positions ascend with records.
+            match self.sources.is_empty() {
+                true => line[begin..begin + records].sort_unstable(),
+                false => line[begin..begin + records].sort_unstable_by_key(|&p| (self.source(p), p)),
+            }
+            let mut class = Class { first_draw, strata: Vec::with_capacity(strata.len()) };
+            for &(source, members, draws) in strata {
+                class.strata.push(Stratum { source, first_member, members, draws });
+                first_member += members;
+                first_draw += draws;
+            }
+            deck.classes.push(class);
+        }
+        for position in &mut line {
+            *position = self.records[*position as usize];
+        }
+        (Members::Some(line), deck)
+    }
+
+    fn by_source(&self, positions: &[u32]) -> Vec<(u32, u64)> {
+        if self.sources.is_empty() {
+            return vec![(0, positions.len() as u64)];
+        }
+        let mut counts = BTreeMap::new();
+        for &position in positions {
+            *counts.entry(self.source(position)).or_insert(0) += 1;
+        }
+        counts.into_iter().collect()
+    }
+}
+
+fn strata(members: &[(u32, u64)], quotas: &mut Quotas<'_>) -> Vec<(u32, u64, u64)> {
+    let draws = quotas.draws(members);
+    members.iter().zip(draws).map(|(&(source, n), draws)| (source, n, draws)).collect()
+}
+
+fn fixed(seen: Seen, spec: &PlanSpec) -> Arrangement {
+    let line: Vec<u32> = (0..seen.records.len() as u32).collect();
+    let strata = strata(&seen.by_source(&line), &mut Quotas::new(&spec.weights));
+    let (members, deck) = seen.arrange(line, &[(seen.records.len(), strata)]);
+    Arrangement { members, tables: Tables { deck, ..Tables::default() } }
+}
+
+fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
+    let weight = |position: u32| weight(&spec.weights, seen.source(position));
+    let all = || 0..seen.records.len() as u32;
+    let draws: f64 = all().map(weight).sum();
+    let tokens: f64 = all()
+        .map(|p| weight(p) * f64::from(seen.sides[p as usize][0] + seen.sides[p as usize][1]))
+        .sum();
+    let sizes = Sizes::new(spec.limit, draws.round() as u64, tokens.round() as u64);
+    let line = bucketed::snake(&seen.sides, sizes);
+    let mut quotas = Quotas::new(&spec.weights);
+    let classes = bucketed::classes(&line, &seen.sides, weight, sizes);
+    let mut begin = 0;
+    let laid: Vec<(usize, Vec<(u32, u64, u64)>)> = classes
+        .iter()
+        .map(|class: &LineClass| {
+            let part = &line[begin..begin + class.records];
+            begin += class.records;
+            (class.records, strata(&seen.by_source(part), &mut quotas))
+        })
+        .collect();
+    let draws_of = |strata: &[(u32, u64, u64)]| strata.iter().map(|s| s.2).sum();
+    let cut: Vec<(u64, [u64; 2])> =
+        classes.iter().zip(&laid).map(|(class, (_, strata))| (draws_of(strata), class.edges)).collect();
+    let runs = bucketed::runs(&cut, spec.limit);
+    let (members, deck) = seen.arrange(line, &laid);
+    Arrangement { members, tables: Tables { deck, runs, ..Tables::default() } }
+}
+
+fn packed(seen: Seen, spec: &PlanSpec) -> Arrangement {
+    let all: Vec<u32> = (0..seen.records.len() as u32).collect();
+    let by_lengths = bucketed::sorted_by(&seen.sides, 0, bucketed::sorted_by(&seen.sides, 1, all));
+    let alike = by_lengths.chunk_by(|&a, &b| seen.sides[a as usize] == seen.sides[b as usize]);
+    let pairs: Vec<(u32, u32, u64)> = alike
+        .clone()
+        .map(|part| {
+            let [input, target] = spec.layout.packed_sides(seen.sides[part[0] as usize]);
+            (input, target, part.len() as u64)
+        })
+        .collect();
+    let (mut cells, cell_of_pair) = cells::classes(&pairs, seen.records.len() as u64);
+    let mut by_cell: Vec<Vec<&[u32]>> = vec![Vec::new(); cells.len()];
+    for (part, &cell) in alike.zip(&cell_of_pair) {
+        by_cell[cell as usize].push(part);
+    }
+    let mut quotas = Quotas::new(&spec.weights);
+    let (mut line, mut laid) = (Vec::with_capacity(by_lengths.len()), Vec::new());
+    for (cell, parts) in cells.iter_mut().zip(&by_cell) {
+        let begin = line.len();
+        parts.iter().for_each(|part| line.extend_from_slice(part));
+        let strata = strata(&seen.by_source(&line[begin..]), &mut quotas);
+        cell.count = strata.iter().map(|stratum| stratum.2).sum();
+        laid.push((line.len() - begin, strata));
+    }
+    let [input, target] = spec.layout.packed_sides(spec.layout.longest_sides().map(|side| side as u32));
+    let capacity = templates::choose_capacity(&cells, Capacity { input, target });
+    let packs = Packs::new(&templates::best_fit(&cells, capacity), cells.len());
+    let (members, deck) = seen.arrange(line, &laid);
+    let capacity = Some(spec.layout.packed_sides([capacity.input, capacity.target]));
+    Arrangement { members, tables: Tables { deck, packs, capacity, ..Tables::default() } }
+}

@@ -1,0 +1,106 @@
+//! Every plan: each record as often as it should be, batches that can be built alone, and the way back.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chefgenius::layout::{Layout, Model};
+use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
+use chefgenius::store::TokenStore;
+use common::{build, cases, layout, spec_of, store};
+use proptest::prelude::*;
+
+const KINDS: [PlanKind; 3] = [PlanKind::Fixed, PlanKind::Bucketed, PlanKind::Packed];
+
+fn causal() -> Layout {
+    Layout {
+        model: Model::Causal,
+        bos_id: Some(2),
+        separator_ids: vec![5, 6],
+        ..layout()
+    }
+}
+
+/// How often each record is in an epoch, by the batches that hold it.
+fn seen(plan: &Plan, epoch: u64) -> HashMap<usize, Vec<u64>> {
+    let mut seen: HashMap<usize, Vec<u64>> = HashMap::new();
+    for index in 0..plan.micro_batches() {
+        for record in plan.records(epoch, index).unwrap().records {
+            seen.entry(record).or_default().push(index);
+        }
+    }
+    seen
+}
+
+fn check_whole_epochs(plan: &Plan, records: &[usize]) {
+    for epoch in [0, 1, 7] {
+        let seen = seen(plan, epoch);
+        assert_eq!(seen.len(), records.len());
+        for record in records {
+            assert_eq!(seen[record].len(), 1, "record {record}");
+            assert_eq!(plan.when(epoch, *record), seen[record]);
+        }
+    }
+}
+
+fn any_spec() -> impl Strategy<Value = PlanSpec> {
+    let limit = prop_oneof![
+        (1_u32..40).prop_map(BatchLimit::Rows),
+        (800_u32..9000).prop_map(BatchLimit::Tokens)
+    ];
+    (0..3_usize, limit, 1_u32..6, any::<bool>(), 8_u32..256, 8_u32..512).prop_map(
+        |(kind, limit, slots, is_causal, input, target)| {
+            let mut spec = spec_of(KINDS[kind], 8, slots);
+            if spec.kind == PlanKind::Bucketed || matches!(limit, BatchLimit::Rows(_)) {
+                spec.limit = limit;
+            }
+            if is_causal {
+                spec.layout = causal();
+            }
+            (spec.layout.max_input_length, spec.layout.max_target_length) = (input, target);
+            spec
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn every_record_is_in_every_epoch_once(n in 1_u64..700, spec in any_spec(), seed: u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), n, 1000);
+        let plan = Plan::new(&store, spec, seed).unwrap();
+        let all: Vec<usize> = (0..n as usize).collect();
+        check_whole_epochs(&plan, &all);
+        // As it was kept beside the store.
+        let again = Plan::new(&store, plan.spec().clone(), seed).unwrap();
+        prop_assert_eq!(again.fingerprint(), plan.fingerprint());
+        for index in 0..plan.micro_batches() {
+            prop_assert_eq!(again.records(3, index).unwrap(), plan.records(3, index).unwrap());
+        }
+        let found = Plan::find(&store, plan.fingerprint().as_str(), seed).unwrap().unwrap();
+        prop_assert_eq!(found.spec(), plan.spec());
+        prop_assert!(plan.when(0, n as usize).is_empty());
+    }
+
+    #[test]
+    fn batches_are_within_their_limits(n in 1_u64..400, spec in any_spec(), seed: u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), n, 1000);
+        let plan = Plan::new(&store, spec.clone(), seed).unwrap();
+        let mut short = 0;
+        for index in 0..plan.micro_batches() {
+            let batch = build(&store, &plan, 2, index).unwrap();
+            let [ids, labels] = [batch.tensors[0], batch.tensors[2]];
+            let columns = ids.columns.unwrap() + if spec.layout.model == Model::Causal { 0 } else { labels.columns.unwrap() };
+            match spec.limit {
+                BatchLimit::Rows(rows) => short += usize::from(ids.rows < rows as usize),
+                BatchLimit::Tokens(most) => prop_assert!(ids.rows * columns <= most as usize),
+            }
+        }
+        prop_assert!(short <= 1, "{} short batches", short);
+    }
+}
