@@ -14,26 +14,81 @@ fn table(n: u64, seed: u64, epoch: u64) -> Vec<u64> {
     (0..n).map(|i| order.at(i)).collect()
 }
 
-fn assert_permutation(n: u64, seed: u64) {
+/// The naive twin of a small order: one word of the stream a time, and a modulo where a word is too low.
+fn shuffled(n: u64, seed: u64, epoch: u64) -> Vec<u64> {
+    let mut key = blake3::Hasher::new_derive_key("chefgenius order 1");
+    key.update(&[seed.to_le_bytes(), epoch.to_le_bytes()].concat());
+    let mut stream = key.update(b"records").finalize_xof();
+    let mut below = |bound: u64| {
+        loop {
+            let mut word = [0; 8];
+            stream.fill(&mut word);
+            let product = u128::from(u64::from_le_bytes(word)) * u128::from(bound);
+            if u128::from(product as u64) >= (1 << 64) % u128::from(bound) {
+                return (product >> 64) as usize;
+            }
+        }
+    };
+    let mut table: Vec<u64> = (0..n).collect();
+    for i in (1..n).rev() {
+        table.swap(i as usize, below(i + 1));
+    }
+    table
+}
+
+/// Every place and, of the inverse, every `stride`-th.
+fn assert_permutation(n: u64, seed: u64, stride: usize) {
     let order = Permutation::new(n, seed, 0, "records");
+    let mut all = vec![0; n as usize];
+    order.fill(0, &mut all);
     let mut seen = vec![false; n as usize];
-    for i in 0..n {
-        let x = order.at(i);
+    for &x in &all {
         assert!(x < n && !seen[x as usize], "n = {n}: {x} comes twice");
         seen[x as usize] = true;
+    }
+    for i in (0..n).step_by(stride) {
+        let x = all[i as usize];
+        assert_eq!(order.at(i), x, "n = {n}: place {i} alone");
         assert_eq!(order.place_of(x), i, "n = {n}: the inverse of {x}");
     }
 }
 
+/// Whether this is the long suite, see `common::cases`.
+fn long() -> bool {
+    std::env::var_os("PROPTEST_CASES").is_some()
+}
+
 #[test]
-fn every_small_size_and_every_size_near_a_power_of_two_is_a_bijection() {
-    let near = (2..=18).flat_map(|k| [(1 << k) - 1, 1 << k, (1 << k) + 1]);
+fn every_size_to_five_thousand_is_a_bijection() {
+    for n in 0..=5_000 {
+        // The inverse of a table is a search: all of them take the long suite.
+        let some = !long() && (300..SMALL - 40).contains(&n);
+        assert_permutation(n, n ^ 7, if some { 61 } else { 1 });
+    }
+}
+
+#[test]
+fn every_size_near_a_power_of_two_is_a_bijection() {
     let mut sizes = 0;
-    for n in (0..300).chain(SMALL - 40..SMALL + 200).chain(near) {
-        assert_permutation(n, n ^ 7);
+    for n in (1..=20).flat_map(|k| [(1 << k) - 1, 1 << k, (1 << k) + 1]) {
+        assert_permutation(n, n ^ 7, 1);
         sizes += 1;
     }
-    assert_eq!(sizes, 300 + 240 + 51);
+    assert_eq!(sizes, 60);
+}
+
+/// The edges of table, grid and range: squares and oblongs, and one less and one more.
+fn edges() -> impl Strategy<Value = u64> {
+    let near = |n: u64| n.saturating_sub(1)..=(n + 1).min(LARGEST);
+    prop_oneof![
+        Just(LARGEST),
+        near(SMALL),
+        (64u64..3_000_000_000).prop_flat_map(move |root| near(root * root)),
+        (64u64..3_000_000_000).prop_flat_map(move |root| near(root * (root + 1))),
+        (1u32..=63).prop_flat_map(move |k| near(1 << k)),
+        0..3 * SMALL,
+        0..=LARGEST,
+    ]
 }
 
 proptest! {
@@ -41,7 +96,7 @@ proptest! {
 
     #[test]
     fn any_size_is_a_bijection(n in 0u64..40_000, seed: u64) {
-        assert_permutation(n, seed);
+        assert_permutation(n, seed, 1);
     }
 
     #[test]
@@ -51,6 +106,34 @@ proptest! {
         prop_assert!(order.at(i) < n);
         prop_assert_eq!(order.place_of(order.at(i)), i);
         prop_assert_eq!(order.at(order.place_of(i)), i);
+    }
+
+    #[test]
+    fn the_inverse_holds_at_the_edges(n in edges(), seed: u64, epoch: u64, at: u64) {
+        let order = Permutation::new(n, seed, epoch, "records");
+        for i in [at.checked_rem(n), n.checked_sub(1), (n > 0).then_some(0)].into_iter().flatten() {
+            prop_assert!(order.at(i) < n);
+            prop_assert_eq!(order.place_of(order.at(i)), i);
+            prop_assert_eq!(order.at(order.place_of(i)), i);
+        }
+    }
+
+    #[test]
+    fn fill_is_at_for_each_place(
+        n in edges(), seed: u64, epoch: u64, start: u64, len in 0u64..100, at_the_end: bool,
+    ) {
+        let order = Permutation::new(n, seed, epoch, "records");
+        let len = len.min(n);
+        let start = if at_the_end { n - len } else { start % (n - len + 1) };
+        let mut found = vec![u64::MAX; len as usize];
+        order.fill(start, &mut found);
+        let expected: Vec<u64> = (start..start + len).map(|i| order.at(i)).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_table_is_fisher_yates_on_the_key_stream(n in 0..SMALL, seed: u64, epoch: u64) {
+        prop_assert_eq!(table(n, seed, epoch), shuffled(n, seed, epoch));
     }
 
     #[test]
@@ -135,7 +218,10 @@ fn golden_vectors() {
     for (n, seed, epoch, expected) in golden {
         let order = Permutation::new(n, seed, epoch, "records");
         let found: Vec<u64> = (0..expected.len() as u64).map(|i| order.at(i)).collect();
+        let mut filled = vec![0; expected.len()];
+        order.fill(0, &mut filled);
         assert_eq!(found, expected, "n = {n}, seed = {seed}, epoch = {epoch}");
+        assert_eq!(filled, expected, "n = {n}, seed = {seed}, epoch = {epoch}");
         sizes.insert(n);
     }
     assert_eq!(sizes.len(), 8);
