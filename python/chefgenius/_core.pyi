@@ -100,6 +100,7 @@ class Loader:
         world_size: int,
         micro_batches_per_step: int,
         prefetch: int,
+        threads: int,
         validation_fraction: float,
         validation_sources: list[str],
         split_seed: int,

@@ -91,7 +91,8 @@ class RecipeLoader:
         split: `train`, `validation` or `all`.
         rank, world_size: this process takes the slots with slot % world_size == rank of each step.
         micro_batches_per_step: micro-batches of an optimizer step over all ranks, at least `world_size`.
-        prefetch: batches that a thread builds ahead; with 0 each is built when asked for.
+        prefetch: batches that threads build ahead; with 0 each is built when asked for.
+        threads: how many build ahead, 1 to 64; the caller helps while it waits.
         validation_fraction: the share of recipe bodies held out, chosen by content.
         validation_sources: names of sources held out whole, instead of a fraction.
         split_seed: chooses which bodies are held out; not the training seed.
@@ -114,6 +115,7 @@ class RecipeLoader:
         world_size: int = 1,
         micro_batches_per_step: int = 1,
         prefetch: int = 8,
+        threads: int = 1,
         validation_fraction: float = 0.05,
         validation_sources: Sequence[str | Path] = (),
         split_seed: int = 0,
@@ -127,6 +129,7 @@ class RecipeLoader:
             "world_size": world_size,
             "micro_batches_per_step": micro_batches_per_step,
             "prefetch": prefetch,
+            "threads": threads,
             "max_input_length": max_input_length,
             "max_target_length": max_target_length,
         }
@@ -157,7 +160,7 @@ class RecipeLoader:
             min_quality=min_quality,
             **numbers,
         )
-        # A batch that is held may outlive the loader; the loader's thread must not.
+        # A batch that is held may outlive the loader; the loader's threads must not.
         weakref.finalize(self, self._core.close)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -261,7 +264,7 @@ class RecipeLoader:
         self._core.restore(json.dumps(dict(state), separators=(",", ":")))
 
     def close(self) -> None:
-        """End the prefetch thread. The loader delivers nothing afterwards; `batch_at` still works."""
+        """End the prefetch threads. The loader delivers nothing afterwards; `batch_at` still works."""
         self._core.close()
 
     def __enter__(self) -> RecipeLoader:

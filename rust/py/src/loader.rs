@@ -28,8 +28,8 @@ pub struct Loader {
 impl Loader {
     #[new]
     #[pyo3(signature = (
-        store, *, batch_size, seed, split, rank, world_size, micro_batches_per_step, prefetch, validation_fraction,
-        validation_sources, split_seed, min_quality, max_input_length, max_target_length
+        store, *, batch_size, seed, split, rank, world_size, micro_batches_per_step, prefetch, threads,
+        validation_fraction, validation_sources, split_seed, min_quality, max_input_length, max_target_length
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
     fn new(
@@ -42,6 +42,7 @@ impl Loader {
         world_size: u32,
         micro_batches_per_step: u32,
         prefetch: usize,
+        threads: usize,
         validation_fraction: f64,
         validation_sources: Vec<String>,
         split_seed: u64,
@@ -72,7 +73,7 @@ impl Loader {
             };
             let plan = Plan::new(&store, spec)?;
             let epochs = Epochs::new(store, plan, seed, rank, world_size)?;
-            chefgenius::loader::Loader::new(epochs, prefetch)
+            chefgenius::loader::Loader::new(epochs, prefetch, threads)
         })?;
         Ok(Loader {
             inner: Arc::new(inner),
