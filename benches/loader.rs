@@ -3,8 +3,9 @@
 
 mod common;
 
-use std::hint::black_box;
+use std::hint::{self, black_box};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chefgenius::Result;
 use chefgenius::batch::Batch;
@@ -25,22 +26,42 @@ fn next(loader: &Loader) -> Batch {
     }
 }
 
+/// What a consumer does between two batches; its own core is busy with it.
+fn work() {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_micros(15) {
+        hint::spin_loop();
+    }
+}
+
 fn main() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(store(dir.path(), RECORDS, 32_100));
-    let loader = |depth| Loader::new(epochs(&store, spec(32, 1), 42, 0, 1), depth).unwrap();
+    let loader = |depth, threads| {
+        Loader::new(epochs(&store, spec(32, 1), 42, 0, 1), depth, threads).unwrap()
+    };
     run("loader", |benches| {
         let batches = Work {
             elements: Some((1, "batches")),
             bytes: None,
         };
-        for depth in [0, 1, 8] {
-            let loader = loader(depth);
-            benches.measure(&format!("next, prefetch {depth}"), batches, |b| {
-                b.iter(|| black_box(next(&loader)));
+        let depths = [(0, 1), (1, 1), (8, 1), (8, 2), (64, 1), (64, 2)];
+        for (depth, threads) in depths {
+            let loader = loader(depth, threads);
+            let title = format!("next, prefetch {depth} x {threads}");
+            benches.measure(&title, batches, |b| b.iter(|| black_box(next(&loader))));
+        }
+        for (depth, threads) in depths {
+            let loader = loader(depth, threads);
+            let title = format!("next, 15 us work, prefetch {depth} x {threads}");
+            benches.measure(&title, batches, |b| {
+                b.iter(|| {
+                    black_box(next(&loader));
+                    work();
+                });
             });
         }
-        let one = loader(0);
+        let one = loader(0, 1);
         next(&one);
         let states = Work::elements(1, "states");
         benches.measure("state to 300 bytes of JSON", states, |b| {
@@ -60,7 +81,7 @@ fn main() {
             });
         });
         for depth in [0, 8] {
-            let loader = loader(depth);
+            let loader = loader(depth, 1);
             let title = format!("restore to batch, prefetch {depth}");
             benches.measure(&title, states, |b| {
                 b.iter(|| {
@@ -71,7 +92,7 @@ fn main() {
             });
         }
         benches.measure("new, view kept", Work::elements(1, "loaders"), |b| {
-            b.iter(|| black_box(loader(8)));
+            b.iter(|| black_box(loader(8, 1)));
         });
     });
 }

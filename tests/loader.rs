@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use chefgenius::batch::Batch;
 use chefgenius::epoch::{Allowed, Epochs, Position};
-use chefgenius::plan::{BatchLimit, Plan};
-use chefgenius::tombstones::Tombstones;
 use chefgenius::loader::Loader;
+use chefgenius::plan::{BatchLimit, Plan};
 use chefgenius::store::TokenStore;
+use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
 use common::{delivery, epochs, spec, store};
 
@@ -20,8 +20,8 @@ fn never() -> Result<()> {
     Ok(())
 }
 
-fn loader(store: &Arc<TokenStore>, depth: usize) -> Loader {
-    Loader::new(epochs(store, spec(4, 3), 42, 0, 1), depth).unwrap()
+fn loader(store: &Arc<TokenStore>, depth: usize, threads: usize) -> Loader {
+    Loader::new(epochs(store, spec(4, 3), 42, 0, 1), depth, threads).unwrap()
 }
 
 fn rest_of_epoch(loader: &Loader) -> Vec<Batch> {
@@ -33,8 +33,8 @@ fn rest_of_epoch(loader: &Loader) -> Vec<Batch> {
 fn an_epoch_is_what_build_gives_and_every_record_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(store(dir.path(), 45, 1000));
-    for depth in [0, 1, 8] {
-        let loader = loader(&store, depth);
+    for (depth, threads) in [(0, 1), (1, 2), (8, 1), (8, 3)] {
+        let loader = loader(&store, depth, threads);
         for epoch in 0..3 {
             let batches = rest_of_epoch(&loader);
             assert_eq!(batches.len() as u64, loader.epochs().plan().micro_batches());
@@ -58,7 +58,7 @@ fn an_epoch_is_what_build_gives_and_every_record_once() {
 fn a_cut_anywhere_twice_in_a_row_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(store(dir.path(), 45, 1000));
-    let whole = loader(&store, 0);
+    let whole = loader(&store, 0, 1);
     let expected: Vec<Batch> = (0..3).flat_map(|_| rest_of_epoch(&whole)).collect();
     let take = |loader: &Loader, n: usize| -> Vec<Batch> {
         let mut taken = Vec::new();
@@ -73,32 +73,32 @@ fn a_cut_anywhere_twice_in_a_row_changes_nothing() {
         taken
     };
     let mut cuts = 0;
-    for depth in [0, 1, 8] {
+    for (depth, threads) in [(0, 1), (1, 1), (8, 1), (8, 3)] {
         for cut in 0..24 {
-            let first = loader(&store, depth);
+            let first = loader(&store, depth, threads);
             assert_eq!(take(&first, cut), expected[..cut]);
             let saved = serde_json::to_string(&first.state().unwrap()).unwrap();
             assert!(saved.len() <= 512, "{} bytes", saved.len());
-            let second = loader(&store, 8 - depth);
+            let second = loader(&store, 8 - depth, 4 - threads);
             second.restore(&saved, Allowed::default()).unwrap();
             let more = 1 + cut % 7;
             assert_eq!(take(&second, more), expected[cut..cut + more]);
             let saved = serde_json::to_string(&second.state().unwrap()).unwrap();
-            let third = loader(&store, depth);
+            let third = loader(&store, depth, threads);
             third.restore(&saved, Allowed::default()).unwrap();
             let rest = expected.len() - cut - more;
             assert_eq!(take(&third, rest), expected[cut + more..]);
             cuts += 1;
         }
     }
-    assert_eq!(cuts, 72);
+    assert_eq!(cuts, 96);
 }
 
 #[test]
 fn the_state_is_a_function_of_the_position() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(store(dir.path(), 45, 1000));
-    let loader = loader(&store, 2);
+    let loader = loader(&store, 2, 2);
     while let Some(batch) = loader.next(0, &mut never).unwrap() {
         let at = Position {
             epoch: batch.epoch,
@@ -113,7 +113,7 @@ fn the_state_is_a_function_of_the_position() {
 fn leaving_and_entering_again_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(store(dir.path(), 45, 1000));
-    let loader = loader(&store, 2);
+    let loader = loader(&store, 2, 2);
     for _ in 0..5 {
         loader
             .next(loader.begin().unwrap(), &mut never)
@@ -143,7 +143,7 @@ fn any_world_takes_the_same_records_into_the_same_slots() {
             let mut boundaries: Vec<Vec<String>> = Vec::new();
             for rank in 0..world {
                 let loader =
-                    Loader::new(epochs(&store, spec(4, slots), 9, rank, world), 2).unwrap();
+                    Loader::new(epochs(&store, spec(4, slots), 9, rank, world), 2, 1).unwrap();
                 let mut own = 0;
                 let mut states = Vec::new();
                 let mut step = None;
@@ -191,7 +191,7 @@ fn any_world_takes_the_same_records_into_the_same_slots() {
 fn what_differs_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(store(dir.path(), 45, 1000));
-    let loader = loader(&store, 0);
+    let loader = loader(&store, 0, 1);
     loader.next(0, &mut never).unwrap();
     let saved = loader.state().unwrap();
     let mutate = |change: &dyn Fn(&mut chefgenius::epoch::State)| {
@@ -219,14 +219,20 @@ fn what_differs_is_named() {
     }
     for text in ["", "{}", "[1]", "{\"schema\": 1}"] {
         assert!(
-            matches!(loader.restore(text, Allowed::default()), Err(Error::State(_))),
+            matches!(
+                loader.restore(text, Allowed::default()),
+                Err(Error::State(_))
+            ),
             "{text}"
         );
     }
     let mut past = saved;
     past.index = 12;
     let text = serde_json::to_string(&past).unwrap();
-    assert!(matches!(loader.restore(&text, Allowed::default()), Err(Error::State(_))));
+    assert!(matches!(
+        loader.restore(&text, Allowed::default()),
+        Err(Error::State(_))
+    ));
     assert_eq!(
         loader.position().unwrap(),
         Position { epoch: 0, index: 1 },
@@ -248,8 +254,14 @@ fn bad_arguments_are_named() {
         }
     };
     assert_eq!(named(&|s| s.limit = BatchLimit::Rows(0)), "batch_size");
-    assert_eq!(named(&|s| s.layout.max_input_length = 1), "max_input_length");
-    assert_eq!(named(&|s| s.layout.max_target_length = 0), "max_target_length");
+    assert_eq!(
+        named(&|s| s.layout.max_input_length = 1),
+        "max_input_length"
+    );
+    assert_eq!(
+        named(&|s| s.layout.max_target_length = 0),
+        "max_target_length"
+    );
     assert_eq!(
         named(&|s| s.micro_batches_per_step = 0),
         "micro_batches_per_step"
@@ -271,8 +283,15 @@ fn bad_arguments_are_named() {
         })
     ));
     let plan = || Plan::new(&store, spec(4, 2), 0).unwrap();
-    let world =
-        |rank, world| Epochs::new(Arc::clone(&store), plan(), Tombstones::default(), delivery(), (rank, world));
+    let world = |rank, world| {
+        Epochs::new(
+            Arc::clone(&store),
+            plan(),
+            Tombstones::default(),
+            delivery(),
+            (rank, world),
+        )
+    };
     assert!(matches!(
         world(2, 2),
         Err(Error::Argument { name: "rank", .. })
@@ -285,12 +304,21 @@ fn bad_arguments_are_named() {
         })
     ));
     assert!(matches!(
-        Loader::new(world(0, 1).unwrap(), 1 << 40),
+        Loader::new(world(0, 1).unwrap(), 1 << 40, 1),
         Err(Error::Argument {
             name: "prefetch",
             ..
         })
     ));
+    for threads in [0, 65] {
+        assert!(matches!(
+            Loader::new(world(0, 1).unwrap(), 8, threads),
+            Err(Error::Argument {
+                name: "threads",
+                ..
+            })
+        ));
+    }
     let epochs = world(0, 1).unwrap();
     assert!(matches!(
         epochs.build(Position {
@@ -329,7 +357,10 @@ fn step_info_is_what_the_batches_hold() {
             .filter(|&l| l != -100)
             .count();
         assert_eq!(info.target_tokens as usize, labels);
-        let inputs: i64 = batches.iter().flat_map(|b| b.values("attention_mask")).sum();
+        let inputs: i64 = batches
+            .iter()
+            .flat_map(|b| b.values("attention_mask"))
+            .sum();
         assert_eq!(info.input_tokens as i64, inputs);
     }
 }
@@ -341,7 +372,7 @@ fn threads_end_at_once_and_closed_loaders_say_so() {
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     let before = threads();
     for _ in 0..200 {
-        let loader = loader(&store, 8);
+        let loader = loader(&store, 8, 2);
         loader.next(0, &mut never).unwrap();
         let begin = Instant::now();
         loader.close();
@@ -351,4 +382,30 @@ fn threads_end_at_once_and_closed_loaders_say_so() {
     }
     // Other tests of this binary have threads of their own that come and go.
     assert!(threads() <= before + 16);
+}
+
+/// The names of this process's threads; no other test here has more than three for a loader.
+fn names() -> HashSet<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+    tasks
+        .filter_map(|task| Some(name(task.ok()?)?.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn no_more_threads_start_than_there_are_places_and_none_before_the_first_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(store(dir.path(), 45, 1000));
+    let loader = loader(&store, 6, 64);
+    assert!(!names().contains("chefgenius-5"));
+    loader.next(0, &mut never).unwrap();
+    let end = Instant::now() + Duration::from_secs(5);
+    // A thread takes its name itself, a moment after its start.
+    while !names().contains("chefgenius-5") && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    let names = names();
+    assert!(names.contains("chefgenius-5") && !names.contains("chefgenius-6"));
+    loader.close();
 }

@@ -50,8 +50,15 @@ fn any_spec() -> impl Strategy<Value = PlanSpec> {
         (1_u32..40).prop_map(BatchLimit::Rows),
         (800_u32..9000).prop_map(BatchLimit::Tokens)
     ];
-    (0..3_usize, limit, 1_u32..6, any::<bool>(), 8_u32..256, 8_u32..512).prop_map(
-        |(kind, limit, slots, is_causal, input, target)| {
+    (
+        0..3_usize,
+        limit,
+        1_u32..6,
+        any::<bool>(),
+        8_u32..256,
+        8_u32..512,
+    )
+        .prop_map(|(kind, limit, slots, is_causal, input, target)| {
             let mut spec = spec_of(KINDS[kind], 8, slots);
             if spec.kind == PlanKind::Bucketed || matches!(limit, BatchLimit::Rows(_)) {
                 spec.limit = limit;
@@ -61,8 +68,7 @@ fn any_spec() -> impl Strategy<Value = PlanSpec> {
             }
             (spec.layout.max_input_length, spec.layout.max_target_length) = (input, target);
             spec
-        },
-    )
+        })
 }
 
 proptest! {

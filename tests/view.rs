@@ -6,9 +6,9 @@ mod common;
 use std::collections::HashSet;
 use std::fs;
 
+use chefgenius::plan::Plan;
 use chefgenius::split::is_validation;
 use chefgenius::store::TokenStore;
-use chefgenius::plan::Plan;
 use chefgenius::view::{Split, ViewSpec};
 use common::{record, spec, store};
 
@@ -77,8 +77,10 @@ fn a_held_out_source_is_one_side_and_its_bodies_are_nowhere_else() {
         view(
             &store,
             &with(|s| {
-                (s.split, s.validation_sources) =
-                    (split, [store.source_number("odd", "validation_sources").unwrap()].into())
+                (s.split, s.validation_sources) = (
+                    split,
+                    [store.source_number("odd", "validation_sources").unwrap()].into(),
+                )
             }),
         )
     };

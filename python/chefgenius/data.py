@@ -55,7 +55,7 @@ class RecipeLoader(IterableDataset[Batch]):
             more.
         tombstones: numbers of records that vanish from their batches; nothing else moves.
         prefetch: batches that threads build ahead; with 0 each is built when asked for.
-        threads: that build ahead. Their number changes no batch.
+        threads: how many build ahead, 1 to 64; the caller helps while it waits. Their number changes no batch.
         input_dtype: torch.int64 or torch.int32, of all tensors but `labels`, which losses want as int64.
         pin_memory: whether batches lie in page-locked memory, which `to(device, non_blocking=True)` copies
             in the background; by default where CUDA is.

@@ -107,7 +107,10 @@ impl Batch {
     /// Bytes of all tensors.
     pub fn bytes(&self) -> usize {
         let size = |dtype| if dtype == Dtype::I32 { 4 } else { 8 };
-        self.tensors.iter().map(|tensor| tensor.elements() * size(tensor.dtype)).sum()
+        self.tensors
+            .iter()
+            .map(|tensor| tensor.elements() * size(tensor.dtype))
+            .sum()
     }
 }
 
@@ -116,13 +119,20 @@ impl PartialEq for Batch {
         (self.epoch, self.index) == (other.epoch, other.index)
             && self.record_ids == other.record_ids
             && self.tensors == other.tensors
-            && self.tensors.iter().all(|t| self.values(t.name) == other.values(t.name))
+            && self
+                .tensors
+                .iter()
+                .all(|t| self.values(t.name) == other.values(t.name))
     }
 }
 
 impl std::fmt::Debug for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Batch({}, {}: {:?})", self.epoch, self.index, self.record_ids)
+        write!(
+            f,
+            "Batch({}, {}: {:?})",
+            self.epoch, self.index, self.record_ids
+        )
     }
 }
 
@@ -140,8 +150,11 @@ pub fn build(
 ) -> Result<Batch> {
     let group = plan.records(epoch, index)?.without(masked);
     let layout = &plan.spec().layout;
-    let lengths: Vec<Lengths> =
-        group.records.iter().map(|&record| layout.lengths(store, record)).collect::<Result<_>>()?;
+    let lengths: Vec<Lengths> = group
+        .records
+        .iter()
+        .map(|&record| layout.lengths(store, record))
+        .collect::<Result<_>>()?;
     let tensors = tensors(plan, &group, &lengths, delivery.inputs);
     let words = tensors.last().map_or(0, |last| last.start + last.words());
     let mut batch = Batch {
@@ -161,7 +174,9 @@ pub fn build(
 /// Words of memory that any batch of a plan fits in.
 pub fn most_words(plan: &Plan) -> usize {
     let rows = plan.most_rows();
-    let longest = plan.columns().unwrap_or_else(|| plan.spec().layout.longest_sides());
+    let longest = plan
+        .columns()
+        .unwrap_or_else(|| plan.spec().layout.longest_sides());
     let places = match plan.spec().limit {
         BatchLimit::Tokens(tokens) => tokens as usize,
         BatchLimit::Rows(_) => rows * longest.iter().sum::<usize>(),
@@ -173,7 +188,13 @@ pub fn most_words(plan: &Plan) -> usize {
 /// The tensors of a batch and where they lie.
 fn tensors(plan: &Plan, group: &Group, lengths: &[Lengths], inputs: Dtype) -> Vec<Tensor> {
     let layout = &plan.spec().layout;
-    let longest = |side: usize| lengths.iter().map(|&l| layout.sides(l)[side]).max().unwrap_or(0);
+    let longest = |side: usize| {
+        lengths
+            .iter()
+            .map(|&l| layout.sides(l)[side])
+            .max()
+            .unwrap_or(0)
+    };
     let [columns, mut target_columns] = plan.columns().unwrap_or_else(|| [longest(0), longest(1)]);
     let decoder = layout.model == Model::Seq2seq;
     if !decoder {
@@ -198,7 +219,13 @@ fn tensors(plan: &Plan, group: &Group, lengths: &[Lengths], inputs: Dtype) -> Ve
     }
     let mut start = 0;
     let place = |(name, dtype, rows, columns)| {
-        let tensor = Tensor { name, dtype, start, rows, columns };
+        let tensor = Tensor {
+            name,
+            dtype,
+            start,
+            rows,
+            columns,
+        };
         start += tensor.words().next_multiple_of(ALIGNED);
         tensor
     };
@@ -216,7 +243,10 @@ impl<'a> Parts<'a> {
         let Some(tensor) = self.tensors.next() else {
             return &mut [];
         };
-        let words = tensor.words().next_multiple_of(ALIGNED).min(self.rest.len());
+        let words = tensor
+            .words()
+            .next_multiple_of(ALIGNED)
+            .min(self.rest.len());
         let (part, rest) = std::mem::take(&mut self.rest).split_at_mut(words);
         self.rest = rest;
         &mut bytemuck::cast_slice_mut(part)[..tensor.elements()]
@@ -232,7 +262,10 @@ fn write<T: Element>(
 ) -> Result<()> {
     let width = |place: usize| batch.tensors[place].columns.unwrap_or(0);
     let (columns, target_columns) = (width(0), width(2));
-    let mut parts = Parts { rest: batch.slab.words_mut(), tensors: batch.tensors.iter() };
+    let mut parts = Parts {
+        rest: batch.slab.words_mut(),
+        tensors: batch.tensors.iter(),
+    };
     let ids: &mut [T] = parts.next();
     let mask: &mut [T] = parts.next();
     let labels: &mut [i64] = parts.next();
@@ -257,7 +290,8 @@ fn write<T: Element>(
                     target += b;
                 }
                 Model::Causal => {
-                    let (prompt_part, target_part) = ids[input..input + a].split_at_mut(length.prompt);
+                    let (prompt_part, target_part) =
+                        ids[input..input + a].split_at_mut(length.prompt);
                     begun(prompt_part, prompt_ids, layout);
                     ended(target_part, target_ids, eos);
                     let labels = &mut labels[target..target + a];
@@ -296,9 +330,14 @@ fn ended<T: Element>(row: &mut [T], ids: Ids<'_>, eos: u32) {
 /// Begin-of-text token, the ids that fit, and the separator.
 fn begun<T: Element>(row: &mut [T], ids: Ids<'_>, layout: &Layout) {
     let (body, separator) = row.split_at_mut(row.len() - layout.separator_ids.len());
-    separator.iter_mut().zip(&layout.separator_ids).for_each(|(place, &id)| *place = T::of(id));
+    separator
+        .iter_mut()
+        .zip(&layout.separator_ids)
+        .for_each(|(place, &id)| *place = T::of(id));
     let (bos, body) = body.split_at_mut(usize::from(layout.bos_id.is_some()));
-    bos.iter_mut().zip(layout.bos_id).for_each(|(place, id)| *place = T::of(id));
+    bos.iter_mut()
+        .zip(layout.bos_id)
+        .for_each(|(place, id)| *place = T::of(id));
     ids.copy_to(body);
 }
 
@@ -316,7 +355,12 @@ impl<'a, T: Element> Segments<'a, T> {
         if let Some(first) = ends.first_mut() {
             *first = 0;
         }
-        Segments { numbers, positions, ends, counted: 0 }
+        Segments {
+            numbers,
+            positions,
+            ends,
+            counted: 0,
+        }
     }
 
     /// Record `record` of the batch stands at these places; `first` is the first record of its row.

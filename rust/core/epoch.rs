@@ -155,18 +155,29 @@ impl Epochs {
     /// Builds any micro-batch of any epoch, own or not.
     pub fn build(&self, at: Position) -> Result<Batch> {
         let masked = |record| self.tombstones.contains(record);
-        batch::build(&self.store, self.plan_of(at.epoch), masked, &self.delivery, (at.epoch, at.index))
+        batch::build(
+            &self.store,
+            self.plan_of(at.epoch),
+            masked,
+            &self.delivery,
+            (at.epoch, at.index),
+        )
     }
 
     /// The records of a micro-batch, in its order, without the masked ones.
     pub fn records(&self, at: Position) -> Result<Vec<usize>> {
         let group = self.plan_of(at.epoch).records(at.epoch, at.index)?;
-        Ok(group.without(|record| self.tombstones.contains(record)).records)
+        Ok(group
+            .without(|record| self.tombstones.contains(record))
+            .records)
     }
 
     /// Words of memory that any batch fits in.
     pub fn most_words(&self) -> usize {
-        let begun = self.begun.as_ref().map_or(0, |(_, plan)| batch::most_words(plan));
+        let begun = self
+            .begun
+            .as_ref()
+            .map_or(0, |(_, plan)| batch::most_words(plan));
         begun.max(batch::most_words(&self.plan))
     }
 
@@ -216,12 +227,18 @@ impl Epochs {
         let step = (at.index / self.slots(at.epoch)).saturating_add(steps);
         let here = self.plan_of(at.epoch).steps();
         if step < here {
-            return Position { index: step * self.slots(at.epoch), ..at };
+            return Position {
+                index: step * self.slots(at.epoch),
+                ..at
+            };
         }
         // Only the current epoch can have another plan than those after it.
         let (step, per_epoch) = (step - here, self.plan.steps());
         let epoch = at.epoch.saturating_add(1).saturating_add(step / per_epoch);
-        Position { epoch, index: step % per_epoch * self.slots(epoch) }
+        Position {
+            epoch,
+            index: step % per_epoch * self.slots(epoch),
+        }
     }
 
     /// The position that may be saved when this rank stands at `at`. With one rank any; with more
@@ -276,7 +293,10 @@ impl Epochs {
                 "mask the records that the saved run masked, or allow it: `load_state_dict(state, allow=[\"tombstones\"])`",
             ));
         }
-        let mut epochs = Epochs { begun: None, ..self.clone() };
+        let mut epochs = Epochs {
+            begun: None,
+            ..self.clone()
+        };
         let at = Position {
             epoch: saved.epoch,
             index: saved.index,
@@ -354,7 +374,14 @@ impl Epochs {
 
     /// The saved plan, to finish its epoch with.
     fn plan_begun(&self, saved: &State, allowed: Allowed) -> Result<Plan> {
-        let refused = |remedy| differs("plan", &saved.plan, self.plan.fingerprint().as_str(), remedy);
+        let refused = |remedy| {
+            differs(
+                "plan",
+                &saved.plan,
+                self.plan.fingerprint().as_str(),
+                remedy,
+            )
+        };
         if !allowed.plan {
             return Err(refused(
                 "make the loader with the plan, batch size, lengths, split, quality filter, weights and micro_batches_per_step of the saved run, or finish the epoch with them first: `on_plan_change=\"next_epoch\"`",

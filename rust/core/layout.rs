@@ -103,7 +103,9 @@ impl Layout {
     /// # Errors
     /// [`Error::Argument`] past the store's end.
     pub fn lengths(&self, store: &TokenStore, record: usize) -> Result<Lengths> {
-        store.lengths(record).map(|(prompt, target)| self.cut(prompt, target))
+        store
+            .lengths(record)
+            .map(|(prompt, target)| self.cut(prompt, target))
     }
 
     /// Likewise from the numbers of stored ids.
@@ -144,7 +146,9 @@ impl Layout {
     pub fn learned(&self, lengths: Lengths) -> usize {
         match self.model {
             Model::Seq2seq => lengths.target,
-            Model::Causal if self.loss_on_prompt => (lengths.prompt + lengths.target).saturating_sub(1),
+            Model::Causal if self.loss_on_prompt => {
+                (lengths.prompt + lengths.target).saturating_sub(1)
+            }
             // The first id of a sequence has nothing before it that could foretell it.
             Model::Causal => lengths.target - usize::from(lengths.prompt == 0),
         }

@@ -3,8 +3,8 @@
 //! 1. [`Loader::begin`] names the epoch of an iteration, [`Loader::next`] delivers its next own batch, and
 //!    `None` at its end.
 //! 2. [`Loader::set_epoch`], [`Loader::reset`] and [`Loader::restore`] set the position and drop what was
-//!    built ahead; the thread starts again with the next batch.
-//! 3. [`Loader::state`] is the position after the last delivered batch, never that of the thread.
+//!    built ahead; the threads start again with the next batch.
+//! 3. [`Loader::state`] is the position after the last delivered batch, never that of the threads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,12 +15,15 @@ use crate::prefetch::Prefetch;
 
 /// The most batches that are built ahead.
 pub const DEEPEST: usize = 4096;
+/// The most threads that build them.
+pub const MOST_THREADS: usize = 64;
 
 /// A loader. All calls are safe from several threads; each batch is delivered once.
 pub struct Loader {
     /// Another one after a restore to an epoch of another plan; locked for a moment only.
     epochs: Mutex<Arc<Epochs>>,
     depth: usize,
+    threads: usize,
     process: u32,
     inner: Mutex<Inner>,
 }
@@ -32,21 +35,28 @@ struct Inner {
 }
 
 impl Loader {
-    /// A loader at the beginning of epoch 0 that builds `depth` batches ahead; with 0 it builds each
-    /// when it is asked for. No thread is started before the first batch.
+    /// A loader at the beginning of epoch 0 that builds `depth` batches ahead on `threads` threads; with a
+    /// depth of 0 it builds each when it is asked for. No thread is started before the first batch.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a depth above [`DEEPEST`].
-    pub fn new(epochs: Epochs, depth: usize) -> Result<Self> {
+    /// [`Error::Argument`] for a depth above [`DEEPEST`], or no thread, or more than [`MOST_THREADS`].
+    pub fn new(epochs: Epochs, depth: usize, threads: usize) -> Result<Self> {
         if depth > DEEPEST {
             return Err(Error::Argument {
                 name: "prefetch",
                 reason: format!("{depth} is above {DEEPEST}"),
             });
         }
+        if threads == 0 || threads > MOST_THREADS {
+            return Err(Error::Argument {
+                name: "threads",
+                reason: format!("{threads} is outside 1 to {MOST_THREADS}"),
+            });
+        }
         Ok(Loader {
             epochs: Mutex::new(Arc::new(epochs)),
             depth,
+            threads,
             process: std::process::id(),
             inner: Mutex::new(Inner {
                 at: Position::start(0),
@@ -131,7 +141,12 @@ impl Loader {
         }
         let prefetch = match &mut inner.prefetch {
             Some(running) => running,
-            none => none.insert(Prefetch::start(self.epochs(), own, self.depth)?),
+            none => none.insert(Prefetch::start(
+                self.epochs(),
+                own,
+                self.depth,
+                self.threads,
+            )?),
         };
         let (at, built) = prefetch.next(waiting)?;
         debug_assert_eq!(at, own);
@@ -191,7 +206,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Ends the thread. The loader delivers nothing afterwards and has no position; batches can still be built alone.
+    /// Ends the threads. The loader delivers nothing afterwards and has no position; batches can still be built alone.
     pub fn close(&self) {
         if std::process::id() != self.process {
             return;
@@ -210,7 +225,7 @@ impl Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         if std::process::id() != self.process {
-            // The thread stayed behind in the process that forked; there is nobody here to wait for.
+            // The threads stayed behind in the process that forked; there is nobody here to wait for.
             let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
             std::mem::forget(inner.prefetch.take());
         }

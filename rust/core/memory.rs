@@ -32,7 +32,10 @@ unsafe impl Sync for Heap {}
 impl Heap {
     fn new(words: usize) -> Self {
         let memory: &mut [u64] = Box::leak(vec![0; words].into_boxed_slice());
-        Heap { words, start: NonNull::from(memory).cast() }
+        Heap {
+            words,
+            start: NonNull::from(memory).cast(),
+        }
     }
 }
 
@@ -79,7 +82,12 @@ impl Pool {
     }
 
     fn with(keep: Option<usize>) -> Self {
-        Pool { shelf: Arc::new(Shelf { free: Mutex::default(), keep }) }
+        Pool {
+            shelf: Arc::new(Shelf {
+                free: Mutex::default(),
+                keep,
+            }),
+        }
     }
 
     /// Brings memory from outside.
@@ -97,7 +105,10 @@ impl Pool {
         let memory = match (fitting, self.shelf.keep) {
             (Some(place), _) => free.swap_remove(place),
             (None, None) => {
-                return Err(Error::Loader(format!("no memory of {} bytes was given for a batch", 8 * words)));
+                return Err(Error::Loader(format!(
+                    "no memory of {} bytes was given for a batch",
+                    8 * words
+                )));
             }
             (None, Some(_)) => {
                 // One that is too small now would be too small again.
@@ -107,7 +118,10 @@ impl Pool {
                 Box::new(Heap::new(words + words / 8 + 64))
             }
         };
-        Ok(Slab { memory: Some(memory), shelf: Arc::clone(&self.shelf) })
+        Ok(Slab {
+            memory: Some(memory),
+            shelf: Arc::clone(&self.shelf),
+        })
     }
 }
 
@@ -127,7 +141,9 @@ pub struct Slab {
 impl Slab {
     /// Where it begins.
     pub fn start(&self) -> NonNull<u64> {
-        self.memory.as_ref().map_or(NonNull::dangling(), |memory| memory.start())
+        self.memory
+            .as_ref()
+            .map_or(NonNull::dangling(), |memory| memory.start())
     }
 
     /// All of it, to read.

@@ -1,76 +1,93 @@
-//! A thread that builds batches ahead into a bounded queue, in order. It is only a cache: it holds no
-//! state, and dropping it loses nothing.
+//! Threads that build batches ahead into a [`Queue`]. They are only a cache: they hold no state, and dropping
+//! them loses nothing.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::batch::Batch;
 use crate::epoch::{Epochs, Position};
 use crate::error::{Error, Result};
+use crate::queue::{Next, Queue};
 
-/// A running thread and its queue.
+/// How often a reader looks again before it sleeps: a batch is built in some ten microseconds, and a sleep
+/// takes longer.
+const LOOKS: u32 = 16;
+
+/// Where a batch stands, and what became of it.
+type Built = (Position, Result<Batch>);
+
+/// Running threads and their queue.
 pub struct Prefetch {
-    queue: Option<Receiver<(Position, Result<Batch>)>>,
-    thread: Option<JoinHandle<()>>,
+    epochs: Arc<Epochs>,
+    queue: Arc<Queue<Position, Built>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Prefetch {
-    /// Starts building from `from` on, at most `depth` (at least 1) batches ahead of the reader.
-    pub fn start(epochs: Arc<Epochs>, from: Position, depth: usize) -> Result<Self> {
-        let (send, queue) = bounded(depth);
-        let thread = std::thread::Builder::new()
-            .name("chefgenius".into())
-            .spawn(move || {
-                for at in own_positions(&epochs, from) {
-                    let batch = epochs.build(at);
-                    let failed = batch.is_err();
-                    // The reader has gone, or is told why there is no next batch: the end either way.
-                    if send.send((at, batch)).is_err() || failed {
-                        return;
-                    }
-                }
-            })
-            .map_err(|e| Error::Loader(format!("cannot start the prefetch thread: {e}")))?;
-        Ok(Prefetch {
-            queue: Some(queue),
-            thread: Some(thread),
-        })
+    /// Starts building from `from` on, at most `depth` (at least 1) batches ahead of the reader, those in the
+    /// making included, on `threads` threads; more than `depth` would find nothing to do and are not started.
+    ///
+    /// # Errors
+    /// [`Error::Loader`] where the system refuses a thread.
+    pub fn start(
+        epochs: Arc<Epochs>,
+        from: Position,
+        depth: usize,
+        threads: usize,
+    ) -> Result<Self> {
+        let jobs = own_positions(Arc::clone(&epochs), from);
+        let queue = Arc::new(Queue::new(jobs, depth, LOOKS));
+        let mut prefetch = Prefetch {
+            epochs,
+            queue,
+            threads: Vec::new(),
+        };
+        for number in 0..threads.min(depth) {
+            let epochs = Arc::clone(&prefetch.epochs);
+            let queue = Arc::clone(&prefetch.queue);
+            let thread = std::thread::Builder::new()
+                .name(format!("chefgenius-{number}"))
+                .spawn(move || queue.work(|at| build(&epochs, at)))
+                .map_err(|e| Error::Loader(format!("cannot start a prefetch thread: {e}")))?;
+            prefetch.threads.push(thread);
+        }
+        Ok(prefetch)
     }
 
-    /// The next batch and where it stands. While it waits it calls `waiting` twenty times a second and
-    /// gives up when that fails.
-    pub fn next(
-        &self,
-        waiting: &mut dyn FnMut() -> Result<()>,
-    ) -> Result<(Position, Result<Batch>)> {
-        let ended = || Error::Loader("the prefetch thread has ended: make the loader anew".into());
-        let queue = self.queue.as_ref().ok_or_else(ended)?;
-        loop {
-            match queue.recv_timeout(Duration::from_millis(50)) {
-                Ok(next) => return Ok(next),
-                Err(RecvTimeoutError::Timeout) => waiting()?,
-                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
-            }
+    /// The next batch and where it stands, built here where no thread was quicker. While it waits it calls
+    /// `waiting` twenty times a second and gives up when that fails.
+    ///
+    /// # Errors
+    /// What `waiting` says; [`Error::Loader`] where building the batch panicked.
+    pub fn next(&mut self, waiting: &mut dyn FnMut() -> Result<()>) -> Result<Built> {
+        let ended = |how| Error::Loader(format!("a prefetch thread {how}: make the loader anew"));
+        match self.queue.next(|at| build(&self.epochs, at), waiting)? {
+            Next::Item(built) => Ok(built),
+            Next::Lost => Err(ended(
+                "has ended with a panic, whose message stands in the log",
+            )),
+            Next::End => Err(ended("has ended")),
         }
     }
 }
 
 impl Drop for Prefetch {
-    /// Ends the thread within the time of one batch.
+    /// Ends the threads within the time of one batch.
     fn drop(&mut self) {
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was seen by the reader as an ended queue.
+        self.queue.close();
+        for thread in self.threads.drain(..) {
+            // A panic of the thread was seen by the reader as a lost batch.
             drop(thread.join());
         }
     }
 }
 
+fn build(epochs: &Epochs, at: Position) -> Built {
+    (at, epochs.build(at))
+}
+
 /// A rank's own positions from `from` on, through all epochs to come.
-fn own_positions(epochs: &Epochs, from: Position) -> impl Iterator<Item = Position> {
+fn own_positions(epochs: Arc<Epochs>, from: Position) -> impl Iterator<Item = Position> {
     let mut at = from;
     std::iter::from_fn(move || {
         let own = epochs

@@ -29,7 +29,10 @@ impl Tombstones {
             }),
             Some(_) => {
                 let digest = Fingerprint::of(bytemuck::cast_slice(&records)).to_string();
-                Ok(Tombstones { records: records.into(), digest })
+                Ok(Tombstones {
+                    records: records.into(),
+                    digest,
+                })
             }
         }
     }

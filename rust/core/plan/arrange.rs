@@ -114,13 +114,30 @@ impl Arrangement {
     /// # Errors
     /// [`Error::Argument`] where no record is left.
     pub fn build(store: &TokenStore, spec: &PlanSpec) -> Result<Self> {
-        if spec.kind == PlanKind::Fixed && spec.view.is_whole() && spec.weights.is_empty() && !store.is_empty() {
+        if spec.kind == PlanKind::Fixed
+            && spec.view.is_whole()
+            && spec.weights.is_empty()
+            && !store.is_empty()
+        {
             let all = store.len() as u64;
-            let stratum = Stratum { source: 0, first_member: 0, members: all, draws: all };
-            let deck = Deck { classes: vec![Class { first_draw: 0, strata: vec![stratum] }] };
+            let stratum = Stratum {
+                source: 0,
+                first_member: 0,
+                members: all,
+                draws: all,
+            };
+            let deck = Deck {
+                classes: vec![Class {
+                    first_draw: 0,
+                    strata: vec![stratum],
+                }],
+            };
             return Ok(Arrangement {
                 members: Members::All(store.len()),
-                tables: Tables { deck, ..Tables::default() },
+                tables: Tables {
+                    deck,
+                    ..Tables::default()
+                },
             });
         }
         let seen = look(store, spec)?;
@@ -130,7 +147,10 @@ impl Arrangement {
             PlanKind::Packed => packed(seen, spec),
         };
         if arranged.tables.deck.draws() == 0 {
-            return Err(Error::Argument { name: "weights", reason: "they leave no record in an epoch".into() });
+            return Err(Error::Argument {
+                name: "weights",
+                reason: "they leave no record in an epoch".into(),
+            });
         }
         Ok(arranged)
     }
@@ -141,7 +161,10 @@ impl Arrangement {
             true => Members::All(store.len()),
             false => Members::Some(kept.members),
         };
-        Arrangement { members, tables: kept.tables }
+        Arrangement {
+            members,
+            tables: kept.tables,
+        }
     }
 
     /// Keeps it beside the store.
@@ -150,7 +173,15 @@ impl Arrangement {
             Members::All(_) => Vec::new(),
             Members::Some(records) => records.clone(),
         };
-        kept::write(store, plan, &Kept { spec, members, tables: self.tables.clone() })
+        kept::write(
+            store,
+            plan,
+            &Kept {
+                spec,
+                members,
+                tables: self.tables.clone(),
+            },
+        )
     }
 
     /// The member that a record is; `None` where the plan does not hold it. O(classes log members).
@@ -160,12 +191,17 @@ impl Arrangement {
             Members::Some(records) => records,
         };
         let record = u32::try_from(record).ok()?;
-        self.tables.deck.classes.iter().flat_map(|class| &class.strata).find_map(|stratum| {
-            let begin = stratum.first_member as usize;
-            let part = &records[begin..begin + stratum.members as usize];
-            let place = part.binary_search(&record).ok()?;
-            Some(stratum.first_member + place as u64)
-        })
+        self.tables
+            .deck
+            .classes
+            .iter()
+            .flat_map(|class| &class.strata)
+            .find_map(|stratum| {
+                let begin = stratum.first_member as usize;
+                let part = &records[begin..begin + stratum.members as usize];
+                let place = part.binary_search(&record).ok()?;
+                Some(stratum.first_member + place as u64)
+            })
     }
 }
 
@@ -190,7 +226,11 @@ fn look(store: &TokenStore, spec: &PlanSpec) -> Result<Seen> {
             }
         })?;
     }
-    Ok(Seen { records, sides, sources })
+    Ok(Seen {
+        records,
+        sides,
+        sources,
+    })
 }
 
 fn weight(weights: &BTreeMap<u32, f64>, source: u32) -> f64 {
@@ -203,7 +243,11 @@ impl Seen {
     }
 
     /// Lines up positions by source and record within each class, and lays out the classes' strata.
-    fn arrange(&self, mut line: Vec<u32>, classes: &[(usize, Vec<(u32, u64, u64)>)]) -> (Members, Deck) {
+    fn arrange(
+        &self,
+        mut line: Vec<u32>,
+        classes: &[(usize, Vec<(u32, u64, u64)>)],
+    ) -> (Members, Deck) {
         let mut deck = Deck::default();
         let (mut first_member, mut first_draw) = (0, 0);
         for (records, strata) in classes {
@@ -211,11 +255,21 @@ impl Seen {
             // Positions ascend with records.
             match self.sources.is_empty() {
                 true => line[begin..begin + records].sort_unstable(),
-                false => line[begin..begin + records].sort_unstable_by_key(|&p| (self.source(p), p)),
+                false => {
+                    line[begin..begin + records].sort_unstable_by_key(|&p| (self.source(p), p))
+                }
             }
-            let mut class = Class { first_draw, strata: Vec::with_capacity(strata.len()) };
+            let mut class = Class {
+                first_draw,
+                strata: Vec::with_capacity(strata.len()),
+            };
             for &(source, members, draws) in strata {
-                class.strata.push(Stratum { source, first_member, members, draws });
+                class.strata.push(Stratum {
+                    source,
+                    first_member,
+                    members,
+                    draws,
+                });
                 first_member += members;
                 first_draw += draws;
             }
@@ -241,14 +295,24 @@ impl Seen {
 
 fn strata(members: &[(u32, u64)], quotas: &mut Quotas<'_>) -> Vec<(u32, u64, u64)> {
     let draws = quotas.draws(members);
-    members.iter().zip(draws).map(|(&(source, n), draws)| (source, n, draws)).collect()
+    members
+        .iter()
+        .zip(draws)
+        .map(|(&(source, n), draws)| (source, n, draws))
+        .collect()
 }
 
 fn fixed(seen: Seen, spec: &PlanSpec) -> Arrangement {
     let line: Vec<u32> = (0..seen.records.len() as u32).collect();
     let strata = strata(&seen.by_source(&line), &mut Quotas::new(&spec.weights));
     let (members, deck) = seen.arrange(line, &[(seen.records.len(), strata)]);
-    Arrangement { members, tables: Tables { deck, ..Tables::default() } }
+    Arrangement {
+        members,
+        tables: Tables {
+            deck,
+            ..Tables::default()
+        },
+    }
 }
 
 fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
@@ -272,11 +336,21 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
         })
         .collect();
     let draws_of = |strata: &[(u32, u64, u64)]| strata.iter().map(|s| s.2).sum();
-    let cut: Vec<(u64, [u64; 2])> =
-        classes.iter().zip(&laid).map(|(class, (_, strata))| (draws_of(strata), class.edges)).collect();
+    let cut: Vec<(u64, [u64; 2])> = classes
+        .iter()
+        .zip(&laid)
+        .map(|(class, (_, strata))| (draws_of(strata), class.edges))
+        .collect();
     let runs = bucketed::runs(&cut, spec.limit);
     let (members, deck) = seen.arrange(line, &laid);
-    Arrangement { members, tables: Tables { deck, runs, ..Tables::default() } }
+    Arrangement {
+        members,
+        tables: Tables {
+            deck,
+            runs,
+            ..Tables::default()
+        },
+    }
 }
 
 fn packed(seen: Seen, spec: &PlanSpec) -> Arrangement {
@@ -304,10 +378,20 @@ fn packed(seen: Seen, spec: &PlanSpec) -> Arrangement {
         cell.count = strata.iter().map(|stratum| stratum.2).sum();
         laid.push((line.len() - begin, strata));
     }
-    let [input, target] = spec.layout.packed_sides(spec.layout.longest_sides().map(|side| side as u32));
+    let [input, target] = spec
+        .layout
+        .packed_sides(spec.layout.longest_sides().map(|side| side as u32));
     let capacity = templates::choose_capacity(&cells, Capacity { input, target });
     let packs = Packs::new(&templates::best_fit(&cells, capacity), cells.len());
     let (members, deck) = seen.arrange(line, &laid);
     let capacity = Some(spec.layout.packed_sides([capacity.input, capacity.target]));
-    Arrangement { members, tables: Tables { deck, packs, capacity, ..Tables::default() } }
+    Arrangement {
+        members,
+        tables: Tables {
+            deck,
+            packs,
+            capacity,
+            ..Tables::default()
+        },
+    }
 }

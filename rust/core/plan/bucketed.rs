@@ -54,7 +54,11 @@ impl Sizes {
             BatchLimit::Rows(rows) => batches * u64::from(rows),
             BatchLimit::Tokens(_) => (draws * batches).div_ceil(all.max(1)),
         };
-        Sizes { limit, batches, draws: draws.max(1) }
+        Sizes {
+            limit,
+            batches,
+            draws: draws.max(1),
+        }
     }
 }
 
@@ -79,8 +83,10 @@ pub fn snake(sides: &[[u32; 2]], sizes: Sizes) -> Vec<u32> {
 /// Positions sorted by one side, by counting; equal ones stay as they stand.
 pub fn sorted_by(sides: &[[u32; 2]], side: usize, positions: Vec<u32>) -> Vec<u32> {
     let length = |&position: &u32| sides[position as usize][side] as usize;
-    let (Some(low), Some(high)) = (positions.iter().map(length).min(), positions.iter().map(length).max())
-    else {
+    let (Some(low), Some(high)) = (
+        positions.iter().map(length).min(),
+        positions.iter().map(length).max(),
+    ) else {
         return positions;
     };
     let mut starts = vec![0_usize; high - low + 2];
@@ -124,7 +130,10 @@ pub fn classes(
             draws += weight(line[end]);
             end += 1;
         }
-        classes.push(LineClass { records: end - begin, edges });
+        classes.push(LineClass {
+            records: end - begin,
+            edges,
+        });
         begin = end;
     }
     classes
@@ -154,9 +163,17 @@ pub fn runs(classes: &[(u64, [u64; 2])], limit: BatchLimit) -> Vec<Run> {
             Some(last) if last.rows == rows => last.batches += batches,
             last => {
                 let (first_batch, first_draw) = last.map_or((0, 0), |run| {
-                    (run.first_batch + run.batches, run.first_draw + run.rows * run.batches)
+                    (
+                        run.first_batch + run.batches,
+                        run.first_draw + run.rows * run.batches,
+                    )
                 });
-                runs.push(Run { first_batch, first_draw, rows, batches });
+                runs.push(Run {
+                    first_batch,
+                    first_draw,
+                    rows,
+                    batches,
+                });
             }
         }
     };

@@ -61,17 +61,32 @@ pub struct Draw {
 impl Deck {
     /// Draws of an epoch, over all classes.
     pub fn draws(&self) -> u64 {
-        self.classes.last().map_or(0, |class| class.first_draw + class.draws())
+        self.classes
+            .last()
+            .map_or(0, |class| class.first_draw + class.draws())
     }
 
     /// The draw at `place` of all draws of an epoch. O(log classes).
     pub fn find(&self, place: u64) -> Draw {
-        let class = self.classes.partition_point(|class| class.first_draw <= place) - 1;
-        Draw { class, place: place - self.classes[class].first_draw }
+        let class = self
+            .classes
+            .partition_point(|class| class.first_draw <= place)
+            - 1;
+        Draw {
+            class,
+            place: place - self.classes[class].first_draw,
+        }
     }
 
     /// Calls `each` with the members of `count` draws of one class from `from` on.
-    pub fn members(&self, orders: &Orders, epoch: u64, from: Draw, count: u64, mut each: impl FnMut(u64)) {
+    pub fn members(
+        &self,
+        orders: &Orders,
+        epoch: u64,
+        from: Draw,
+        count: u64,
+        mut each: impl FnMut(u64),
+    ) {
         let class = &self.classes[from.class];
         let order = orders.get(epoch, Tag::Class(from.class), class.draws());
         let mut places = [0; 64];
@@ -88,7 +103,12 @@ impl Deck {
 
     /// The draws of the member numbered `member` in an epoch; none where its class gives it none.
     pub fn draws_of(&self, orders: &Orders, epoch: u64, member: u64) -> Vec<Draw> {
-        let after = |class: &Class| class.strata.iter().all(|s| s.first_member + s.members <= member);
+        let after = |class: &Class| {
+            class
+                .strata
+                .iter()
+                .all(|s| s.first_member + s.members <= member)
+        };
         let number = self.classes.partition_point(after);
         let class = &self.classes[number];
         let order = orders.get(epoch, Tag::Class(number), class.draws());
@@ -96,7 +116,10 @@ impl Deck {
         for stratum in &class.strata {
             if member < stratum.first_member + stratum.members {
                 let draws = stratum.draws_of(orders, number, epoch, member - stratum.first_member);
-                let place = |k| Draw { class: number, place: order.place_of(first + k) };
+                let place = |k| Draw {
+                    class: number,
+                    place: order.place_of(first + k),
+                };
                 return draws.into_iter().map(place).collect();
             }
             first += stratum.draws;
@@ -126,7 +149,16 @@ impl Stratum {
         }
         let t = u128::from(epoch) * u128::from(self.draws) + u128::from(draw);
         let (pass, place) = self.pass(t);
-        orders.get(pass, Tag::Source { class, source: self.source }, self.members).at(place)
+        orders
+            .get(
+                pass,
+                Tag::Source {
+                    class,
+                    source: self.source,
+                },
+                self.members,
+            )
+            .at(place)
     }
 
     fn pass(&self, t: u128) -> (u64, u64) {
@@ -146,7 +178,14 @@ impl Stratum {
         let end = first + u128::from(self.draws);
         let n = u128::from(self.members);
         let draw = |pass: u128| {
-            let order = orders.get(pass as u64, Tag::Source { class, source: self.source }, self.members);
+            let order = orders.get(
+                pass as u64,
+                Tag::Source {
+                    class,
+                    source: self.source,
+                },
+                self.members,
+            );
             let t = pass * n + u128::from(order.place_of(member));
             (first..end).contains(&t).then(|| (t - first) as u64)
         };
@@ -165,7 +204,10 @@ pub struct Quotas<'a> {
 impl<'a> Quotas<'a> {
     /// Sources that `weights` does not name have weight 1.
     pub fn new(weights: &'a BTreeMap<u32, f64>) -> Self {
-        Quotas { weights, owed: BTreeMap::new() }
+        Quotas {
+            weights,
+            owed: BTreeMap::new(),
+        }
     }
 
     /// The draws of a class with these members by source (ascending): by largest remainder. They sum up to
@@ -181,7 +223,12 @@ impl<'a> Quotas<'a> {
         let total = shares.iter().sum::<f64>().round() as u64;
         let mut draws: Vec<u64> = shares.iter().map(|share| share.floor() as u64).collect();
         let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
-        by_remainder.sort_by(|&a, &b| shares[b].fract().total_cmp(&shares[a].fract()).then(a.cmp(&b)));
+        by_remainder.sort_by(|&a, &b| {
+            shares[b]
+                .fract()
+                .total_cmp(&shares[a].fract())
+                .then(a.cmp(&b))
+        });
         let missing = total.saturating_sub(draws.iter().sum());
         for &place in by_remainder.iter().take(missing as usize) {
             draws[place] += 1;

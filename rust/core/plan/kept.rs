@@ -27,7 +27,10 @@ pub struct Kept<T> {
 }
 
 fn path(store: &TokenStore, plan: &Fingerprint) -> PathBuf {
-    store.path().join("views").join(format!("{}.safetensors", plan.hex()))
+    store
+        .path()
+        .join("views")
+        .join(format!("{}.safetensors", plan.hex()))
 }
 
 fn check(spec: &str, tables: &str, members: &[u8]) -> [u8; 8] {
@@ -70,10 +73,19 @@ pub fn write<T: Serialize>(store: &TokenStore, plan: &Fingerprint, kept: &Kept<T
     let sum = check(&kept.spec, &tables, members);
     let state = |e: safetensors::SafeTensorError| Error::State(e.to_string());
     let tensors = [
-        ("members", TensorView::new(Dtype::U32, vec![kept.members.len()], members).map_err(state)?),
-        ("check", TensorView::new(Dtype::U64, vec![1], &sum).map_err(state)?),
+        (
+            "members",
+            TensorView::new(Dtype::U32, vec![kept.members.len()], members).map_err(state)?,
+        ),
+        (
+            "check",
+            TensorView::new(Dtype::U64, vec![1], &sum).map_err(state)?,
+        ),
     ];
-    let texts = HashMap::from([("spec".into(), kept.spec.clone()), ("tables".into(), tables)]);
+    let texts = HashMap::from([
+        ("spec".into(), kept.spec.clone()),
+        ("tables".into(), tables),
+    ]);
     let file = serialize(tensors, Some(texts)).map_err(state)?;
     let temporary = path.with_extension(format!("new-{}", std::process::id()));
     let written = fs::create_dir_all(store.path().join("views"))

@@ -89,12 +89,18 @@ impl PlanSpec {
         match self.limit {
             BatchLimit::Rows(0) => return bad("batch_size", "0 is below 1".into()),
             BatchLimit::Tokens(_) if self.kind != PlanKind::Bucketed => {
-                return bad("batch_tokens", "it is for `plan=bucketed` only: pass `batch_size`".into());
+                return bad(
+                    "batch_tokens",
+                    "it is for `plan=bucketed` only: pass `batch_size`".into(),
+                );
             }
             BatchLimit::Tokens(tokens) => {
                 let row = self.layout.longest_sides().iter().sum::<usize>();
                 if (tokens as usize) < row {
-                    return bad("batch_tokens", format!("{tokens} is below {row}, the longest row"));
+                    return bad(
+                        "batch_tokens",
+                        format!("{tokens} is below {row}, the longest row"),
+                    );
                 }
             }
             BatchLimit::Rows(_) => {}
@@ -102,15 +108,23 @@ impl PlanSpec {
         if self.micro_batches_per_step == 0 {
             return bad("micro_batches_per_step", "0 is below 1".into());
         }
-        match self.weights.values().find(|weight| !(0.0..=1e6).contains(*weight)) {
-            Some(weight) => bad("weights", format!("{weight} is not between 0 and 1,000,000")),
+        match self
+            .weights
+            .values()
+            .find(|weight| !(0.0..=1e6).contains(*weight))
+        {
+            Some(weight) => bad(
+                "weights",
+                format!("{weight} is not between 0 and 1,000,000"),
+            ),
             None => Ok(()),
         }
     }
 
     /// The text that the fingerprint names.
     fn text(&self) -> Result<String> {
-        serde_json::to_string(&(PLAN_VERSION, ORDER_VERSION, self)).map_err(|e| Error::State(e.to_string()))
+        serde_json::to_string(&(PLAN_VERSION, ORDER_VERSION, self))
+            .map_err(|e| Error::State(e.to_string()))
     }
 }
 
@@ -133,7 +147,10 @@ impl Group {
     pub fn without(self, masked: impl Fn(usize) -> bool) -> Self {
         let keep = |record: &usize| !masked(*record);
         let Some(ends) = self.ends else {
-            return Group { records: self.records.into_iter().filter(keep).collect(), ends: None };
+            return Group {
+                records: self.records.into_iter().filter(keep).collect(),
+                ends: None,
+            };
         };
         let (mut records, mut kept, mut begin) = (Vec::new(), Vec::new(), 0);
         for end in ends {
@@ -144,7 +161,10 @@ impl Group {
             }
             begin = end;
         }
-        Group { records, ends: Some(kept) }
+        Group {
+            records,
+            ends: Some(kept),
+        }
     }
 }
 
@@ -175,7 +195,12 @@ impl Plan {
                 built
             }
         };
-        Ok(Plan { spec, fingerprint, arrangement, orders: Orders::new(seed) })
+        Ok(Plan {
+            spec,
+            fingerprint,
+            arrangement,
+            orders: Orders::new(seed),
+        })
     }
 
     /// The plan of this name, as it was kept beside the store when it was made; `None` where it was deleted, or
@@ -220,7 +245,10 @@ impl Plan {
     /// The columns that every row has, input and labels; `None` where rows are padded to the longest of the
     /// batch.
     pub fn columns(&self) -> Option<[usize; 2]> {
-        self.arrangement.tables.capacity.map(|sides| sides.map(|side| side as usize))
+        self.arrangement
+            .tables
+            .capacity
+            .map(|sides| sides.map(|side| side as usize))
     }
 
     /// Micro-batches in every epoch.
@@ -236,7 +264,10 @@ impl Plan {
         let tables = &self.arrangement.tables;
         match self.spec.kind {
             PlanKind::Fixed => tables.deck.draws().div_ceil(self.rows()),
-            PlanKind::Bucketed => tables.runs.last().map_or(0, |run| run.first_batch + run.batches),
+            PlanKind::Bucketed => tables
+                .runs
+                .last()
+                .map_or(0, |run| run.first_batch + run.batches),
             PlanKind::Packed => tables.packs.len(),
         }
     }
@@ -275,7 +306,12 @@ impl Plan {
     /// # Errors
     /// [`Error::Argument`] for an index past the epoch's last.
     pub fn records(&self, epoch: u64, index: u64) -> Result<Group> {
-        below("index", index, self.micro_batches(), "the micro-batches of an epoch")?;
+        below(
+            "index",
+            index,
+            self.micro_batches(),
+            "the micro-batches of an epoch",
+        )?;
         let Arrangement { members, tables } = &self.arrangement;
         let mut records = Vec::with_capacity(64);
         let mut deal = |from: Draw, count: u64| {
@@ -288,7 +324,13 @@ impl Plan {
             PlanKind::Fixed => {
                 let first = index * self.rows();
                 let count = self.rows().min(tables.deck.draws() - first);
-                deal(Draw { class: 0, place: first }, count);
+                deal(
+                    Draw {
+                        class: 0,
+                        place: first,
+                    },
+                    count,
+                );
             }
             PlanKind::Bucketed => {
                 let batch = self.orders.get(epoch, Tag::Groups, self.groups()).at(index);
@@ -303,7 +345,11 @@ impl Plan {
                     let parts = tables.packs.parts(order.at(place));
                     parts.fold(0, |_, (from, count)| deal(from, count))
                 };
-                ends = Some((first..(first + self.rows()).min(order.len())).map(row).collect());
+                ends = Some(
+                    (first..(first + self.rows()).min(order.len()))
+                        .map(row)
+                        .collect(),
+                );
             }
         }
         Ok(Group { records, ends })
@@ -324,7 +370,10 @@ impl Plan {
             }
             PlanKind::Packed => {
                 let order = self.orders.get(epoch, Tag::Groups, self.groups());
-                tables.packs.pack_of(draw).map(|pack| order.place_of(pack) / self.rows())
+                tables
+                    .packs
+                    .pack_of(draw)
+                    .map(|pack| order.place_of(pack) / self.rows())
             }
         };
         let draws = tables.deck.draws_of(&self.orders, epoch, member);
@@ -339,5 +388,8 @@ fn below(name: &'static str, value: u64, bound: u64, what: &str) -> Result<()> {
     if value < bound {
         return Ok(());
     }
-    Err(Error::Argument { name, reason: format!("{value} is not below {bound}, {what}") })
+    Err(Error::Argument {
+        name,
+        reason: format!("{value} is not below {bound}, {what}"),
+    })
 }

@@ -51,7 +51,10 @@ struct Kept {
 impl Orders {
     /// Nothing is computed yet.
     pub fn new(seed: u64) -> Self {
-        Orders { seed, kept: Mutex::default() }
+        Orders {
+            seed,
+            kept: Mutex::default(),
+        }
     }
 
     /// The seed.

@@ -34,27 +34,43 @@ impl Packs {
                 next[class as usize] += u64::from(records) * template.uses;
                 (class, records, first)
             };
-            let placed =
-                Placed { first_pack, uses: template.uses, parts: template.cells.iter().map(part).collect() };
+            let placed = Placed {
+                first_pack,
+                uses: template.uses,
+                parts: template.cells.iter().map(part).collect(),
+            };
             first_pack += template.uses;
             placed
         };
-        Packs { templates: templates.iter().map(place).collect() }
+        Packs {
+            templates: templates.iter().map(place).collect(),
+        }
     }
 
     /// How many packs an epoch has.
     pub fn len(&self) -> u64 {
-        self.templates.last().map_or(0, |last| last.first_pack + last.uses)
+        self.templates
+            .last()
+            .map_or(0, |last| last.first_pack + last.uses)
     }
 
     /// The draws of a pack: the first of each class, and how many. O(log templates).
     pub fn parts(&self, pack: u64) -> impl Iterator<Item = (Draw, u64)> {
-        let place = self.templates.partition_point(|template| template.first_pack <= pack) - 1;
+        let place = self
+            .templates
+            .partition_point(|template| template.first_pack <= pack)
+            - 1;
         let template = &self.templates[place];
         let turn = pack - template.first_pack;
         template.parts.iter().map(move |&(class, records, first)| {
             let records = u64::from(records);
-            (Draw { class: class as usize, place: first + turn * records }, records)
+            (
+                Draw {
+                    class: class as usize,
+                    place: first + turn * records,
+                },
+                records,
+            )
         })
     }
 
@@ -63,7 +79,8 @@ impl Packs {
         self.templates.iter().find_map(|template| {
             template.parts.iter().find_map(|&(class, records, first)| {
                 let turn = draw.place.checked_sub(first)? / u64::from(records);
-                (class as usize == draw.class && turn < template.uses).then(|| template.first_pack + turn)
+                (class as usize == draw.class && turn < template.uses)
+                    .then(|| template.first_pack + turn)
             })
         })
     }

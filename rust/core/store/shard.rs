@@ -74,7 +74,10 @@ impl<'a> Ids<'a> {
     /// Copies the first `out.len()` of them, widened.
     pub fn copy_to<T: Element>(&self, out: &mut [T]) {
         match self {
-            Ids::Narrow(ids) => out.iter_mut().zip(*ids).for_each(|(o, &id)| *o = T::of(id.into())),
+            Ids::Narrow(ids) => out
+                .iter_mut()
+                .zip(*ids)
+                .for_each(|(o, &id)| *o = T::of(id.into())),
             Ids::Wide(ids) => out.iter_mut().zip(*ids).for_each(|(o, &id)| *o = T::of(id)),
         }
     }

@@ -61,7 +61,12 @@ impl Delivered {
     fn arrays<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let arrays = PyDict::new(slf.py());
         let this = slf.get();
-        if this.slab.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if this
+            .slab
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+        {
             return Err(PyValueError::new_err("this batch was released"));
         }
         for tensor in &this.tensors {
@@ -75,14 +80,24 @@ impl Delivered {
 
     /// Lets go of memory that was given: its address, and where the tensors lie in it.
     fn release(&self) -> (usize, Vec<Place>) {
-        let slab = self.slab.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let slab = self
+            .slab
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         drop(slab.and_then(Slab::into_memory));
         let place = |t: &Tensor| (t.name, t.start, t.rows, t.columns, t.dtype == Dtype::I64);
-        (self.start.0.addr().get(), self.tensors.iter().map(place).collect())
+        (
+            self.start.0.addr().get(),
+            self.tensors.iter().map(place).collect(),
+        )
     }
 }
 
-fn array<'py, T: Element>(owner: &Bound<'py, Delivered>, tensor: &Tensor) -> Bound<'py, PyArrayDyn<T>> {
+fn array<'py, T: Element>(
+    owner: &Bound<'py, Delivered>,
+    tensor: &Tensor,
+) -> Bound<'py, PyArrayDyn<T>> {
     let shape = match tensor.columns {
         Some(columns) => IxDyn(&[tensor.rows, columns]),
         None => IxDyn(&[tensor.rows]),
@@ -116,7 +131,11 @@ impl Given {
     pub fn new(array: &Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
         let start = NonNull::new(array.data()).filter(|_| array.is_contiguous());
         let start = start.ok_or_else(|| PyValueError::new_err("the memory is not in one piece"))?;
-        Ok(Given { start: start.cast(), words: array.len(), _array: array.clone().unbind() })
+        Ok(Given {
+            start: start.cast(),
+            words: array.len(),
+            _array: array.clone().unbind(),
+        })
     }
 }
 

@@ -53,11 +53,12 @@ impl Loader {
             inputs: if narrow { Dtype::I32 } else { Dtype::I64 },
         };
         let inner = enter(py, |_| {
-            let spec: PlanSpec = serde_json::from_str(plan).map_err(|e| Error::State(e.to_string()))?;
+            let spec: PlanSpec =
+                serde_json::from_str(plan).map_err(|e| Error::State(e.to_string()))?;
             let plan = Plan::new(&store, spec, seed)?;
             let tombstones = Tombstones::new(tombstones, store.len())?;
             let epochs = Epochs::new(store, plan, tombstones, delivery, (rank, world_size))?;
-            chefgenius::loader::Loader::new(epochs, prefetch)
+            chefgenius::loader::Loader::new(epochs, prefetch, threads)
         })?;
         Ok(Loader {
             inner: Arc::new(inner),
@@ -135,7 +136,9 @@ impl Loader {
     }
 
     fn record_ids_at<'py>(&self, py: Python<'py>, epoch: u64, index: u64) -> PyResult<Ids<'py>> {
-        let records = enter(py, |_| self.inner.epochs().records(Position { epoch, index }))?;
+        let records = enter(py, |_| {
+            self.inner.epochs().records(Position { epoch, index })
+        })?;
         Ok(numbers(records).into_pyarray(py))
     }
 
@@ -182,7 +185,13 @@ impl Loader {
     }
 
     #[pyo3(signature = (state, *, other_plan, other_tombstones))]
-    fn restore(&self, py: Python<'_>, state: &str, other_plan: bool, other_tombstones: bool) -> PyResult<()> {
+    fn restore(
+        &self,
+        py: Python<'_>,
+        state: &str,
+        other_plan: bool,
+        other_tombstones: bool,
+    ) -> PyResult<()> {
         let allowed = Allowed {
             plan: other_plan,
             tombstones: other_tombstones,

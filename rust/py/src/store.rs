@@ -58,7 +58,11 @@ impl TokenStore {
 
     /// The number of the source of this name, which `weights` or `validation_sources` gave.
     fn source_number(&self, py: Python<'_>, name: &str, weights: bool) -> PyResult<u32> {
-        let option = if weights { "weights" } else { "validation_sources" };
+        let option = if weights {
+            "weights"
+        } else {
+            "validation_sources"
+        };
         enter(py, |_| self.inner.source_number(name, option))
     }
 
