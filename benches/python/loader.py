@@ -21,11 +21,11 @@ from chefgenius import TokenStore
 from corpus import store
 from figures import HEAD, Figure, table
 from shares import memory, padding, view
-from speed import SLICE, delivery, speed
+from speed import delivery, speed
 from states import states
 from variants import ABSENT, FIXED, PLANS, SPEEDS
 
-QUICK = {"small": 400, "records": 1500, "rounds": 2, "samples": 6}
+QUICK = {"small": 400, "records": 1500, "rounds": 2, "batches": 20, "samples": 6}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--records", type=int, default=1_000_000, help="of the big store (%(default)s)")
     made.add_argument("--work", type=Path, default=Path("target/bench"), help="for stores (%(default)s)")
     made.add_argument("--rounds", type=int, default=15, help="of contenders in turn (%(default)s)")
+    made.add_argument("--batches", type=int, default=4000, help="of a turn, at most (%(default)s)")
     made.add_argument("--samples", type=int, default=200, help="of what is timed singly (%(default)s)")
     made.add_argument("--quick", action="store_true", help="tiny stores and few rounds")
     return made
@@ -52,9 +53,8 @@ def machine() -> str:
 
 def measure(made: TokenStore, big: bool, options: argparse.Namespace) -> Iterator[Figure]:
     """All figures of one store; the table of contenders is printed on the way."""
-    size = f"{len(made) / 1e6:.3g}M" if len(made) > 950_000 else f"{len(made) / 1e3:.3g}k"
-    slice_ = 20 if options.quick else SLICE
-    rows, contenders = speed(made, size, big, options.work, options.rounds, slice_)
+    size = f"{len(made) / 1e6:.2g}M" if len(made) > 950_000 else f"{len(made) / 1e3:.3g}k"
+    rows, contenders = speed(made, size, big, options.work, options.rounds, options.batches)
     print(f"\n{made!r}\n\n{contenders}\n", flush=True)
     yield from rows
     for variant in PLANS:

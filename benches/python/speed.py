@@ -20,8 +20,8 @@ from figures import Figure, Spread, percentile, table
 from variants import FIXED, SPEEDS, Variant
 
 ROWS, WINDOWS, COPY, CLONE = "numpy by rows", "numpy by windows", "plain copy", "plain copy by clone"
-SLICE = 4000
-"""batches of a contender in a round, at most"""
+FIRST = 16
+"""batches of each turn that are not timed, so that no queue is full at its start"""
 
 
 @dataclass
@@ -49,6 +49,7 @@ def race(contenders: Sequence[Contender], rounds: int, batches: int, warm: int) 
     chance = random.Random(0)
     for _ in range(rounds):
         for track in chance.sample(tracks, len(tracks)):
+            track.run(FIRST)
             track.seconds.append(track.run(batches))
     return {track.contender.name: track for track in tracks}
 
@@ -84,15 +85,15 @@ def field(
 
 
 def speed(
-    store: TokenStore, size: str, big: bool, work: Path, rounds: int, slice_: int
+    store: TokenStore, size: str, big: bool, work: Path, rounds: int, most: int
 ) -> tuple[list[Figure], str]:
     """The figures of one store, and the table of all contenders."""
     loaders = {variant.name: variant.open(store) for variant in SPEEDS}
     epoch = loaders[FIXED.name].micro_batches
-    batches = min(slice_, epoch)
-    # One epoch is not timed, so that every contender's pages of the store are there.
+    batches = min(most, epoch)
+    # One epoch is not timed, so that every contender's pages are there; a look needs no such care.
     tracks = race(
-        field(store, loaders, work / "tokens.bin", batches), rounds, batches, min(epoch, 10 * slice_)
+        field(store, loaders, work / "tokens.bin", batches), rounds, batches, epoch if rounds > 2 else 1
     )
     for loader in loaders.values():
         loader.close()

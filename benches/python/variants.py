@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from chefgenius import RecipeLoader, TokenStore
 
 BATCH_SIZE = 32
@@ -51,7 +52,11 @@ _PLANS = (
     Variant("packed", {"plan": "packed"}),
     Variant("packed causal", {"plan": "packed", "layout": "causal"}),
 )
-_SPEEDS = (*_PLANS, Variant("fixed, 2 threads", {"threads": 2}))
+_SPEEDS = (
+    *_PLANS,
+    Variant("fixed, 2 threads", {"threads": 2}),
+    Variant("fixed, int32 inputs", {"input_dtype": torch.int32}),
+)
 
 PLANS = tuple(variant for variant in _PLANS if variant.here)
 """what has padding, views and states of its own"""
