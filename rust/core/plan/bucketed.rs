@@ -64,7 +64,9 @@ impl Sizes {
 
 /// All positions of `sides` (input and target length), lined up.
 pub fn snake(sides: &[[u32; 2]], sizes: Sizes) -> Vec<u32> {
-    let by_target = sorted_by(sides, 1, (0..sides.len() as u32).collect());
+    let all = (0..sides.len() as u32).collect();
+    // Among those cut to the same target length, by input length.
+    let by_target = sorted_by(sides, 1, sorted_by(sides, 0, all));
     let flat = sides.iter().all(|side| side[1] == sides[0][1]);
     let classes = (sides.len() as u64).div_ceil(sizes.draws).max(1);
     let strips = if flat { 1 } else { (4 * classes).isqrt() };
