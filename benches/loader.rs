@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use chefgenius::Result;
 use chefgenius::batch::Batch;
-use chefgenius::epoch::Allowed;
 use chefgenius::loader::Loader;
+use chefgenius::state::Allowed;
 use common::synthetic::{epochs, spec, store};
 use common::{Work, run};
 

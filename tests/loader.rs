@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chefgenius::batch::Batch;
-use chefgenius::epoch::{Allowed, Epochs, Position};
+use chefgenius::epoch::{Epochs, Position};
 use chefgenius::loader::Loader;
 use chefgenius::plan::{BatchLimit, Plan};
+use chefgenius::state::Allowed;
 use chefgenius::store::TokenStore;
 use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
@@ -194,7 +195,7 @@ fn what_differs_is_named() {
     let loader = loader(&store, 0, 1);
     loader.next(0, &mut never).unwrap();
     let saved = loader.state().unwrap();
-    let mutate = |change: &dyn Fn(&mut chefgenius::epoch::State)| {
+    let mutate = |change: &dyn Fn(&mut chefgenius::state::State)| {
         let mut state = saved.clone();
         change(&mut state);
         loader

@@ -1,26 +1,18 @@
-//! Where a loader stands, as two integers, and the saved form of that.
+//! Where a loader stands, as two integers.
 //!
 //! 1. A [`Position`] is the epoch and the global number of the next micro-batch; after the last one of an
 //!    epoch it is (epoch + 1, 0), its only form.
 //! 2. [`Epochs`] knows which micro-batches are a rank's own and what follows what.
-//! 3. [`Epochs::state`] is a function of the position alone; [`Epochs::restore`] checks a state against
-//!    everything that decides the batches, down to the ids of the next one.
-//! 4. An epoch that was begun with another plan can be finished with that one: then it has its own
+//! 3. An epoch that was begun with another plan can be finished with that one: then it has its own
 //!    micro-batches and steps ([`Epochs::plan_of`]).
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::batch::{self, Batch, Delivery};
 use crate::error::{Error, Result};
-use crate::order::ORDER_VERSION;
 use crate::plan::Plan;
 use crate::store::TokenStore;
 use crate::tombstones::Tombstones;
-
-/// Of the saved form.
-pub const STATE_SCHEMA: &str = "chefgenius.loader/1";
 
 /// The next micro-batch: epoch and global number within it, both from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,41 +28,6 @@ impl Position {
     pub fn start(epoch: u64) -> Self {
         Position { epoch, index: 0 }
     }
-}
-
-/// A saved position with all that must be the same for it to mean the same. At most 512 bytes of JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct State {
-    /// [`STATE_SCHEMA`].
-    pub schema: String,
-    /// [`ORDER_VERSION`].
-    pub order: u32,
-    /// The loader's seed.
-    pub seed: u64,
-    /// The next micro-batch's epoch.
-    pub epoch: u64,
-    /// The next micro-batch's number.
-    pub index: u64,
-    /// The store's fingerprint.
-    pub store: String,
-    /// The fingerprint of the tokenizer that filled it.
-    pub tokenizer: String,
-    /// The plan's fingerprint.
-    pub plan: String,
-    /// The digest of the masked records; empty where none is.
-    pub tombstones: String,
-    /// Names the content of the next micro-batch.
-    pub witness: String,
-}
-
-/// What a saved state may differ in.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Allowed {
-    /// A plan: its epoch is finished with it, the next one has the new plan.
-    pub plan: bool,
-    /// The masked records.
-    pub tombstones: bool,
 }
 
 /// All epochs of one plan over one store, as one rank of a world sees them.
@@ -113,6 +70,20 @@ impl Epochs {
         };
         epochs.fits(&epochs.plan)?;
         Ok(epochs)
+    }
+
+    /// The same with another plan for one epoch, or with none.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the world is larger than a step of that plan.
+    pub fn with_begun(&self, begun: Option<(u64, Arc<Plan>)>) -> Result<Self> {
+        if let Some((_, plan)) = &begun {
+            self.fits(plan)?;
+        }
+        Ok(Epochs {
+            begun,
+            ..self.clone()
+        })
     }
 
     fn fits(&self, plan: &Plan) -> Result<()> {
@@ -215,7 +186,8 @@ impl Epochs {
         })
     }
 
-    fn normal(&self, at: Position) -> Position {
+    /// The one form of a position: past the last micro-batch of an epoch is the beginning of the next.
+    pub fn normal(&self, at: Position) -> Position {
         if at.index < self.plan_of(at.epoch).micro_batches() {
             return at;
         }
@@ -244,7 +216,7 @@ impl Epochs {
     /// The position that may be saved when this rank stands at `at`. With one rank any; with more
     /// only step boundaries, so that all ranks save the same: inside a step that is its beginning, and
     /// its end once this rank has no more of it to do.
-    fn boundary(&self, at: Position) -> Position {
+    pub fn boundary(&self, at: Position) -> Position {
         let slots = self.slots(at.epoch);
         let inside = at.index % slots;
         if self.world_size == 1 || inside == 0 {
@@ -257,141 +229,6 @@ impl Epochs {
         } else {
             self.normal(Position { index: end, ..at })
         }
-    }
-
-    /// What to save when the next micro-batch is the one at `at`.
-    pub fn state(&self, at: Position) -> Result<State> {
-        let at = self.boundary(self.normal(at));
-        let plan = self.plan_of(at.epoch);
-        Ok(State {
-            schema: STATE_SCHEMA.into(),
-            order: ORDER_VERSION,
-            seed: plan.seed(),
-            epoch: at.epoch,
-            index: at.index,
-            store: self.store.fingerprint().to_string(),
-            tokenizer: self.store.manifest().tokenizer.fingerprint.to_string(),
-            plan: plan.fingerprint().to_string(),
-            tombstones: self.tombstones.digest().to_owned(),
-            witness: batch::witness(&self.store, plan, at.epoch, at.index)?,
-        })
-    }
-
-    /// The position of a saved state, after checking that the batches from there on are the same, and the
-    /// epochs to go on with.
-    ///
-    /// # Errors
-    /// [`Error::State`] for what is no state; [`Error::StateMismatch`] names the first thing that differs.
-    pub fn restore(&self, saved: &str, allowed: Allowed) -> Result<(Epochs, Position)> {
-        let saved: State = serde_json::from_str(saved).map_err(|e| Error::State(e.to_string()))?;
-        self.compare(&saved)?;
-        if saved.tombstones != self.tombstones.digest() && !allowed.tombstones {
-            return Err(differs(
-                "tombstones",
-                &saved.tombstones,
-                self.tombstones.digest(),
-                "mask the records that the saved run masked, or allow it: `load_state_dict(state, allow=[\"tombstones\"])`",
-            ));
-        }
-        let mut epochs = Epochs {
-            begun: None,
-            ..self.clone()
-        };
-        let at = Position {
-            epoch: saved.epoch,
-            index: saved.index,
-        };
-        if saved.plan != self.plan.fingerprint().as_str() {
-            let begun = self.plan_begun(&saved, allowed)?;
-            epochs.begun = Some((at.epoch, Arc::new(begun)));
-        }
-        let plan = epochs.plan_of(at.epoch);
-        if at.epoch >= 1 << 63 || at.index >= plan.micro_batches() {
-            return Err(Error::State(format!(
-                "epoch {}, index {} is past the epoch's last micro-batch, {}",
-                at.epoch,
-                at.index,
-                plan.micro_batches() - 1
-            )));
-        }
-        let here = batch::witness(&self.store, plan, at.epoch, at.index)?;
-        if saved.witness != here {
-            return Err(differs(
-                "witness",
-                &saved.witness,
-                &here,
-                "the next batch is not the saved one although all names agree: restore the store from a good copy",
-            ));
-        }
-        if at.index == 0 {
-            // Nothing of this epoch was seen yet.
-            epochs.begun = None;
-        }
-        Ok((epochs, at))
-    }
-
-    /// What no option can allow.
-    fn compare(&self, saved: &State) -> Result<()> {
-        let tokenizer = self.store.manifest().tokenizer.fingerprint.as_str();
-        let rows = [
-            (
-                "schema",
-                saved.schema.clone(),
-                STATE_SCHEMA.to_owned(),
-                "load it with the version of chefgenius that wrote it",
-            ),
-            (
-                "order",
-                saved.order.to_string(),
-                ORDER_VERSION.to_string(),
-                "load it with the version of chefgenius that wrote it",
-            ),
-            (
-                "seed",
-                saved.seed.to_string(),
-                self.plan.seed().to_string(),
-                "make the loader with the saved seed",
-            ),
-            (
-                "tokenizer",
-                saved.tokenizer.clone(),
-                tokenizer.to_owned(),
-                "prepare the store with the tokenizer that the state was saved with",
-            ),
-            (
-                "store",
-                saved.store.clone(),
-                self.store.fingerprint().to_string(),
-                "open the store that the state was saved with: its records or its template have changed",
-            ),
-        ];
-        let other = rows.into_iter().find(|(_, saved, here, _)| saved != here);
-        match other {
-            Some((field, saved, here, remedy)) => Err(differs(field, &saved, &here, remedy)),
-            None => Ok(()),
-        }
-    }
-
-    /// The saved plan, to finish its epoch with.
-    fn plan_begun(&self, saved: &State, allowed: Allowed) -> Result<Plan> {
-        let refused = |remedy| {
-            differs(
-                "plan",
-                &saved.plan,
-                self.plan.fingerprint().as_str(),
-                remedy,
-            )
-        };
-        if !allowed.plan {
-            return Err(refused(
-                "make the loader with the plan, batch size, lengths, split, quality filter, weights and micro_batches_per_step of the saved run, or finish the epoch with them first: `on_plan_change=\"next_epoch\"`",
-            ));
-        }
-        let begun = Plan::find(&self.store, &saved.plan, self.plan.seed()).ok_or_else(|| {
-            refused("the saved plan is not kept beside the store any more: finish the epoch with a loader of its options")
-        })??;
-        self.fits(&begun)?;
-        Ok(begun)
     }
 
     /// The steps of an epoch that see a record, ascending; none where it is masked or outside the view.
@@ -423,15 +260,6 @@ impl Epochs {
             }
         }
         Ok(info)
-    }
-}
-
-fn differs(field: &'static str, saved: &str, here: &str, remedy: &'static str) -> Error {
-    Error::StateMismatch {
-        field,
-        saved: format!("`{saved}`"),
-        here: format!("`{here}`"),
-        remedy,
     }
 }
 

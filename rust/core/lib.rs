@@ -12,7 +12,7 @@
 //!    permutes it anew in each epoch, and [`plan`] cuts the order into micro-batches and steps.
 //! 5. [`batch`] builds one of them in [`memory`] of a pool, without the records that [`tombstones`] mask: a pure
 //!    function of store, plan, seed, epoch and index.
-//! 6. [`epoch`] is a position among them and its saved form, [`queue`] keeps the order of what several threads
+//! 6. [`epoch`] is a position among them and [`state`] its saved form, [`queue`] keeps the order of what several threads
 //!    build, [`prefetch`] builds batches ahead with it, and [`loader`] is the iterator that a trainer holds.
 //!
 //! Nothing here knows of Python; `rust/py` is the binding.
@@ -37,6 +37,7 @@ pub mod tombstones;
 pub mod memory;
 pub mod batch;
 pub mod epoch;
+pub mod state;
 pub mod queue;
 pub mod prefetch;
 pub mod loader;

@@ -9,9 +9,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::batch::Batch;
-use crate::epoch::{Allowed, Epochs, Position, State};
+use crate::epoch::{Epochs, Position};
 use crate::error::{Error, Result};
 use crate::prefetch::Prefetch;
+use crate::state::{Allowed, State};
 
 /// The most batches that are built ahead.
 pub const DEEPEST: usize = 4096;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chefgenius::batch::{Delivery, Dtype};
-use chefgenius::epoch::{Allowed, Epochs, Position, State};
+use chefgenius::epoch::{Epochs, Position};
 use chefgenius::memory::Pool;
 use chefgenius::plan::{Plan, PlanSpec};
+use chefgenius::state::{Allowed, State};
 use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
 use numpy::{IntoPyArray, PyArray1};
