@@ -72,6 +72,9 @@ class DataConfig(Section):
     template: TemplateConfig = TemplateConfig()
     """formats of prompt and target"""
 
+    plan: Literal["fixed", "bucketed"] = "fixed"
+    """how records are grouped: as the order deals them, or by like lengths, with a tenth of the padding"""
+
     batch_size: int = Field(default=16, ge=1, lt=2**31)
     """records in one micro-batch"""
 
@@ -104,6 +107,9 @@ class DataConfig(Section):
 
     prefetch: int = Field(default=8, ge=0, le=4096)
     """batches built ahead of the trainer; changes nothing but speed"""
+
+    threads: int = Field(default=1, ge=1, le=64)
+    """threads that build batches ahead; changes nothing but speed"""
 
 
 class ModelConfig(Section):

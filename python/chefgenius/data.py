@@ -55,7 +55,7 @@ class RecipeLoader(IterableDataset[Batch]):
             more.
         tombstones: numbers of records that vanish from their batches; nothing else moves.
         prefetch: batches that threads build ahead; with 0 each is built when asked for.
-        threads: how many build ahead, 1 to 64; the caller helps while it waits. Their number changes no batch.
+        threads: how many build ahead, 1 to 64; the caller helps while it waits. They change no batch.
         input_dtype: torch.int64 or torch.int32, of all tensors but `labels`, which losses want as int64.
         pin_memory: whether batches lie in page-locked memory, which `to(device, non_blocking=True)` copies
             in the background; by default where CUDA is.
@@ -104,7 +104,7 @@ class RecipeLoader(IterableDataset[Batch]):
         if not isinstance(store, TokenStore):
             raise ValueError(f"bad value for `store`: `{store!r}` is none: open one with `TokenStore.open`")
         if input_dtype not in (torch.int64, torch.int32):
-            raise ValueError(f"bad value for `input_dtype`: `{input_dtype}` is not torch.int64 or torch.int32")
+            raise ValueError(f"bad value for `input_dtype`: `{input_dtype}` is neither torch.int64 nor int32")
         self.store = store
         self._on_plan_change = one_of("on_plan_change", on_plan_change, ("refuse", "next_epoch"))
         pinned = torch.cuda.is_available() if pin_memory is None else pin_memory
@@ -193,7 +193,7 @@ class RecipeLoader(IterableDataset[Batch]):
 
     @property
     def columns(self) -> tuple[int, int] | None:
-        """Columns of every input and of every label row of `packed`; None where rows are padded to the longest."""
+        """Columns of the inputs and of the labels of `packed`; None where rows are padded to the longest."""
         return self._core.columns
 
     @property
@@ -269,7 +269,7 @@ class RecipeLoader(IterableDataset[Batch]):
             allow: `["tombstones"]` to go on although other records are masked now than then.
 
         Raises:
-            StateMismatchError: data, tokenizer, plan, seed, order or tombstones differ; the message says which.
+            StateMismatchError: data, tokenizer, plan, seed, order or tombstones differ; it says which.
             ValueError: `state` is none of a loader's.
         """
         for name in allow:

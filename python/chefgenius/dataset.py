@@ -75,10 +75,12 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
         return RecipeLoader(
             store,
             settings.batch_size,
+            plan=settings.plan,
             seed=seed,
             split="train" if split == "train" else "validation",
             micro_batches_per_step=config.train.gradient_accumulation_steps,
             prefetch=prefetch,
+            threads=settings.threads,
             validation_fraction=settings.validation_fraction,
             validation_sources=settings.validation_sources,
             split_seed=settings.split_seed,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class PinnedMemory:
     """Page-locked memory for batches, from torch's caching allocator, which knows of copies under way.
 
-    Each batch gets a block of its own; the core fills it, and the batch's tensors are views of it. The block goes
-    back to torch's allocator with the last of them.
+    Each batch gets a block of its own; the core fills it, and the batch's tensors are views of it. The block
+    goes back to torch's allocator with the last of them.
     """
 
     def __init__(self, core: Loader, ahead: int) -> None:

@@ -59,7 +59,9 @@ def specification(
         rows = BATCH_SIZE if batch_size is None else batch_size
         limit = {"rows": whole_number("batch_size", rows, 2**32)}
     if isinstance(validation_sources, str | Path):
-        raise ValueError(f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list")
+        raise ValueError(
+            f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list"
+        )
     specification = {
         "kind": one_of("plan", plan, ("fixed", "bucketed", "packed")),
         "view": {

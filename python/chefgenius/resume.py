@@ -27,6 +27,7 @@ IDENTITY = ("store", "tokenizer")
 
 EXACT_KEYS = (
     "seed",
+    "data.plan",
     "data.batch_size",
     "data.max_input_length",
     "data.max_target_length",

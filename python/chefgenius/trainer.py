@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from chefgenius.batch import Batch
+from chefgenius.batch import StepInfo as Window
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
-from chefgenius.batch import Batch
 from chefgenius.data import RecipeLoader
-from chefgenius.batch import StepInfo as Window
 from chefgenius.evaluation import Evaluator, History, figures, saved_samples
 from chefgenius.generators import isolated
 from chefgenius.metrics import Logs, RollingDigest, Stopwatch

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 from chefgenius import RecipeLoader, TokenStore, prepare
-from chefgenius.cookbook import TOKENIZER
 from chefgenius.batch import Batch
+from chefgenius.cookbook import TOKENIZER
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
