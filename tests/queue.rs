@@ -186,6 +186,16 @@ fn a_queue_without_builders_delivers() {
     }
 }
 
+/// Closes a queue when the scope of its threads is left, by a failed assertion too: else they would be waited
+/// for without end.
+struct Closing<'a, J, T>(&'a Queue<J, T>);
+
+impl<J, T> Drop for Closing<'_, J, T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 fn spin(microseconds: u64) {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_micros(microseconds) {
@@ -210,6 +220,7 @@ fn real_threads_keep_the_order() {
                 job
             };
             std::thread::scope(|scope| {
+                let _closing = Closing(&queue);
                 for _ in 0..builders {
                     scope.spawn(|| queue.work(build));
                 }
@@ -247,6 +258,7 @@ fn a_consumer_that_waits_asks_and_loses_nothing() {
         job
     };
     std::thread::scope(|scope| {
+        let _closing = Closing(&queue);
         scope.spawn(|| queue.work(build));
         while !stuck.load(SeqCst) {
             std::thread::yield_now();
@@ -277,6 +289,7 @@ fn closing_ends_sleeping_and_building_threads_at_once() {
             job
         };
         std::thread::scope(|scope| {
+            let _closing = Closing(&queue);
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| queue.work(build))).collect();
             assert_eq!(queue.next(build, &mut never), Ok(Next::Item(0)));
             spin(500);
@@ -300,6 +313,7 @@ fn builders_keep_up_with_a_slow_consumer() {
         let queue = Queue::new(0..200, depth, 16);
         let mut own = 0;
         std::thread::scope(|scope| {
+            let _closing = Closing(&queue);
             scope.spawn(|| queue.work(|job| job));
             for job in 0..200 {
                 std::thread::sleep(Duration::from_millis(1));
