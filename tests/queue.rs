@@ -30,7 +30,6 @@ fn never() -> Result<(), Infallible> {
 struct Run {
     builders: usize,
     depth: usize,
-    looks: u32,
     jobs: usize,
     /// This job's build gives an error, this one's panics.
     fails: usize,
@@ -54,7 +53,6 @@ impl Run {
         Run {
             builders: random.gen_range(1..=3),
             depth: random.gen_range(1..=4),
-            looks: random.gen_range(0..=2),
             jobs,
             fails,
             panics,
@@ -109,7 +107,7 @@ fn model() {
             Item(result, Arc::clone(&alive))
         }
     };
-    let queue = Arc::new(modelled::Queue::new(jobs, run.depth, run.looks));
+    let queue = Arc::new(modelled::Queue::new(jobs, run.depth));
     let mut threads: Vec<_> = (0..run.builders)
         .map(|_| {
             let (queue, build) = (Arc::clone(&queue), build.clone());
@@ -178,11 +176,21 @@ fn so_do_schedules_with_few_switches() {
 #[test]
 fn a_queue_without_builders_delivers() {
     for depth in [0, 1, 5] {
-        let queue = Queue::new(0..10, depth, 0);
+        let queue = Queue::new(0..10, depth);
         for job in 0..10 {
             assert_eq!(queue.next(|job| job, &mut never), Ok(Next::Item(job)));
         }
         assert_eq!(queue.next(|job| job, &mut never), Ok(Next::End));
+    }
+}
+
+/// Closes a queue when the scope of its threads is left, by a failed assertion too: else they would be waited
+/// for without end.
+struct Closing<'a, J, T>(&'a Queue<J, T>);
+
+impl<J, T> Drop for Closing<'_, J, T> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -204,12 +212,13 @@ fn real_threads_keep_the_order() {
             let jobs = (0u64..1500).inspect(move |&job| {
                 assert!(job < (seen.load(SeqCst) + depth) as u64);
             });
-            let queue = Queue::new(jobs, depth, 16);
+            let queue = Queue::new(jobs, depth);
             let build = |job: u64| {
                 spin(Random(job).next() % 16);
                 job
             };
             std::thread::scope(|scope| {
+                let _closing = Closing(&queue);
                 for _ in 0..builders {
                     scope.spawn(|| queue.work(build));
                 }
@@ -237,7 +246,6 @@ fn a_consumer_that_waits_asks_and_loses_nothing() {
             counted.fetch_add(1, SeqCst);
         }),
         4,
-        3,
     );
     let build = |job| {
         while job == 0 && !go.load(SeqCst) {
@@ -247,6 +255,7 @@ fn a_consumer_that_waits_asks_and_loses_nothing() {
         job
     };
     std::thread::scope(|scope| {
+        let _closing = Closing(&queue);
         scope.spawn(|| queue.work(build));
         while !stuck.load(SeqCst) {
             std::thread::yield_now();
@@ -271,12 +280,13 @@ fn a_consumer_that_waits_asks_and_loses_nothing() {
 fn closing_ends_sleeping_and_building_threads_at_once() {
     let mut times = Vec::new();
     for _ in 0..51 {
-        let queue = Queue::new(0u64.., 8, 3);
+        let queue = Queue::new(0u64.., 8);
         let build = |job| {
             spin(job % 3 * 100);
             job
         };
         std::thread::scope(|scope| {
+            let _closing = Closing(&queue);
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| queue.work(build))).collect();
             assert_eq!(queue.next(build, &mut never), Ok(Next::Item(0)));
             spin(500);
@@ -297,9 +307,10 @@ fn closing_ends_sleeping_and_building_threads_at_once() {
 #[test]
 fn builders_keep_up_with_a_slow_consumer() {
     for depth in [1, 2, 8] {
-        let queue = Queue::new(0..200, depth, 16);
+        let queue = Queue::new(0..200, depth);
         let mut own = 0;
         std::thread::scope(|scope| {
+            let _closing = Closing(&queue);
             scope.spawn(|| queue.work(|job| job));
             for job in 0..200 {
                 std::thread::sleep(Duration::from_millis(1));

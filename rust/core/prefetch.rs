@@ -9,10 +9,6 @@ use crate::epoch::{Epochs, Position};
 use crate::error::{Error, Result};
 use crate::queue::{Next, Queue};
 
-/// How often a reader looks again before it sleeps: a batch is built in some ten microseconds, and a sleep
-/// takes longer.
-const LOOKS: u32 = 16;
-
 /// Where a batch stands, and what became of it.
 type Built = (Position, Result<Batch>);
 
@@ -36,7 +32,7 @@ impl Prefetch {
         threads: usize,
     ) -> Result<Self> {
         let jobs = own_positions(Arc::clone(&epochs), from);
-        let queue = Arc::new(Queue::new(jobs, depth, LOOKS));
+        let queue = Arc::new(Queue::new(jobs, depth));
         let mut prefetch = Prefetch {
             epochs,
             queue,

@@ -15,7 +15,6 @@
 //! model checker.
 
 use std::collections::VecDeque;
-use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -24,16 +23,12 @@ use super::{Condvar, Mutex, MutexGuard};
 
 /// How often a consumer that waits asks whether it should.
 const ASK: Duration = Duration::from_millis(50);
-/// How long a consumer pauses between two looks at the front, in the processor's own pauses: about two
-/// microseconds.
-const PAUSES: u32 = 50;
 /// How many wakes are left out at most after those that found nothing to do.
 const PATIENCE: u32 = 15;
 
 /// A queue of items `T`, each built from a job `J`.
 pub struct Queue<J, T> {
     depth: usize,
-    looks: u32,
     inner: Mutex<Inner<J, T>>,
     /// Builders sleep here.
     room: Condvar,
@@ -120,12 +115,10 @@ impl<J, T> Inner<J, T> {
 
 impl<J, T> Queue<J, T> {
     /// An empty queue over `jobs` with `depth` slots, at least one. `jobs` is advanced under the lock: it
-    /// must be quick. A consumer that has to wait looks again `looks` times, about two microseconds apart,
-    /// before it sleeps.
-    pub fn new(jobs: impl Iterator<Item = J> + Send + 'static, depth: usize, looks: u32) -> Self {
+    /// must be quick.
+    pub fn new(jobs: impl Iterator<Item = J> + Send + 'static, depth: usize) -> Self {
         Queue {
             depth: depth.max(1),
-            looks,
             inner: Mutex::new(Inner {
                 jobs: Box::new(jobs),
                 slots: VecDeque::new(),
@@ -180,7 +173,6 @@ impl<J, T> Queue<J, T> {
         build: impl Fn(J) -> T,
         waiting: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Next<T>, E> {
-        let mut looks = self.looks;
         let mut inner = self.lock();
         loop {
             if let Some(slot) = inner
@@ -205,13 +197,6 @@ impl<J, T> Queue<J, T> {
                 inner.put(ticket, item);
             } else if inner.slots.is_empty() {
                 return Ok(Next::End);
-            } else if looks > 0 {
-                looks -= 1;
-                drop(inner);
-                for _ in 0..PAUSES {
-                    hint::spin_loop();
-                }
-                inner = self.lock();
             } else {
                 inner.waiting = true;
                 let (awake, slept) = self
