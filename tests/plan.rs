@@ -3,12 +3,10 @@
 
 mod common;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use chefgenius::layout::{Layout, Model};
 use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
-use chefgenius::store::TokenStore;
 use common::{build, cases, layout, spec_of, store};
 use proptest::prelude::*;
 

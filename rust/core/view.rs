@@ -1,7 +1,7 @@
 //! What split and filter leave of a store: the numbers of the records that one loader sees.
 //!
 //! A view is built in one pass over what the store knows of its records; the plan that is made of it is
-//! kept beside the store (see [`crate::plan`]), so that the pass is made once.
+//! kept beside the store, so that the pass is made once.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -1,97 +1,20 @@
-//! The records of a plan, lined up by classes of lengths, and the tables that say how batches are cut from them.
+//! The records of a plan, lined up by classes of lengths.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::plan::bucketed::{self, LineClass, Run, Sizes};
-use crate::plan::cells;
-use crate::plan::draws::{Class, Deck, Draw, Quotas, Stratum};
+use crate::layout::Model;
+use crate::plan::bucketed::{self, LineClass, Sizes};
+use crate::plan::cells::{self, Fineness, Pair};
+use crate::plan::draws::{Class, Deck, Quotas, Stratum};
 use crate::plan::kept::{self, Kept};
 use crate::plan::packed::Packs;
+use crate::plan::tables::{Members, Tables};
 use crate::plan::templates::{self, Capacity};
 use crate::plan::{PlanKind, PlanSpec};
 use crate::store::TokenStore;
 use crate::view;
-
-/// Records by member number.
-pub enum Members {
-    /// All records of a store, as they stand.
-    All(usize),
-    /// By class, then source, then number. 4 bytes each.
-    Some(Vec<u32>),
-}
-
-impl Members {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Members::All(records) => *records,
-            Members::Some(records) => records.len(),
-        }
-    }
-
-    /// The record of a member.
-    pub fn record(&self, member: u64) -> usize {
-        match self {
-            Members::All(_) => member as usize,
-            Members::Some(records) => records[member as usize] as usize,
-        }
-    }
-
-    /// The `n` smallest record numbers, ascending.
-    pub fn first(&self, n: usize) -> Vec<usize> {
-        match self {
-            Members::All(records) => (0..n.min(*records)).collect(),
-            Members::Some(records) => {
-                let mut sorted = records.clone();
-                sorted.sort_unstable();
-                sorted.truncate(n);
-                sorted.into_iter().map(|record| record as usize).collect()
-            }
-        }
-    }
-}
-
-/// What a plan knows besides its members.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tables {
-    /// Classes, and the draws of their members.
-    pub deck: Deck,
-    /// Of `bucketed`.
-    pub runs: Vec<Run>,
-    /// Of `packed`.
-    pub packs: Packs,
-    /// Of `packed`: the columns of a row, input and labels.
-    pub capacity: Option<[u32; 2]>,
-}
-
-impl Tables {
-    /// The draws of a batch of `bucketed`, class by class.
-    pub fn draws_of_batch(&self, batch: u64) -> impl Iterator<Item = (Draw, u64)> {
-        let run = self.runs[self.runs.partition_point(|run| run.first_batch <= batch) - 1];
-        let mut place = run.first_draw + (batch - run.first_batch) * run.rows;
-        let end = place + run.rows.min(self.deck.draws() - place);
-        std::iter::from_fn(move || {
-            if place == end {
-                return None;
-            }
-            let draw = self.deck.find(place);
-            let count = (end - place).min(self.deck.classes[draw.class].draws() - draw.place);
-            place += count;
-            Some((draw, count))
-        })
-    }
-
-    /// The batch of `bucketed` that holds a draw.
-    pub fn batch_of(&self, draw: Draw) -> u64 {
-        let place = self.deck.classes[draw.class].first_draw + draw.place;
-        let run = self.runs[self.runs.partition_point(|run| run.first_draw <= place) - 1];
-        run.first_batch + (place - run.first_draw) / run.rows
-    }
-}
 
 /// Members and tables.
 pub struct Arrangement {
@@ -357,14 +280,20 @@ fn packed(seen: Seen, spec: &PlanSpec) -> Arrangement {
     let all: Vec<u32> = (0..seen.records.len() as u32).collect();
     let by_lengths = bucketed::sorted_by(&seen.sides, 0, bucketed::sorted_by(&seen.sides, 1, all));
     let alike = by_lengths.chunk_by(|&a, &b| seen.sides[a as usize] == seen.sides[b as usize]);
-    let pairs: Vec<(u32, u32, u64)> = alike
+    let pairs: Vec<Pair> = alike
         .clone()
         .map(|part| {
             let [input, target] = spec.layout.packed_sides(seen.sides[part[0] as usize]);
-            (input, target, part.len() as u64)
+            Pair {
+                input,
+                target,
+                records: part.len() as u64,
+            }
         })
         .collect();
-    let (mut cells, cell_of_pair) = cells::classes(&pairs, seen.records.len() as u64);
+    let causal = spec.layout.model == Model::Causal;
+    let fineness = Fineness::of(seen.records.len() as u64, causal);
+    let (mut cells, cell_of_pair) = cells::classes(&pairs, fineness);
     let mut by_cell: Vec<Vec<&[u32]>> = vec![Vec::new(); cells.len()];
     for (part, &cell) in alike.zip(&cell_of_pair) {
         by_cell[cell as usize].push(part);
@@ -378,10 +307,13 @@ fn packed(seen: Seen, spec: &PlanSpec) -> Arrangement {
         cell.count = strata.iter().map(|stratum| stratum.2).sum();
         laid.push((line.len() - begin, strata));
     }
-    let [input, target] = spec
-        .layout
-        .packed_sides(spec.layout.longest_sides().map(|side| side as u32));
-    let capacity = templates::choose_capacity(&cells, Capacity { input, target });
+    let longest = cells
+        .iter()
+        .fold(Capacity::default(), |longest, cell| Capacity {
+            input: longest.input.max(cell.input),
+            target: longest.target.max(cell.target),
+        });
+    let capacity = templates::choose_capacity(&cells, longest);
     let packs = Packs::new(&templates::best_fit(&cells, capacity), cells.len());
     let (members, deck) = seen.arrange(line, &laid);
     let capacity = Some(spec.layout.packed_sides([capacity.input, capacity.target]));

@@ -15,6 +15,7 @@ mod draws;
 mod kept;
 mod orders;
 mod packed;
+mod tables;
 mod templates;
 
 use std::collections::BTreeMap;
@@ -207,7 +208,7 @@ impl Plan {
     /// was made by another version.
     pub fn find(store: &TokenStore, name: &str, seed: u64) -> Option<Result<Self>> {
         let name = Fingerprint::parse(name)?;
-        let kept = kept::read::<arrange::Tables>(store, &name)?;
+        let kept = kept::read::<tables::Tables>(store, &name)?;
         let (version, order, spec): (u32, u32, PlanSpec) = serde_json::from_str(&kept.spec).ok()?;
         ((version, order) == (PLAN_VERSION, ORDER_VERSION)).then(|| Plan::new(store, spec, seed))
     }
