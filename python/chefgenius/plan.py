@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,18 @@ def one_of(name: str, value: str, choices: Sequence[str]) -> str:
         listed = ", ".join(f"`{choice}`" for choice in choices)
         raise ValueError(f"bad value for `{name}`: `{value!r}` is none of {listed}")
     return value
+
+
+def several(name: str, values: Any) -> list[Any]:
+    """What is in a collection; raises ValueError that names the option where `values` is none."""
+    if isinstance(values, str | bytes | Path) or not isinstance(values, Iterable):
+        raise ValueError(f"bad value for `{name}`: `{values!r}` is one value: pass a list")
+    return list(values)
+
+
+def whole_numbers(name: str, values: Any, bound: int) -> list[int]:
+    """Whole numbers below `bound`; raises ValueError that names the option."""
+    return [whole_number(name, value, bound) for value in several(name, values)]
 
 
 def specification(
@@ -58,16 +70,14 @@ def specification(
     else:
         rows = BATCH_SIZE if batch_size is None else batch_size
         limit = {"rows": whole_number("batch_size", rows, 2**32)}
-    if isinstance(validation_sources, str | Path):
-        raise ValueError(
-            f"bad value for `validation_sources`: `{validation_sources}` is one name: pass a list"
-        )
     specification = {
         "kind": one_of("plan", plan, ("fixed", "bucketed", "packed")),
         "view": {
             "split": one_of("split", split, ("train", "validation", "all")),
             "validation_fraction": _number("validation_fraction", validation_fraction),
-            "validation_sources": sorted({_source(store, name) for name in validation_sources}),
+            "validation_sources": sorted(
+                {_source(store, name) for name in several("validation_sources", validation_sources)}
+            ),
             "split_seed": whole_number("split_seed", split_seed, 2**64),
             "min_quality": None if min_quality is None else _number("min_quality", min_quality),
         },
@@ -76,14 +86,14 @@ def specification(
             "max_input_length": whole_number("max_input_length", max_input_length, 2**31),
             "max_target_length": whole_number("max_target_length", max_target_length, 2**31),
             "bos_id": None if bos_id is None else whole_number("bos_id", bos_id, 2**31),
-            "separator_ids": [whole_number("separator_ids", token, 2**31) for token in separator_ids],
+            "separator_ids": whole_numbers("separator_ids", separator_ids, 2**31),
             "loss_on_prompt": one_of("loss_on", loss_on, ("target", "both")) == "both",
             "eos_id": store.eos_token_id,
             "pad_id": store.pad_token_id,
         },
         "limit": limit,
         "micro_batches_per_step": whole_number("micro_batches_per_step", micro_batches_per_step, 2**32),
-        "weights": _weights(store, weights or {}),
+        "weights": _weights(store, {} if weights is None else weights),
     }
     return json.dumps(specification)
 
