@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from chefgenius import _core
 from chefgenius._core import LoaderError, StateMismatchError
 from chefgenius.batch import Batch, StepInfo
 from chefgenius.pinned import PinnedMemory
-from chefgenius.plan import LayoutKind, PlanKind, SplitName, one_of, specification
+from chefgenius.plan import LayoutKind, PlanKind, SplitName, one_of, several, specification, whole_numbers
 from chefgenius.store import Ids, TokenStore, whole_number
 
 __all__ = ["LoaderError", "RecipeLoader", "StateMismatchError"]
@@ -107,6 +107,8 @@ class RecipeLoader(IterableDataset[Batch]):
             raise ValueError(f"bad value for `input_dtype`: `{input_dtype}` is neither torch.int64 nor int32")
         self.store = store
         self._on_plan_change = one_of("on_plan_change", on_plan_change, ("refuse", "next_epoch"))
+        if pin_memory is not None and not isinstance(pin_memory, bool):
+            raise ValueError(f"bad value for `pin_memory`: `{pin_memory!r}` is none of True, False, None")
         pinned = torch.cuda.is_available() if pin_memory is None else pin_memory
         self._core = _core.Loader(
             store._core,
@@ -134,32 +136,33 @@ class RecipeLoader(IterableDataset[Batch]):
             world_size=whole_number("world_size", world_size, 2**32),
             prefetch=whole_number("prefetch", prefetch, 2**32),
             threads=whole_number("threads", threads, 2**32),
-            tombstones=[whole_number("tombstones", record, 2**63) for record in tombstones],
+            tombstones=whole_numbers("tombstones", tombstones, 2**63),
             narrow=input_dtype == torch.int32,
             given=pinned,
         )
-        self._pinned = PinnedMemory(self._core, prefetch + threads + 1) if pinned else None
+        self._pinned = PinnedMemory(prefetch, self._core.give) if pinned else None
         # A batch that is held may outlive the loader; the loader's threads must not.
         weakref.finalize(self, self._core.close)
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch = self._core.begin()
-        while True:
-            if self._pinned is not None:
-                self._pinned.supply()
-            delivered = self._core.next(epoch)
-            if delivered is None:
-                return
-            yield self._batch(delivered)
+        # No name here may keep a delivered batch alive.
+        yield from iter(partial(self._take, self._core.next, self._core.begin()), None)
 
-    def _batch(self, delivered: _core.Delivered) -> Batch:
-        """Tensors over the memory of the core's batch; nothing is copied."""
+    def _take(self, call: Callable[..., _core.Delivered | None], *place: int) -> Batch | None:
+        """What `call` delivers as tensors over the core's memory, or over page-locked memory."""
         if self._pinned is None:
+            if (delivered := call(*place)) is None:
+                return None
             tensors = {name: torch.from_numpy(array) for name, array in delivered.arrays().items()}
         else:
-            tensors = self._pinned.tensors(delivered)
+            with self._pinned.supplied(self._core.most_words):
+                if (delivered := call(*place)) is None:
+                    return None
+                tensors = self._pinned.tensors(*delivered.release())
         epoch, index = delivered.epoch, delivered.index
-        state = partial(self._core.state_after, epoch, index)
+        later = partial(self._core.state_after, epoch, index)
+        # Where a `load_state_dict` may give this epoch another plan it would be too late.
+        state = later() if self._on_plan_change == "next_epoch" else later
         return Batch(tensors, (delivered.record_ids, epoch, index, state))
 
     def __len__(self) -> int:
@@ -220,10 +223,10 @@ class RecipeLoader(IterableDataset[Batch]):
 
     def batch_at(self, epoch: int, index: int) -> Batch:
         """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
-        epoch, index = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
-        if self._pinned is not None:
-            self._pinned.supply()
-        return self._batch(self._core.batch_at(epoch, index))
+        place = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
+        batch = self._take(self._core.batch_at, *place)
+        assert batch is not None
+        return batch
 
     def record_ids_at(self, epoch: int, index: int) -> Ids:
         """The records of a micro-batch (int64 array) without building it."""
@@ -272,12 +275,16 @@ class RecipeLoader(IterableDataset[Batch]):
             StateMismatchError: data, tokenizer, plan, seed, order or tombstones differ; it says which.
             ValueError: `state` is none of a loader's.
         """
-        for name in allow:
+        for name in several("allow", allow):
             one_of("allow", name, ("tombstones",))
-        if not isinstance(state, Mapping):
-            raise ValueError(f"bad loader state: `{state!r:.40}` is no dict: pass what `state_dict()` gave")
+        try:
+            text = json.dumps(dict(state), separators=(",", ":"))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"bad loader state: `{state!r:.40}` is no dict of JSON values: pass what `state_dict()` gave"
+            ) from None
         self._core.restore(
-            json.dumps(dict(state), separators=(",", ":")),
+            text,
             other_plan=self._on_plan_change == "next_epoch",
             other_tombstones="tombstones" in allow,
         )

@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from chefgenius._core import Delivered, Loader
+from chefgenius.store import Ids
 
 
 class PinnedMemory:
     """Page-locked memory for batches, from torch's caching allocator, which knows of copies under way.
 
-    Each batch gets a block of its own; the core fills it, and the batch's tensors are views of it. The block
-    goes back to torch's allocator with the last of them.
+    The core fills blocks that it is given. Each batch gets one of its own, and its tensors are views of it.
+    The block goes back to torch's allocator with the last of them.
+
+    Args:
+        ahead: blocks that the core may hold beside one for each call under way.
+        give: brings the core a block; whoever lets go of the array gives the block up.
     """
 
-    def __init__(self, core: Loader, ahead: int) -> None:
-        self._core = core
+    def __init__(self, ahead: int, give: Callable[[Ids], None]) -> None:
         self._ahead = ahead
+        self._give = give
+        self._lock = Lock()
+        self._words = 0
+        self._calls = 0
         self._blocks: dict[int, Tensor] = {}
+        # The core alone keeps the arrays alive, so this knows what it has, wherever Ctrl-C came between.
+        self._given: WeakValueDictionary[int, Ids] = WeakValueDictionary()
 
-    def supply(self) -> None:
-        """Give the core as many blocks as it can have in use at a time."""
-        words = self._core.most_words
-        while len(self._blocks) < self._ahead:
-            block = torch.empty(words, dtype=torch.int64, pin_memory=torch.cuda.is_available())
-            self._blocks[block.data_ptr()] = block
-            self._core.give(block.numpy())
+    @contextmanager
+    def supplied(self, words: int) -> Iterator[None]:
+        """Around a call that takes a batch of at most so many `words` of 8 bytes: there is a block for it."""
+        with self._lock:
+            self._calls += 1
+        try:
+            self._supply(words)
+            yield
+        finally:
+            with self._lock:
+                self._calls -= 1
 
-    def tensors(self, delivered: Delivered) -> dict[str, Tensor]:
-        """Views of the block that holds a batch, which is then the batch's alone."""
-        address, places = delivered.release()
+    def _supply(self, words: int) -> None:
+        with self._lock:
+            if words > self._words:
+                # The blocks of smaller batches, which another plan had, count no more.
+                self._words, self._given = words, WeakValueDictionary()
+            while len(self._given) < self._ahead + self._calls:
+                block = torch.empty(self._words, dtype=torch.int64, pin_memory=torch.cuda.is_available())
+                array = block.numpy()
+                self._blocks[block.data_ptr()] = block
+                self._given[block.data_ptr()] = array
+                self._give(array)
+
+    def tensors(
+        self, address: int, places: list[tuple[str, int, int, int | None, bool]]
+    ) -> dict[str, Tensor]:
+        """Views of the block that a batch was released from, which is then the batch's alone."""
         block = self._blocks.pop(address)
         narrow = block.view(torch.int32)
         tensors = {}
