@@ -42,7 +42,7 @@ def test_where_the_trainer_skips_nothing_nothing_is_reset(store: TokenStore, tmp
 
 
 def test_a_stop_inside_a_window_saves_the_step_before_it(store: TokenStore, tmp_path: Path) -> None:
-    """The Trainer has fetched the epoch's last window, of two, by then: the loader itself is in the next epoch."""
+    """The Trainer has fetched the last window of the epoch by then: the loader is in the next one."""
     from transformers import TrainerCallback
 
     first, second = Watch(store, dropout=0.0), Watch(store, dropout=0.0)
