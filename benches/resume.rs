@@ -45,7 +45,9 @@ fn resumes(benches: &mut Benches, store: &Arc<TokenStore>, name: &str, spec: Pla
     let loader = Loader::new(epochs(store, spec, 42, 0, 1), 0, 1).unwrap();
     let all = loader.epochs().plan().micro_batches();
     let mut random = Random(7);
-    let states: Vec<String> = (0..500).map(|_| saved(&loader, random.below(all))).collect();
+    let states: Vec<String> = (0..500)
+        .map(|_| saved(&loader, random.below(all)))
+        .collect();
     let mut turn = 0;
     let resumes = Work::elements(1, "resumes");
     benches.measure(&format!("{name}: state to next batch"), resumes, |b| {
@@ -55,9 +57,13 @@ fn resumes(benches: &mut Benches, store: &Arc<TokenStore>, name: &str, spec: Pla
             black_box(loader.next(3, &mut || Ok(())).unwrap())
         });
     });
-    benches.measure(&format!("{name}: state"), Work::elements(1, "states"), |b| {
-        b.iter(|| black_box(serde_json::to_string(&loader.state().unwrap()).unwrap()));
-    });
+    benches.measure(
+        &format!("{name}: state"),
+        Work::elements(1, "states"),
+        |b| {
+            b.iter(|| black_box(serde_json::to_string(&loader.state().unwrap()).unwrap()));
+        },
+    );
     if store.len() as u64 > MILLION {
         return;
     }
@@ -65,16 +71,20 @@ fn resumes(benches: &mut Benches, store: &Arc<TokenStore>, name: &str, spec: Pla
         let start = saved(&loader, all * percent / 100);
         loader.restore(&start, Allowed::default()).unwrap();
         let mut left = 0;
-        benches.measure(&format!("{name}: batch at {percent} %"), Work::elements(1, "batches"), |b| {
-            b.iter(|| {
-                if left == 0 {
-                    loader.restore(&start, Allowed::default()).unwrap();
-                    left = all / 200;
-                }
-                left -= 1;
-                black_box(loader.next(3, &mut || Ok(())).unwrap())
-            });
-        });
+        benches.measure(
+            &format!("{name}: batch at {percent} %"),
+            Work::elements(1, "batches"),
+            |b| {
+                b.iter(|| {
+                    if left == 0 {
+                        loader.restore(&start, Allowed::default()).unwrap();
+                        left = all / 200;
+                    }
+                    left -= 1;
+                    black_box(loader.next(3, &mut || Ok(())).unwrap())
+                });
+            },
+        );
     }
 }
 
@@ -116,7 +126,8 @@ fn repeated(out: &Path, copies: u64) -> TokenStore {
     let table = fs::read(one.join("blocks.bin")).unwrap();
     let tables = table.repeat(copies as usize);
     fs::write(all.join("blocks.bin"), &tables).unwrap();
-    let mut manifest: Value = serde_json::from_slice(&fs::read(one.join("manifest.json")).unwrap()).unwrap();
+    let mut manifest: Value =
+        serde_json::from_slice(&fs::read(one.join("manifest.json")).unwrap()).unwrap();
     let shards = manifest["shards"].as_array().unwrap().clone();
     let mut repeated = Vec::new();
     for copy in 0..copies {
@@ -137,7 +148,11 @@ fn repeated(out: &Path, copies: u64) -> TokenStore {
     let text = serde_json::to_string_pretty(&manifest).unwrap();
     let body = text.strip_suffix("\n}").unwrap();
     let seal = Fingerprint::of(body.as_bytes());
-    fs::write(all.join("manifest.json"), format!("{body},\n  \"blake3\": \"{seal}\"\n}}\n")).unwrap();
+    fs::write(
+        all.join("manifest.json"),
+        format!("{body},\n  \"blake3\": \"{seal}\"\n}}\n"),
+    )
+    .unwrap();
     TokenStore::open(&all).unwrap()
 }
 
@@ -158,6 +173,11 @@ fn main() {
         let dir = tempfile::tempdir().unwrap();
         let billion = Arc::new(repeated(dir.path(), 1000));
         assert_eq!(billion.len(), 1_000_000_000);
-        resumes(benches, &billion, "fixed, 1e9 records", spec_of(PlanKind::Fixed, 32, 1));
+        resumes(
+            benches,
+            &billion,
+            "fixed, 1e9 records",
+            spec_of(PlanKind::Fixed, 32, 1),
+        );
     });
 }

@@ -27,7 +27,7 @@ pub use bucketed::BatchLimit;
 
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::layout::Layout;
+use crate::layout::{Layout, Model};
 use crate::order::ORDER_VERSION;
 use crate::store::TokenStore;
 use crate::view::ViewSpec;
@@ -246,10 +246,11 @@ impl Plan {
     /// The columns that every row has, input and labels; `None` where rows are padded to the longest of the
     /// batch.
     pub fn columns(&self) -> Option<[usize; 2]> {
-        self.arrangement
-            .tables
-            .capacity
-            .map(|sides| sides.map(|side| side as usize))
+        let [input, target] = self.arrangement.tables.capacity?.map(|side| side as usize);
+        Some(match self.spec.layout.model {
+            Model::Seq2seq => [input, target],
+            Model::Causal => [input, input],
+        })
     }
 
     /// Micro-batches in every epoch.
