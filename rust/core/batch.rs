@@ -14,7 +14,7 @@
 //!
 //! `labels` are i64 and `cu_seqlens` i32; the others are i64 or i32, as [`Delivery`] says.
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::Result;
 use crate::layout::{Layout, Lengths, Model};
@@ -150,11 +150,15 @@ pub fn build(
 ) -> Result<Batch> {
     let group = plan.records(epoch, index)?.without(masked);
     let layout = &plan.spec().layout;
-    let lengths: Vec<Lengths> = group
+    let texts: Vec<(Ids<'_>, Ids<'_>)> = group
         .records
         .iter()
-        .map(|&record| layout.lengths(store, record))
+        .map(|&record| store.ids(record))
         .collect::<Result<_>>()?;
+    let lengths: Vec<Lengths> = texts
+        .iter()
+        .map(|(prompt, target)| layout.cut(prompt.len(), target.len()))
+        .collect();
     let tensors = tensors(plan, &group, &lengths, delivery.inputs);
     let words = tensors.last().map_or(0, |last| last.start + last.words());
     let mut batch = Batch {
@@ -165,8 +169,8 @@ pub fn build(
         tensors,
     };
     match delivery.inputs {
-        Dtype::I32 => write::<i32>(store, layout, &group, &lengths, &mut batch)?,
-        Dtype::I64 => write::<i64>(store, layout, &group, &lengths, &mut batch)?,
+        Dtype::I32 => write::<i32>(&texts, layout, &group, &lengths, &mut batch),
+        Dtype::I64 => write::<i64>(&texts, layout, &group, &lengths, &mut batch),
     }
     Ok(batch)
 }
@@ -254,12 +258,12 @@ impl<'a> Parts<'a> {
 }
 
 fn write<T: Element>(
-    store: &TokenStore,
+    texts: &[(Ids<'_>, Ids<'_>)],
     layout: &Layout,
     group: &Group,
     lengths: &[Lengths],
     batch: &mut Batch,
-) -> Result<()> {
+) {
     let width = |place: usize| batch.tensors[place].columns.unwrap_or(0);
     let (columns, target_columns) = (width(0), width(2));
     let mut parts = Parts {
@@ -272,15 +276,14 @@ fn write<T: Element>(
     let mut inputs = Segments::<T>::of(&mut parts);
     let mut targets = Segments::<T>::of(&mut parts);
     let (eos, pad) = (layout.eos_id, T::of(layout.pad_id));
-    let mut records = group.records.iter().zip(lengths).enumerate();
+    let mut records = texts.iter().zip(lengths).enumerate();
     let mut begin = 0;
     for row in 0..group.rows() {
         let end = group.ends.as_ref().map_or(row + 1, |ends| ends[row]);
         let ids = &mut ids[row * columns..(row + 1) * columns];
         let labels = &mut labels[row * target_columns..(row + 1) * target_columns];
         let (mut input, mut target) = (0, 0);
-        for (number, (&record, &length)) in records.by_ref().take(end - begin) {
-            let (prompt_ids, target_ids) = store.ids(record)?;
+        for (number, (&(prompt_ids, target_ids), &length)) in records.by_ref().take(end - begin) {
             let [a, b] = layout.sides(length);
             match layout.model {
                 Model::Seq2seq => {
@@ -316,7 +319,6 @@ fn write<T: Element>(
         targets.end(row * target_columns + target, target_columns - target);
         begin = end;
     }
-    Ok(())
 }
 
 /// The ids that fit before the last place, and the end-of-text token there.
@@ -391,14 +393,14 @@ impl<'a, T: Element> Segments<'a, T> {
 /// # Errors
 /// As [`build`].
 pub fn witness(store: &TokenStore, plan: &Plan, epoch: u64, index: u64) -> Result<String> {
-    let mut hasher = Xxh3::new();
+    let mut bytes = Vec::with_capacity(1 << 15);
     for record in plan.records(epoch, index)?.records {
         let (prompt, target) = store.ids(record)?;
         for number in [record, prompt.len(), target.len()] {
-            hasher.update(&(number as u64).to_le_bytes());
+            bytes.extend_from_slice(&(number as u64).to_le_bytes());
         }
-        hasher.update(prompt.bytes());
-        hasher.update(target.bytes());
+        bytes.extend_from_slice(prompt.bytes());
+        bytes.extend_from_slice(target.bytes());
     }
-    Ok(format!("x3:{:032x}", hasher.digest128()))
+    Ok(format!("x3:{:032x}", xxh3_128(&bytes)))
 }

@@ -9,37 +9,37 @@ use pyo3::exceptions::{
 use pyo3::prelude::*;
 
 create_exception!(
-    _core,
+    chefgenius._core,
     ChefGeniusError,
     PyException,
     "What chefgenius itself can go wrong with."
 );
 create_exception!(
-    _core,
+    chefgenius._core,
     DataError,
     ChefGeniusError,
     "A source file, or a record in it, cannot be used."
 );
 create_exception!(
-    _core,
+    chefgenius._core,
     StoreError,
     ChefGeniusError,
     "A token store is damaged, incomplete or of another kind."
 );
 create_exception!(
-    _core,
+    chefgenius._core,
     TokenizerError,
     ChefGeniusError,
     "A tokenizer cannot be used."
 );
 create_exception!(
-    _core,
+    chefgenius._core,
     StateMismatchError,
     ChefGeniusError,
     "A saved loader state does not belong to this loader; the message says what differs."
 );
 create_exception!(
-    _core,
+    chefgenius._core,
     LoaderError,
     ChefGeniusError,
     "A loader is closed, or is used in a forked process."
