@@ -1,5 +1,5 @@
 //! From a saved state to the next batch, at any position of 1,000,000 records with each plan and of 1e9 records with
-//! `fixed`; what a plan costs to make; and whether a batch late in an epoch costs more than an early one.
+//! `fixed`; and what a plan costs to make.
 #![allow(clippy::unwrap_used, reason = "a bench ends at the first surprise")]
 
 mod common;
@@ -50,7 +50,7 @@ fn resumes(benches: &mut Benches, store: &Arc<TokenStore>, name: &str, spec: Pla
         .collect();
     let mut turn = 0;
     let resumes = Work::elements(1, "resumes");
-    benches.measure(&format!("{name}: state to next batch"), resumes, |b| {
+    benches.measure(&format!("{name}, state to next batch"), resumes, |b| {
         b.iter(|| {
             turn = (turn + 1) % states.len();
             loader.restore(&states[turn], Allowed::default()).unwrap();
@@ -58,45 +58,23 @@ fn resumes(benches: &mut Benches, store: &Arc<TokenStore>, name: &str, spec: Pla
         });
     });
     benches.measure(
-        &format!("{name}: state"),
+        &format!("{name}, state"),
         Work::elements(1, "states"),
         |b| {
             b.iter(|| black_box(serde_json::to_string(&loader.state().unwrap()).unwrap()));
         },
     );
-    if store.len() as u64 > MILLION {
-        return;
-    }
-    for percent in [1, 99] {
-        let start = saved(&loader, all * percent / 100);
-        loader.restore(&start, Allowed::default()).unwrap();
-        let mut left = 0;
-        benches.measure(
-            &format!("{name}: batch at {percent} %"),
-            Work::elements(1, "batches"),
-            |b| {
-                b.iter(|| {
-                    if left == 0 {
-                        loader.restore(&start, Allowed::default()).unwrap();
-                        left = all / 200;
-                    }
-                    left -= 1;
-                    black_box(loader.next(3, &mut || Ok(())).unwrap())
-                });
-            },
-        );
-    }
 }
 
 fn making(benches: &mut Benches, store: &TokenStore, name: &str, spec: &PlanSpec) {
     let views = store.path().join("views");
     let work = Work::elements(MILLION, "records");
-    benches.measure(&format!("{name}: plan, new"), work, |b| {
+    benches.measure(&format!("{name}, plan, new"), work, |b| {
         let forget = || drop(fs::remove_dir_all(&views));
         let make = |()| Plan::new(store, spec.clone(), 42).unwrap();
         b.iter_batched(forget, make, BatchSize::PerIteration);
     });
-    benches.measure(&format!("{name}: plan, kept"), work, |b| {
+    benches.measure(&format!("{name}, plan, kept"), work, |b| {
         b.iter(|| black_box(Plan::new(store, spec.clone(), 42).unwrap()));
     });
 }
