@@ -186,6 +186,7 @@ fn every_cut(kind: usize) {
     let run = Run::new(&store, spec(kind, 4, 7), 11);
     let expected = run.expected(EPOCHS);
     let micro_batches = expected.len() as u64 / EPOCHS;
+    assert!(micro_batches >= 8, "{micro_batches} micro-batches");
     let mut checked = 0;
     for (place, &depth) in DEPTHS.iter().enumerate() {
         for threads in 1..4 {
@@ -202,7 +203,7 @@ fn every_cut(kind: usize) {
                         threads: 1 + place % 3,
                         cut,
                     };
-                    let (second, third) = (cut + 1 + cut % 5, cut + 3 + cut % 11);
+                    let (second, third) = (cut + 1 + cut % 3, cut + 3 + cut % 5);
                     let first = Leg {
                         world,
                         depth,
@@ -223,7 +224,6 @@ fn every_cut(kind: usize) {
     }
     let boundaries = 2 * micro_batches.div_ceil(7);
     assert_eq!(checked, 12 * (2 * micro_batches + 4 * boundaries));
-    assert!(micro_batches >= 8, "{micro_batches} micro-batches");
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub fn causal(layout: Layout) -> Layout {
     }
 }
 
-/// A plan of one of [`KINDS`] with about `rows` rows in a micro-batch.
+/// A plan of one of [`KINDS`] with about `rows` records in a micro-batch.
 pub fn spec(kind: usize, rows: u32, slots: u32) -> PlanSpec {
     let kinds = [
         PlanKind::Fixed,
@@ -82,8 +82,11 @@ pub fn spec(kind: usize, rows: u32, slots: u32) -> PlanSpec {
     ];
     let mut spec = spec_of(kinds[kind], rows, slots);
     (spec.layout.max_input_length, spec.layout.max_target_length) = (24, 40);
-    if kind == 2 {
-        spec.limit = BatchLimit::Tokens(64 + 40 * (rows - 1));
+    match kind {
+        2 => spec.limit = BatchLimit::Tokens(64 + 40 * (rows - 1)),
+        // A row holds two or three.
+        3 => spec.limit = BatchLimit::Rows(rows.div_ceil(3)),
+        _ => {}
     }
     spec
 }
