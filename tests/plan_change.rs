@@ -298,5 +298,12 @@ fn a_begun_step_smaller_than_the_world_is_refused() {
                 assert_eq!(loader.position().unwrap(), Position::start(0));
             }
         }
+        // Between epochs it is not needed.
+        take(&loader, Position::start(1));
+        let state = saved(&loader);
+        for loader in after.world(5, 0, 1) {
+            loader.restore(&state, ALLOWED).unwrap();
+            assert_eq!(loader.position().unwrap(), Position::start(1));
+        }
     }
 }
