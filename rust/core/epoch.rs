@@ -194,8 +194,11 @@ impl Epochs {
         Position::start(at.epoch.saturating_add(1))
     }
 
-    /// The beginning of the step that lies `steps` after the step of `at`.
+    /// The beginning of the step that lies `steps` after the step of `at`; a step that this rank has no more
+    /// of to do is over. The same for all ranks that save the same.
     pub fn skip(&self, at: Position, steps: u64) -> Position {
+        // Ranks that have finished a step stand at different places before its end.
+        let at = self.boundary(at);
         let step = (at.index / self.slots(at.epoch)).saturating_add(steps);
         let here = self.plan_of(at.epoch).steps();
         if step < here {

@@ -93,10 +93,9 @@ impl Epochs {
         };
         let begun = match saved.plan == self.plan().fingerprint().as_str() {
             true => None,
-            false => Some((at.epoch, Arc::new(self.plan_begun(&saved, allowed)?))),
+            false => Some(Arc::new(self.plan_begun(&saved, allowed)?)),
         };
-        let mut epochs = self.with_begun(begun)?;
-        let plan = epochs.plan_of(at.epoch);
+        let plan = begun.as_deref().unwrap_or_else(|| self.plan());
         if at.epoch >= 1 << 63 || at.index >= plan.micro_batches() {
             return Err(Error::State(format!(
                 "epoch {}, index {} is past the epoch's last micro-batch, {}",
@@ -114,10 +113,9 @@ impl Epochs {
                 "the next batch is not the saved one although all names agree: restore the store from a good copy",
             ));
         }
-        if at.index == 0 {
-            // Nothing of this epoch was seen yet.
-            epochs = self.with_begun(None)?;
-        }
+        // At its beginning nothing of an epoch was seen: it has the new plan at once.
+        let begun = begun.filter(|_| at.index > 0);
+        let epochs = self.with_begun(begun.map(|plan| (at.epoch, plan)))?;
         Ok((epochs, at))
     }
 
