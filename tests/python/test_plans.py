@@ -301,7 +301,7 @@ def test_a_change_of_plan_can_be_cut_again(mixed: TokenStore) -> None:
     second.load_state_dict(state)
     for batch, expected in zip(take(second, len(old) - 9), old[8:-1], strict=True):
         assert_equal(batch, expected)
-    assert_unchanged(list(second)[0], old[-1])
+    assert_unchanged(next(iter(second)), old[-1])
     assert_equal(next(iter(second)), open_loader(mixed, "packed").batch_at(1, 0))
 
 
