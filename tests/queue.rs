@@ -111,7 +111,7 @@ fn model() {
     let mut threads: Vec<_> = (0..run.builders)
         .map(|_| {
             let (queue, build) = (Arc::clone(&queue), build.clone());
-            thread::spawn(move || queue.work(build))
+            thread::spawn(move || queue.work(|job, _| build(job)))
         })
         .collect();
     if run.closed {
@@ -123,6 +123,11 @@ fn model() {
     while taken < run.leaves {
         // One was begun that brings nothing at the end, and it takes nothing either.
         counts.asked.fetch_add(1, SeqCst);
+        let front = queue.front(|item: &Item| item.0);
+        assert!(
+            front.is_none_or(|front| modelled::Next::Item(front) == run.expected(taken)),
+            "{run:?}"
+        );
         let next = match queue.next(&build, &mut never).unwrap() {
             modelled::Next::Item(item) => modelled::Next::Item(item.0),
             modelled::Next::Lost => modelled::Next::Lost,
@@ -220,7 +225,7 @@ fn real_threads_keep_the_order() {
             std::thread::scope(|scope| {
                 let _closing = Closing(&queue);
                 for _ in 0..builders {
-                    scope.spawn(|| queue.work(build));
+                    scope.spawn(|| queue.work(|job, _| build(job)));
                 }
                 for job in 0..1500 {
                     asked.fetch_add(1, SeqCst);
@@ -256,7 +261,7 @@ fn a_consumer_that_waits_asks_and_loses_nothing() {
     };
     std::thread::scope(|scope| {
         let _closing = Closing(&queue);
-        scope.spawn(|| queue.work(build));
+        scope.spawn(|| queue.work(|job, _| build(job)));
         while !stuck.load(SeqCst) {
             std::thread::yield_now();
         }
@@ -287,7 +292,9 @@ fn closing_ends_sleeping_and_building_threads_at_once() {
         };
         std::thread::scope(|scope| {
             let _closing = Closing(&queue);
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| queue.work(build))).collect();
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| queue.work(|job, _| build(job))))
+                .collect();
             assert_eq!(queue.next(build, &mut never), Ok(Next::Item(0)));
             spin(500);
             let begin = Instant::now();
@@ -311,7 +318,7 @@ fn builders_keep_up_with_a_slow_consumer() {
         let mut own = 0;
         std::thread::scope(|scope| {
             let _closing = Closing(&queue);
-            scope.spawn(|| queue.work(|job| job));
+            scope.spawn(|| queue.work(|job, _| job));
             for job in 0..200 {
                 std::thread::sleep(Duration::from_millis(1));
                 let here = std::cell::Cell::new(0);
@@ -325,4 +332,23 @@ fn builders_keep_up_with_a_slow_consumer() {
         });
         assert!(own < 100, "{own} of 200 at depth {depth}");
     }
+}
+
+#[test]
+fn the_front_is_what_next_gives() {
+    let queue = Queue::new(0..100_u32, 4);
+    std::thread::scope(|scope| {
+        let _closing = Closing(&queue);
+        scope.spawn(|| queue.work(|job, ahead| (job, ahead)));
+        for job in 0..100 {
+            let seen = queue.front(|item| item.0);
+            assert!(seen.is_none_or(|seen| seen == job), "{seen:?} before {job}");
+            let next = queue.next(|job| (job, 0), &mut never);
+            let Ok(Next::Item((number, ahead))) = next else {
+                panic!("no item {job}");
+            };
+            assert!(number == job && ahead < 4, "{number}, {ahead} ahead");
+        }
+        assert_eq!(queue.front(|item| item.0), None);
+    });
 }

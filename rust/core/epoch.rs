@@ -135,6 +135,11 @@ impl Epochs {
         )
     }
 
+    /// Names the content of a micro-batch, masked records included.
+    pub fn witness(&self, at: Position) -> Result<String> {
+        batch::witness(&self.store, self.plan_of(at.epoch), at.epoch, at.index)
+    }
+
     /// The records of a micro-batch, in its order, without the masked ones.
     pub fn records(&self, at: Position) -> Result<Vec<usize>> {
         let group = self.plan_of(at.epoch).records(at.epoch, at.index)?;

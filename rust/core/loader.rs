@@ -179,12 +179,25 @@ impl Loader {
     /// What to save to go on after the last delivered batch.
     pub fn state(&self) -> Result<State> {
         let at = self.lock()?.at;
-        self.epochs().state(at)
+        self.state_at(at)
+    }
+
+    /// A builder that is ahead has named the next batch already; elsewhere that is done here.
+    fn state_at(&self, at: Position) -> Result<State> {
+        let named = |next| {
+            if std::process::id() != self.process {
+                return None;
+            }
+            // Not while another thread waits for a batch.
+            let inner = self.inner.try_lock().ok()?;
+            inner.prefetch.as_ref()?.witness(next)
+        };
+        self.epochs().state_knowing(at, named)
     }
 
     /// What to save to go on after the batch at `at`.
     pub fn state_after(&self, at: Position) -> Result<State> {
-        self.epochs().state(Position {
+        self.state_at(Position {
             index: at.index + 1,
             ..at
         })

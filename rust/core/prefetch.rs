@@ -9,8 +9,13 @@ use crate::epoch::{Epochs, Position};
 use crate::error::{Error, Result};
 use crate::queue::{Next, Queue};
 
-/// Where a batch stands, and what became of it.
-type Built = (Position, Result<Batch>);
+/// What was built ahead.
+struct Built {
+    at: Position,
+    batch: Result<Batch>,
+    /// Names the batch in a state. A thread takes the time for it where it is well ahead of the reader.
+    witness: Option<String>,
+}
 
 /// Running threads and their queue.
 pub struct Prefetch {
@@ -43,7 +48,15 @@ impl Prefetch {
             let queue = Arc::clone(&prefetch.queue);
             let thread = std::thread::Builder::new()
                 .name(format!("chefgenius-{number}"))
-                .spawn(move || queue.work(|at| build(&epochs, at)))
+                .spawn(move || {
+                    queue.work(|at, ahead| Built {
+                        witness: match 2 * ahead >= depth {
+                            true => epochs.witness(at).ok(),
+                            false => None,
+                        },
+                        ..build(&epochs, at)
+                    });
+                })
                 .map_err(|e| Error::Loader(format!("cannot start a prefetch thread: {e}")))?;
             prefetch.threads.push(thread);
         }
@@ -55,15 +68,24 @@ impl Prefetch {
     ///
     /// # Errors
     /// What `waiting` says; [`Error::Loader`] where building the batch panicked.
-    pub fn next(&mut self, waiting: &mut dyn FnMut() -> Result<()>) -> Result<Built> {
+    pub fn next(
+        &mut self,
+        waiting: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<(Position, Result<Batch>)> {
         let ended = |how| Error::Loader(format!("a prefetch thread {how}: make the loader anew"));
         match self.queue.next(|at| build(&self.epochs, at), waiting)? {
-            Next::Item(built) => Ok(built),
+            Next::Item(built) => Ok((built.at, built.batch)),
             Next::Lost => Err(ended(
                 "has ended with a panic, whose message stands in the log",
             )),
             Next::End => Err(ended("has ended")),
         }
+    }
+
+    /// The witness of the next batch, where that is the one at `at`, is ready, and has one.
+    pub fn witness(&self, at: Position) -> Option<String> {
+        let of_front = |built: &Built| (built.at == at).then(|| built.witness.clone());
+        self.queue.front(of_front)??
     }
 }
 
@@ -79,7 +101,11 @@ impl Drop for Prefetch {
 }
 
 fn build(epochs: &Epochs, at: Position) -> Built {
-    (at, epochs.build(at))
+    Built {
+        at,
+        batch: epochs.build(at),
+        witness: None,
+    }
 }
 
 /// A rank's own positions from `from` on, through all epochs to come.

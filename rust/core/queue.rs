@@ -136,13 +136,15 @@ impl<J, T> Queue<J, T> {
     }
 
     /// Builds items until the jobs end, the queue is closed, or `build` panics; that panic goes no further.
-    /// Sleeps while the queue is full. Any number of threads may call it.
-    pub fn work(&self, build: impl Fn(J) -> T) {
+    /// `build` is also told how many slots were taken before the job's. Sleeps while the queue is full. Any
+    /// number of threads may call it.
+    pub fn work(&self, build: impl Fn(J, usize) -> T) {
         let mut inner = self.lock();
         loop {
             if let Some((ticket, job)) = self.claim(&mut inner) {
+                let ahead = inner.slots.len() - 1;
                 drop(inner);
-                let item = attempt(&build, job);
+                let item = attempt(|job| build(job, ahead), job);
                 let lost = matches!(item, Slot::Lost);
                 inner = self.lock();
                 if inner.put(ticket, item) {
@@ -211,6 +213,14 @@ impl<J, T> Queue<J, T> {
                     inner = self.lock();
                 }
             }
+        }
+    }
+
+    /// What `look` sees in the front item, if that is there.
+    pub fn front<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        match self.lock().slots.front() {
+            Some(Slot::Ready(item)) => Some(look(item)),
+            _ => None,
         }
     }
 

@@ -55,7 +55,17 @@ pub struct Allowed {
 impl Epochs {
     /// What to save when the next micro-batch is the one at `at`.
     pub fn state(&self, at: Position) -> Result<State> {
+        self.state_knowing(at, |_| None)
+    }
+
+    /// The same, where `known` may know the witness of a position already.
+    pub fn state_knowing(
+        &self,
+        at: Position,
+        known: impl FnOnce(Position) -> Option<String>,
+    ) -> Result<State> {
         let at = self.boundary(self.normal(at));
+        let witness = known(at).map_or_else(|| self.witness(at), Ok)?;
         let plan = self.plan_of(at.epoch);
         Ok(State {
             schema: STATE_SCHEMA.into(),
@@ -67,7 +77,7 @@ impl Epochs {
             tokenizer: self.store().manifest().tokenizer.fingerprint.to_string(),
             plan: plan.fingerprint().to_string(),
             tombstones: self.tombstones().digest().to_owned(),
-            witness: batch::witness(self.store(), plan, at.epoch, at.index)?,
+            witness,
         })
     }
 
