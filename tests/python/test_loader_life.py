@@ -1,60 +1,175 @@
 """A loader among threads, processes and signals."""
 
+import gc
 import os
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from chefgenius import TokenStore, prepare
+from chefgenius import RecipeLoader, TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
 from samples import digest, load, python, recipes, run_python, take, write_lines
 
 
 def threads() -> int:
-    return len(os.listdir("/proc/self/task"))
+    """Threads of all loaders of this process; the system knows them by name."""
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        # One that ends meanwhile has no name any more.
+        with suppress(OSError):
+            names.append((task / "comm").read_text())
+    return sum(name.startswith("chefgenius") for name in names)
 
 
 def settles_at(count: int) -> bool:
-    """Whether there are `count` threads within a second; the system forgets one a moment after its end."""
+    """Whether there are `count` threads within a second: one names itself a moment after its begin, and the
+    system forgets it a moment after its end."""
     end = time.monotonic() + 1
     while threads() != count and time.monotonic() < end:
         time.sleep(0.001)
     return threads() == count
 
 
-def test_threads_begin_with_the_first_batch_and_end_with_the_loader(store: TokenStore) -> None:
-    # Torch may start threads of its own with the first tensors.
-    take(load(store), 1)
-    before = threads()
-    for _ in range(200):
-        with load(store, prefetch=8) as loader:
-            assert threads() == before
-            take(loader, 2)
-            assert threads() == before + 1
-        assert settles_at(before)
+@pytest.mark.parametrize(("prefetch", "asked", "count"), [(8, 1, 1), (8, 3, 3), (2, 3, 2), (0, 3, 0)])
+def test_threads_begin_with_the_first_batch(store: TokenStore, prefetch: int, asked: int, count: int) -> None:
+    assert threads() == 0
+    for _ in range(50):
+        with load(store, prefetch=prefetch, threads=asked) as loader:
+            batches = iter(loader)
+            loader.batch_at(0, 3)
+            loader.load_state_dict(loader.state_dict())
+            loader.when(3, 0), loader.step_info(0, 0), len(loader), repr(loader)
+            assert threads() == 0
+            next(batches)
+            assert settles_at(count)
+            list(batches)
+        assert settles_at(0)
 
 
-def test_a_loader_that_is_dropped_ends_its_thread(store: TokenStore) -> None:
-    take(load(store), 1)
-    before = threads()
-    held = [take(load(store, prefetch=8), 1)[0] for _ in range(20)]
-    assert settles_at(before)
-    assert [batch.state["index"] for batch in held] == [1] * 20, "what was delivered stays whole"
+ENDS: dict[str, Callable[[RecipeLoader], object]] = {
+    "close": lambda loader: loader.close(),
+    "reset": lambda loader: loader.reset(),
+    "set_epoch": lambda loader: loader.set_epoch(3),
+    "skip": lambda loader: loader.skip(1),
+    "load_state_dict": lambda loader: loader.load_state_dict(loader.state_dict()),
+    "exit": lambda loader: loader.__exit__(None, None, None),
+}
 
 
-def test_closing_takes_no_time(store: TokenStore) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("way", ENDS)
+def test_threads_end_within_50_ms(store: TokenStore, way: str, count: int) -> None:
     times = []
     for _ in range(20):
-        loader = load(store, prefetch=8)
-        take(loader, 1)
+        loader = load(store, prefetch=64, threads=count)
+        take(loader, 3)
+        assert settles_at(count)
         begin = time.perf_counter()
-        loader.close()
+        ENDS[way](loader)
+        while threads() > 0 and time.perf_counter() < begin + 1:
+            pass
         times.append(time.perf_counter() - begin)
+        loader.close()
     # Half of them, since a busy machine may hold up a few.
     assert sorted(times)[10] < 0.05
+
+
+def drop(loader: RecipeLoader) -> None:
+    """Lose a loader's threads."""
+    next(iter(loader))
+
+
+def drop_iterator(loader: RecipeLoader) -> None:
+    batches = iter(loader)
+    next(batches)
+    del loader
+    assert settles_at(2), "the iterator keeps its loader"
+    del batches
+
+
+def drop_generator(loader: RecipeLoader) -> None:
+    batches = (batch.index for batch in loader)
+    next(batches)
+    batches.close()
+
+
+def fail(loader: RecipeLoader) -> None:
+    def consume() -> None:
+        for batch in loader:
+            raise KeyError(batch.index)
+
+    with pytest.raises(KeyError):
+        consume()
+
+
+def fail_inside(loader: RecipeLoader) -> None:
+    def consume() -> None:
+        for _ in loader:
+            loader.batch_at(0, 99)
+
+    with pytest.raises(ValueError, match="index"):
+        consume()
+
+
+@pytest.mark.parametrize("way", [drop, drop_iterator, drop_generator, fail, fail_inside])
+def test_a_loader_that_is_lost_ends_its_threads(
+    store: TokenStore, way: Callable[[RecipeLoader], None]
+) -> None:
+    for _ in range(10):
+        way(load(store, prefetch=8, threads=2))
+        gc.collect()
+        assert settles_at(0)
+
+
+def test_what_was_delivered_outlives_the_threads(store: TokenStore) -> None:
+    held = [take(load(store, prefetch=8), 1)[0] for _ in range(20)]
+    assert settles_at(0)
+    assert [batch.state["index"] for batch in held] == [1] * 20
+
+
+def test_many_loaders_leave_nothing_behind(store: TokenStore) -> None:
+    def resident() -> int:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def open_and_close(turn: int) -> None:
+        again = TokenStore.open(store.path)
+        plan = ("fixed", "bucketed", "packed")[turn % 3]
+        with load(again, plan=plan, prefetch=turn % 9, threads=1 + turn % 3) as loader:
+            take(loader, 3)
+
+    for turn in range(200):
+        open_and_close(turn)
+    gc.collect()
+    descriptors, mapped = len(os.listdir("/proc/self/fd")), maps()
+    before = resident()
+    for turn in range(1000):
+        open_and_close(turn)
+    gc.collect()
+    assert settles_at(0)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert maps() == mapped
+    assert resident() - before < 5 << 20
+
+
+def maps() -> int:
+    """Files that are mapped into this process."""
+    return sum("/" in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+
+def test_nothing_is_left_in_shared_memory(store: TokenStore) -> None:
+    before = set(os.listdir("/dev/shm"))
+    with load(store, prefetch=8, threads=3) as loader:
+        take(loader, 30)
+        assert "/dev/shm" not in Path("/proc/self/maps").read_text()
+        # Other processes come and go: only what could be this one's counts.
+        new = set(os.listdir("/dev/shm")) - before
+        assert not [name for name in new if "chefgenius" in name or str(os.getpid()) in name]
 
 
 def test_memory_does_not_grow(store: TokenStore) -> None:
@@ -113,15 +228,30 @@ if not child:
     del loader
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
+
+def use(results):
+    try:
+        next(iter(loader))
+    except LoaderError as error:
+        results.put(str(error))
+
+import multiprocessing
+context = multiprocessing.get_context("fork")
+results = context.Queue()
+process = context.Process(target=use, args=(results,))
+process.start()
+print(results.get(timeout=60))
+process.join(60)
+assert process.exitcode == 0
 print(digest(take(loader, 12)))
 loader.close()
 """
 
 
 def test_a_forked_child_gets_a_clear_error(store: TokenStore) -> None:
-    *errors, child, parent = run_python(FORK, store.path).splitlines()
+    *errors, child, other, parent = run_python(FORK, store.path).splitlines()
     assert len(errors) == 3
-    for error in errors:
+    for error in [*errors, other]:
         assert "does not survive a fork" in error
         assert "make a new one in the child" in error
         assert "state_dict()" in error
