@@ -6,54 +6,16 @@ mod common;
 mod small;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::sync::Arc;
 
 use chefgenius::Error;
 use chefgenius::epoch::Position;
 use chefgenius::plan::Plan;
 use chefgenius::store::TokenStore;
-use safetensors::SafeTensors;
-use small::{KINDS, Run, SOURCES, causal, spec, store};
+use small::{KINDS, Run, SOURCES, causal, parts, spec, store};
 
 const WEIGHTS: [f64; 8] = [0.0, 0.25, 0.5, 0.7, 1.0, 1.5, 2.0, 3.3];
 const EPOCHS: u64 = 9;
-
-/// Members of a plan that share a class and a source, and their draws in an epoch.
-struct Part {
-    source: u64,
-    records: Vec<usize>,
-    draws: u64,
-}
-
-/// The parts of a plan, as the file says that is kept of it.
-fn parts(store: &TokenStore, plan: &Plan) -> Vec<Part> {
-    let name = format!("views/{}.safetensors", plan.fingerprint().hex());
-    let bytes = fs::read(store.path().join(name)).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let tables = &header.metadata().as_ref().unwrap()["tables"];
-    let tables: serde_json::Value = serde_json::from_str(tables).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let words = tensors.tensor("members").unwrap().data().chunks_exact(4);
-    let members: Vec<usize> = words
-        .map(|word| u32::from_le_bytes(word.try_into().unwrap()) as usize)
-        .collect();
-    let classes = tables["deck"]["classes"].as_array().unwrap();
-    let strata = classes
-        .iter()
-        .flat_map(|class| class["strata"].as_array().unwrap());
-    strata
-        .map(|stratum| {
-            let number = |key: &str| stratum[key].as_u64().unwrap();
-            let first = number("first_member") as usize;
-            Part {
-                source: number("source"),
-                records: members[first..first + number("members") as usize].to_vec(),
-                draws: number("draws"),
-            }
-        })
-        .collect()
-}
 
 /// Each kind of plan with each weight for each source in turn, the two others having others of the list.
 fn runs(store: &Arc<TokenStore>) -> impl Iterator<Item = (Run<'_>, BTreeMap<u32, f64>)> {
