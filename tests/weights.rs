@@ -64,6 +64,14 @@ fn draws_are_even_constant_and_found_again() {
         let plan = run.plan();
         let parts = parts(&store, &plan);
         let all: u64 = parts.iter().map(|part| part.draws).sum();
+        let wanted: f64 = weights
+            .iter()
+            .map(|(&s, w)| w * sizes[s as usize] as f64)
+            .sum();
+        assert!(
+            (all as f64 - wanted).abs() < 0.5 + 1e-6,
+            "{all} draws for {wanted}"
+        );
         let mut counts: HashMap<usize, u64> = HashMap::new();
         for epoch in 0..EPOCHS {
             let seen = scan(&plan, epoch);
