@@ -228,7 +228,7 @@ fn mutate(spec: &mut PlanSpec, number: u64, random: &mut Random) {
         14 => layout.bos_id = Some(10 + by),
         15 => layout.separator_ids.push(10 + by),
         16 => layout.loss_on_prompt = !layout.loss_on_prompt,
-        _ => drop(spec.limit = BatchLimit::Rows(20 + by)),
+        _ => spec.limit = BatchLimit::Rows(20 + by),
     }
 }
 

@@ -38,6 +38,9 @@ fn states<'a>(store: &'a Arc<TokenStore>) -> Vec<(Run<'a>, State)> {
     (0..KINDS).map(state).collect()
 }
 
+/// Takes one name out of a state.
+type Part = fn(&mut State) -> &mut String;
+
 /// Each hex digit of each name, replaced by each other one.
 #[test]
 fn each_digit_of_each_name_counts() {
@@ -46,7 +49,7 @@ fn each_digit_of_each_name_counts() {
     let mut caught = 0;
     for (run, state) in states(&whole) {
         let epochs = run.epochs(0, 1);
-        let names: [(&str, fn(&mut State) -> &mut String); 5] = [
+        let names: [(&str, Part); 5] = [
             ("store", |s| &mut s.store),
             ("tokenizer", |s| &mut s.tokenizer),
             ("plan", |s| &mut s.plan),
