@@ -6,6 +6,7 @@
     reason = "shared by several test binaries"
 )]
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
 use chefgenius::store::{NewRecord, TokenStore};
 use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
+use safetensors::SafeTensors;
 
 use crate::common::{Random, delivery, epochs_of, origin, spec_of, writer};
 
@@ -205,4 +207,44 @@ pub fn field<T>(result: Result<T>) -> std::result::Result<&'static str, String> 
         Err(other) => Err(other.to_string()),
         Ok(_) => Err("accepted".into()),
     }
+}
+
+/// Members of a plan that share a class and a source, and their draws in an epoch.
+pub struct Part {
+    pub source: u64,
+    pub records: Vec<usize>,
+    pub draws: u64,
+}
+
+/// The parts of a plan, as the file says that is kept of it.
+pub fn parts(store: &TokenStore, plan: &Plan) -> Vec<Part> {
+    let name = format!("views/{}.safetensors", plan.fingerprint().hex());
+    let bytes = fs::read(store.path().join(name)).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let tables = &header.metadata().as_ref().unwrap()["tables"];
+    let tables: serde_json::Value = serde_json::from_str(tables).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let words = tensors.tensor("members").unwrap().data().chunks_exact(4);
+    let mut members: Vec<usize> = words
+        .map(|word| u32::from_le_bytes(word.try_into().unwrap()) as usize)
+        .collect();
+    if members.is_empty() {
+        // All records as they stand.
+        members = (0..store.len()).collect();
+    }
+    let classes = tables["deck"]["classes"].as_array().unwrap();
+    let strata = classes
+        .iter()
+        .flat_map(|class| class["strata"].as_array().unwrap());
+    strata
+        .map(|stratum| {
+            let number = |key: &str| stratum[key].as_u64().unwrap();
+            let first = number("first_member") as usize;
+            Part {
+                source: number("source"),
+                records: members[first..first + number("members") as usize].to_vec(),
+                draws: number("draws"),
+            }
+        })
+        .collect()
 }
