@@ -111,14 +111,15 @@ def test_epoch_losses_are_those_of_the_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [1, 5, 6, 7, 9])
-def test_a_stop_drops_the_window_and_a_resume_is_exact(tmp_path: Path, at: int) -> None:
-    fit(tmp_path, run="whole")
-    with opened(tmp_path) as trainer:
+@pytest.mark.parametrize("plan", ["fixed", "bucketed"])
+def test_a_stop_drops_the_window_and_a_resume_is_exact(tmp_path: Path, plan: str, at: int) -> None:
+    fit(tmp_path, f"data.plan={plan}", run="whole")
+    with opened(tmp_path, f"data.plan={plan}", "data.threads=3") as trainer:
         trainer.callbacks = [StopAt(trainer.stop, step=at)]
         with pytest.raises(StopRequested, match=f"; step {at} is saved$"):
             trainer.fit()
     assert RunDirectory(tmp_path / "run").steps()[0] == at
-    fit(tmp_path)
+    fit(tmp_path, f"data.plan={plan}")
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
