@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "../rust/core/plan/capacity.rs"]
+mod capacity;
 #[path = "../rust/core/plan/templates.rs"]
 mod templates;
 
+use capacity::choose_capacity;
 use common::Random;
 use proptest::prelude::*;
-use templates::{Capacity, Cell, Template, best_fit, choose_capacity};
+use templates::{Capacity, Cell, Template, best_fit};
 
 /// What the definition asks of templates; gives the number of packs.
 fn assert_templates(cells: &[Cell], capacity: Capacity, templates: &[Template]) -> u64 {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::layout::Model;
 use crate::plan::bucketed::{self, LineClass, Sizes};
+use crate::plan::capacity;
 use crate::plan::cells::{self, Fineness, Pair};
 use crate::plan::draws::{Class, Deck, Quotas, Stratum};
 use crate::plan::kept::{self, Kept};
@@ -313,7 +314,7 @@ fn packed(seen: Seen, spec: &PlanSpec) -> Arrangement {
             input: longest.input.max(cell.input),
             target: longest.target.max(cell.target),
         });
-    let capacity = templates::choose_capacity(&cells, longest);
+    let capacity = capacity::choose_capacity(&cells, longest);
     let packs = Packs::new(&templates::best_fit(&cells, capacity), cells.len());
     let (members, deck) = seen.arrange(line, &laid);
     let capacity = Some(spec.layout.packed_sides([capacity.input, capacity.target]));

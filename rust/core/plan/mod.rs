@@ -10,6 +10,7 @@
 
 mod arrange;
 mod bucketed;
+mod capacity;
 mod cells;
 mod draws;
 mod kept;

@@ -3,11 +3,10 @@
 //! Packs are made of classes, not of records, so that each epoch can deal the members of every class anew
 //! to the places that the templates hold for it:
 //!
-//! 1. [`choose_capacity`] picks the size of a row from the classes.
-//! 2. [`best_fit`] builds one [`Template`] at a time: the hardest class that is left goes in first; then, while
+//! 1. [`best_fit`] builds one [`Template`] at a time: the hardest class that is left goes in first; then, while
 //!    the room is wide, classes that give the pack the mix of what is left to pack (`mixing`), so that no side
 //!    runs out before the other; last the two classes that leave the least of the room (`closing`).
-//! 3. The template is used for a fair share of what its classes still hold, and the next templates around the
+//! 2. The template is used for a fair share of what its classes still hold, and the next templates around the
 //!    same class take others, so that the members of two classes do not always meet.
 //!
 //! All arithmetic is on integers and every tie has a rule, so the templates are a function of the arguments
@@ -46,8 +45,6 @@ pub struct Template {
 
 /// Classes that are tried as the next, or as the first of the last two.
 const TRIES: usize = 128;
-/// The same while capacities are compared.
-const TRIES_OF_A_TRIAL: usize = 16;
 /// Shelves that a search looks at once it has something in hand.
 const REACH: usize = 64;
 /// Mean records of room, in halves, from which on a pack is mixed and not yet closed.
@@ -58,34 +55,6 @@ const SPREAD: u64 = 4;
 const COST_OF_SPREAD: u64 = 400;
 /// One, in the fixed-point numbers of the prices.
 const ONE: u64 = 1 << 16;
-/// Capacities are multiples of this, so that rows suit vector units.
-const GRAIN: u64 = 8;
-
-/// The capacity of which the templates leave the least empty. Target: one and a half times or twice the longest.
-/// Input: by the ratio of the sums, or up to 24 above that, never below the longest. Both are rounded up to
-/// multiples of 8; a causal plan (`longest.input` is 0) has input 0.
-///
-/// Equal sizes go to the smaller row. Costs at most eight [`best_fit`]s with an eighth of the search.
-pub fn choose_capacity(cells: &[Cell], longest: Capacity) -> Capacity {
-    let (inputs, targets) = (tokens(cells, |c| c.input), tokens(cells, |c| c.target));
-    let steps = if longest.input == 0 { 1 } else { 4 };
-    let mut best: Option<(u128, Capacity)> = None;
-    for halves in [3, 4] {
-        let target = grain(u128::from(longest.target) * halves / 2);
-        let ideal = (inputs * u128::from(target)).div_ceil(targets.max(1));
-        let least = grain(ideal.max(longest.input.into()));
-        for step in 0..steps {
-            let input = least.saturating_add(step * GRAIN as u32);
-            let capacity = Capacity { input, target };
-            let packs = rows(&fit(cells, capacity, TRIES_OF_A_TRIAL, 1));
-            let size = u128::from(packs) * (u128::from(input) + u128::from(target));
-            if best.is_none_or(|(least, _)| size < least) {
-                best = Some((size, capacity));
-            }
-        }
-    }
-    best.map_or(longest, |(_, capacity)| capacity)
-}
 
 /// Templates that hold every class exactly `count` times (uses times multiplicity, summed), with the edges of
 /// each pack within `capacity` on both sides, in the order in which they were made: hardest first. There
@@ -111,24 +80,19 @@ pub fn best_fit(cells: &[Cell], capacity: Capacity) -> Vec<Template> {
 }
 
 /// The packs of an epoch.
-fn rows(templates: &[Template]) -> u64 {
+pub fn rows(templates: &[Template]) -> u64 {
     templates.iter().map(|template| template.uses).sum()
 }
 
 /// All tokens of one side.
-fn tokens(cells: &[Cell], side: fn(&Cell) -> u32) -> u128 {
+pub fn tokens(cells: &[Cell], side: fn(&Cell) -> u32) -> u128 {
     let of_class = |c: &Cell| u128::from(side(c)) * u128::from(c.count);
     cells.iter().map(of_class).sum()
 }
 
-/// The next multiple of [`GRAIN`].
-fn grain(length: u128) -> u32 {
-    u32::try_from(length.next_multiple_of(GRAIN.into())).unwrap_or(u32::MAX)
-}
-
 /// The templates with so many `tries` and so much `spread`. With no tries at all it is first fit, longest first: what
 /// is hardest of all that fits goes in next.
-fn fit(cells: &[Cell], capacity: Capacity, tries: usize, spread: u64) -> Vec<Template> {
+pub fn fit(cells: &[Cell], capacity: Capacity, tries: usize, spread: u64) -> Vec<Template> {
     let mut stock = Stock::new(cells, capacity, tries, spread);
     let mut templates = Vec::new();
     let mut members = Vec::new();
