@@ -197,9 +197,7 @@ class RecipeLoader(IterableDataset[Batch]):
     @property
     def columns(self) -> tuple[int, int] | None:
         """Columns of the inputs and of the labels of `packed`; None where rows are padded to the longest."""
-        columns = self._core.columns
-        # A causal model's labels lie under its inputs.
-        return columns and (columns[0], columns[1] or columns[0])
+        return self._core.columns
 
     @property
     def tombstones(self) -> Ids:

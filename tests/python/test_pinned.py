@@ -120,6 +120,8 @@ def test_blocks_that_were_built_in_vain_come_back(mixed: TokenStore, prefetch: i
         with pytest.raises(ValueError, match="index"):
             loader.batch_at(0, 10_000)
     assert len(given) <= taken + prefetch + 1, "no block is lost, and none is given in vain"
+    assert loader._pinned is not None
+    assert len(loader._pinned._blocks) <= prefetch + 1, "those that left are forgotten"
     loader.close()
     with pytest.raises(LoaderError, match="closed"):
         take(loader, 1)

@@ -278,7 +278,7 @@ def test_another_plan_waits_for_the_next_epoch(
         made(after).load_state_dict(state)
     loader = made(after, on_plan_change="next_epoch", prefetch=prefetch)
     mine = take(loader, 1)[0]
-    own = mine.state
+    own = loader.state_dict()
     loader.load_state_dict(state)
     assert mine.state == own, "a batch keeps the state of its own plan"
     assert (len(loader), loader.index) == (len(old), cut)
