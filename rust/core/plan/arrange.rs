@@ -23,6 +23,11 @@ pub struct Arrangement {
     pub tables: Tables,
 }
 
+/// Source, members and draws of one source in a class.
+type Share = (u32, u64, u64);
+/// A class on the line: its records, and what each source has of them.
+type Laid = (usize, Vec<Share>);
+
 /// What the arranging looks at: one entry a record of the view.
 struct Seen {
     records: Vec<u32>,
@@ -167,11 +172,7 @@ impl Seen {
     }
 
     /// Lines up positions by source and record within each class, and lays out the classes' strata.
-    fn arrange(
-        &self,
-        mut line: Vec<u32>,
-        classes: &[(usize, Vec<(u32, u64, u64)>)],
-    ) -> (Members, Deck) {
+    fn arrange(&self, mut line: Vec<u32>, classes: &[Laid]) -> (Members, Deck) {
         let mut deck = Deck::default();
         let (mut first_member, mut first_draw) = (0, 0);
         for (records, strata) in classes {
@@ -217,7 +218,7 @@ impl Seen {
     }
 }
 
-fn strata(members: &[(u32, u64)], quotas: &mut Quotas<'_>) -> Vec<(u32, u64, u64)> {
+fn strata(members: &[(u32, u64)], quotas: &mut Quotas<'_>) -> Vec<Share> {
     let draws = quotas.draws(members);
     members
         .iter()
@@ -251,7 +252,7 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
     let mut quotas = Quotas::new(&spec.weights);
     let classes = bucketed::classes(&line, &seen.sides, weight, sizes);
     let mut begin = 0;
-    let laid: Vec<(usize, Vec<(u32, u64, u64)>)> = classes
+    let laid: Vec<Laid> = classes
         .iter()
         .map(|class: &LineClass| {
             let part = &line[begin..begin + class.records];
@@ -259,7 +260,7 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
             (class.records, strata(&seen.by_source(part), &mut quotas))
         })
         .collect();
-    let draws_of = |strata: &[(u32, u64, u64)]| strata.iter().map(|s| s.2).sum();
+    let draws_of = |strata: &[Share]| strata.iter().map(|s| s.2).sum();
     let cut: Vec<(u64, [u64; 2])> = classes
         .iter()
         .zip(&laid)

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use crate::plan::templates::Cell;
 
@@ -57,7 +58,8 @@ struct Cut {
 /// Costs O(pairs x log classes + classes x the range of lengths).
 pub fn classes(pairs: &[Pair], fineness: Fineness) -> (Vec<Cell>, Vec<u32>) {
     let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
-    let mut nodes = vec![0..pairs.len()];
+    let mut nodes: Vec<Range<usize>> = Vec::new();
+    nodes.push(0..pairs.len());
     let mut heap = BinaryHeap::new();
     let mut cuts: Vec<Option<Cut>> = vec![None];
     let look = |node: usize, members: &[u32], heap: &mut BinaryHeap<_>| {
