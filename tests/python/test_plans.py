@@ -216,7 +216,6 @@ def test_weights_draw_each_source_so_often(mixed: TokenStore, plan: str) -> None
     loader = open_loader(mixed, plan, weights=weights)
     long, short = source(mixed, "long"), source(mixed, "short")
     assert (len(long), len(short)) == (20, 41)
-    total: Counter[int] = Counter()
     for epoch in range(4):
         batches = list(loader)
         drawn = Counter(ids(batches))
@@ -224,11 +223,24 @@ def test_weights_draw_each_source_so_often(mixed: TokenStore, plan: str) -> None
         assert sum(drawn[record] for record in short) in (20, 21)
         steps = {record: {b.index // 3 for b in batches if record in b.record_ids} for record in range(61)}
         assert all(loader.when(record, epoch) == sorted(steps[record]) for record in range(61))
-        total += drawn
-    if plan == "fixed":
-        # The other plans round for each class of lengths alone.
-        assert {total[record] for record in long} == {10}
-        assert {total[record] for record in short} == {2, 3}
+
+
+by_class = pytest.mark.xfail(
+    reason="each class of lengths rounds its draws alone, so some records never come"
+)
+
+
+@pytest.mark.parametrize(
+    "plan", ["fixed", *(pytest.param(plan, marks=by_class) for plan in ("bucketed", "tokens", "packed"))]
+)
+def test_over_the_epochs_a_source_is_drawn_evenly(mixed: TokenStore, plan: str) -> None:
+    """Equally often, or once more, as the loader says of `weights`."""
+    weights = {source_path(mixed, "long"): 2.5, source_path(mixed, "short"): 0.5}
+    loader = open_loader(mixed, plan, weights=weights)
+    drawn = Counter(record for _ in range(12) for record in ids(list(loader)))
+    for name in ("long", "short"):
+        counts = [drawn[record] for record in source(mixed, name)]
+        assert max(counts) - min(counts) <= 1
 
 
 @pytest.mark.parametrize("plan", PLANS)
