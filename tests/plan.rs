@@ -108,3 +108,60 @@ proptest! {
         prop_assert!(short <= 1, "{} short batches", short);
     }
 }
+
+/// Long and short batches come in no order that a loss could follow: the lengths of neighbours, and of batches some
+/// way apart, are as unlike as in a shuffle.
+#[test]
+fn the_lengths_of_bucketed_batches_do_not_cycle() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 6000, 1000);
+    let plan = Plan::new(&store, spec_of(PlanKind::Bucketed, 8, 1), 11).unwrap();
+    let mut worst = 0.0_f64;
+    for epoch in 0..4 {
+        let lengths: Vec<f64> = (0..plan.micro_batches())
+            .map(|index| {
+                let records = plan.records(epoch, index).unwrap().records;
+                let target = |&record: &usize| store.lengths(record).unwrap().1 as f64;
+                records.iter().map(target).sum::<f64>() / records.len() as f64
+            })
+            .collect();
+        let n = lengths.len() as f64;
+        let mean = lengths.iter().sum::<f64>() / n;
+        let variance = lengths.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        for lag in 1..=100 {
+            let pairs = lengths.iter().zip(&lengths[lag..]);
+            let together: f64 = pairs.map(|(x, y)| (x - mean) * (y - mean)).sum();
+            worst = worst.max((together / variance / (n - lag as f64).sqrt()).abs());
+        }
+    }
+    assert!(worst < 5.0, "a correlation of {worst} standard deviations");
+}
+
+/// Many make the same plan at the same time, over one directory: each gets it whole, and one file is kept.
+#[test]
+fn plans_that_are_made_at_once_are_equal() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 500, 1000);
+    for turn in 0..20 {
+        let spec = spec_of(KINDS[1 + turn % 2], 4 + turn as u32, 1);
+        let plans: Vec<Plan> = std::thread::scope(|scope| {
+            let make = || scope.spawn(|| Plan::new(&store, spec.clone(), 3).unwrap());
+            let threads: Vec<_> = (0..8).map(|_| make()).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        let epoch = |plan: &Plan| -> Vec<_> {
+            let batches = 0..plan.micro_batches();
+            batches
+                .map(|index| plan.records(1, index).unwrap())
+                .collect()
+        };
+        assert!(plans.iter().all(|plan| epoch(plan) == epoch(&plans[0])));
+        let kept = std::fs::read_dir(store.path().join("views"))
+            .unwrap()
+            .count();
+        assert_eq!(kept, turn + 1);
+    }
+}

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::Serialize;
@@ -87,7 +88,10 @@ pub fn write<T: Serialize>(store: &TokenStore, plan: &Fingerprint, kept: &Kept<T
         ("tables".into(), tables),
     ]);
     let file = serialize(tensors, Some(texts)).map_err(state)?;
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    // Other processes, and other threads of this one, may be keeping the same plan.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("new-{}-{number}", std::process::id()));
     let written = fs::create_dir_all(store.path().join("views"))
         .and_then(|()| fs::write(&temporary, file))
         .and_then(|()| fs::rename(&temporary, &path));
