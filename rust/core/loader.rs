@@ -88,12 +88,14 @@ impl Loader {
         Ok(inner)
     }
 
-    /// The epoch that an iteration begun now goes through: the current one, or the next where this rank
-    /// has nothing left of it.
+    /// The epoch that an iteration begun now goes through: the current one, or the next where this rank has done
+    /// its part of the last step. A rank that has no slot in that step still goes through its epoch, and finds
+    /// nothing, as long as the others have something.
     pub fn begin(&self) -> Result<u64> {
         let mut inner = self.lock()?;
-        if self.epochs().next_own(inner.at).is_none() {
-            inner.at = Position::start(inner.at.epoch + 1);
+        let epochs = self.epochs();
+        if epochs.next_own(inner.at).is_none() {
+            inner.at = epochs.boundary(inner.at);
         }
         Ok(inner.at.epoch)
     }

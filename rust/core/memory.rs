@@ -178,8 +178,13 @@ impl Drop for Slab {
         let Some(memory) = self.memory.take() else {
             return;
         };
-        let mut free = self.shelf.lock();
-        if self.shelf.keep.is_none_or(|keep| free.len() < keep) {
+        // Where another thread holds the lock, in this process or in the one that this was forked from, what can be
+        // made anew is freed: dropping a tensor never waits.
+        let (free, keep) = match self.shelf.keep {
+            Some(keep) => (self.shelf.free.try_lock().ok(), keep),
+            None => (Some(self.shelf.lock()), usize::MAX),
+        };
+        if let Some(mut free) = free.filter(|free| free.len() < keep) {
             free.push(memory);
         }
     }

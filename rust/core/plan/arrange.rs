@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::layout::Model;
+use crate::plan::blocks::{self, is_blocked};
 use crate::plan::bucketed::{self, LineClass, Sizes};
 use crate::plan::capacity;
 use crate::plan::cells::{self, Fineness, Pair};
@@ -155,6 +156,9 @@ fn look(store: &TokenStore, spec: &PlanSpec) -> Result<Seen> {
             }
         })?;
     }
+    if !sides.is_empty() && !sources.is_empty() {
+        blocks::coarsen(&mut sides, &sources, &spec.weights);
+    }
     Ok(Seen {
         records,
         sides,
@@ -248,9 +252,16 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
         .map(|p| weight(p) * f64::from(seen.sides[p as usize][0] + seen.sides[p as usize][1]))
         .sum();
     let sizes = Sizes::new(spec.limit, draws.round() as u64, tokens.round() as u64);
-    let line = bucketed::snake(&seen.sides, sizes);
+    let sides = |position: u32| seen.sides[position as usize];
+    let joined = |a: u32, b: u32| {
+        is_blocked(weight(a)) && seen.source(a) == seen.source(b) && sides(a) == sides(b)
+    };
+    let mut positions: Vec<u32> = all().collect();
+    // Blocks are joined where nothing stands between their records.
+    positions.sort_by_key(|&position| seen.source(position));
+    let line = bucketed::snake(positions, &seen.sides, sizes.draws, joined);
     let mut quotas = Quotas::new(&spec.weights);
-    let classes = bucketed::classes(&line, &seen.sides, weight, sizes);
+    let classes = bucketed::classes(&line, &seen.sides, weight, joined, sizes);
     let mut begin = 0;
     let laid: Vec<Laid> = classes
         .iter()

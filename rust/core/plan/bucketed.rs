@@ -39,7 +39,7 @@ pub struct Sizes {
     /// records that meet again shrink as the data grows.
     batches: u64,
     /// Draws of a class; about, where the rows of batches differ.
-    draws: u64,
+    pub draws: u64,
 }
 
 impl Sizes {
@@ -62,22 +62,33 @@ impl Sizes {
     }
 }
 
-/// All positions of `sides` (input and target length), lined up.
-pub fn snake(sides: &[[u32; 2]], sizes: Sizes) -> Vec<u32> {
-    let all = (0..sides.len() as u32).collect();
+/// Positions of `sides` (input and target length), lined up for classes of about `class` records. Neighbours that
+/// are `joined` stand in one strip; those of equal sides stay in their order.
+pub fn snake(
+    positions: Vec<u32>,
+    sides: &[[u32; 2]],
+    class: u64,
+    joined: impl Fn(u32, u32) -> bool,
+) -> Vec<u32> {
     // Among those cut to the same target length, by input length.
-    let by_target = sorted_by(sides, 1, sorted_by(sides, 0, all));
+    let by_target = sorted_by(sides, 1, sorted_by(sides, 0, positions));
     let flat = sides.iter().all(|side| side[1] == sides[0][1]);
-    let classes = (sides.len() as u64).div_ceil(sizes.draws).max(1);
+    let classes = (sides.len() as u64).div_ceil(class).max(1);
     let strips = if flat { 1 } else { (4 * classes).isqrt() };
-    let strip = classes.div_ceil(strips) * sizes.draws;
+    let strip = (classes.div_ceil(strips) * class) as usize;
     let mut line = Vec::with_capacity(sides.len());
-    for (number, part) in by_target.chunks(strip as usize).enumerate() {
-        let mut part = sorted_by(sides, 0, part.to_vec());
-        if number % 2 == 1 {
+    let (mut begin, mut backwards) = (0, false);
+    while begin < by_target.len() {
+        let mut end = by_target.len().min(begin + strip);
+        while end < by_target.len() && joined(by_target[end - 1], by_target[end]) {
+            end += 1;
+        }
+        let mut part = sorted_by(sides, 0, by_target[begin..end].to_vec());
+        if backwards {
             part.reverse();
         }
         line.extend(part);
+        (begin, backwards) = (end, !backwards);
     }
     line
 }
@@ -115,18 +126,23 @@ pub struct LineClass {
     pub edges: [u64; 2],
 }
 
-/// Cuts the line into classes of about as many draws as `sizes` says; a record has `weight` of them.
+/// Cuts the line into classes of about as many draws as `sizes` says; a record has `weight` of them. Neighbours
+/// that are `joined` stand in one class.
 pub fn classes(
     line: &[u32],
     sides: &[[u32; 2]],
     weight: impl Fn(u32) -> f64,
+    joined: impl Fn(u32, u32) -> bool,
     sizes: Sizes,
 ) -> Vec<LineClass> {
     let mut classes = Vec::new();
     let mut begin = 0;
     while begin < line.len() {
         let (mut end, mut edges, mut draws) = (begin, [0, 0], 0.0);
-        while end < line.len() && draws < (sizes.batches * sizes.limit.rows(edges)) as f64 {
+        while end < line.len()
+            && (draws < (sizes.batches * sizes.limit.rows(edges)) as f64
+                || joined(line[end - 1], line[end]))
+        {
             let [input, target] = sides[line[end] as usize];
             edges = [edges[0].max(input.into()), edges[1].max(target.into())];
             draws += weight(line[end]);

@@ -9,6 +9,7 @@
 //!    an epoch, the last one has what is left.
 
 mod arrange;
+mod blocks;
 mod bucketed;
 mod capacity;
 mod cells;
