@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "DEBUG_BUILD",
+    "Batches",
     "ChefGeniusError",
     "DataError",
     "Delivered",
@@ -18,6 +19,7 @@ __all__ = [
     "TokenStore",
     "TokenizerError",
     "default_template",
+    "exiting",
     "ingredient_name",
     "parse_recipe",
     "prepare",
@@ -25,6 +27,9 @@ __all__ = [
 ]
 
 DEBUG_BUILD: bool
+
+def exiting() -> None:
+    """Say that the interpreter ends in this thread: others that are in the core then stay there."""
 
 _Ids: TypeAlias = NDArray[np.int64]
 
@@ -109,6 +114,13 @@ class Delivered:
         """
 
 @final
+class Batches:
+    """The rest of an epoch. Where Ctrl-C or an error comes before a batch is returned, the position stays."""
+
+    def __iter__(self) -> Batches: ...
+    def __next__(self) -> Any: ...
+
+@final
 class Loader:
     """The resettable epoch iterator."""
 
@@ -137,10 +149,6 @@ class Loader:
     @property
     def tombstones(self) -> _Ids: ...
     @property
-    def most_words(self) -> int:
-        """Words of 8 bytes that any batch fits in."""
-
-    @property
     def micro_batches(self) -> int: ...
     @property
     def steps_per_epoch(self) -> int: ...
@@ -152,13 +160,17 @@ class Loader:
     def position(self) -> tuple[int, int]:
         """Epoch and index of the next micro-batch."""
 
-    def begin(self) -> int:
-        """The epoch that an iteration begun now goes through."""
+    def batches(
+        self, make: Callable[[Delivered], Any], supply: Callable[[int, int], None] | None = None
+    ) -> Batches:
+        """The rest of an epoch, as `make` makes batches of what is delivered.
 
-    def next(self, epoch: int) -> Delivered | None:
-        """The next own batch of `epoch`; None where the loader is past it. The GIL is free while it waits."""
+        Where memory is given, `supply` is asked for so many words and blocks that are missing.
+        """
 
-    def batch_at(self, epoch: int, index: int) -> Delivered: ...
+    def batch_at(
+        self, epoch: int, index: int, supply: Callable[[int, int], None] | None = None
+    ) -> Delivered: ...
     def record_ids_at(self, epoch: int, index: int) -> _Ids: ...
     def when(self, epoch: int, record: int) -> list[int]:
         """The steps of an epoch that see a record."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import torch
@@ -51,8 +51,8 @@ class RecipeLoader(IterableDataset[Batch]):
         on_plan_change: what `load_state_dict` does with the state of another plan (batch size, lengths,
             steps, kind): `refuse`, or `next_epoch`, which finishes the saved epoch with the saved plan first.
         weights: by name of a source, how often an epoch draws each of its records; 1 where not named, 0
-            leaves the source out. Over the epochs all records of a source are drawn equally often, or once
-            more.
+            leaves the source out. Over the epochs a source's records are drawn equally often, or once more;
+            by length, blocks of 8 draws and more an epoch differ by the rounding of their draws.
         tombstones: numbers of records that vanish from their batches; nothing else moves.
         prefetch: batches that threads build ahead; with 0 each is built when asked for.
         threads: how many build ahead, 1 to 64; the caller helps while it waits. They change no batch.
@@ -140,25 +140,22 @@ class RecipeLoader(IterableDataset[Batch]):
             narrow=input_dtype == torch.int32,
             given=pinned,
         )
-        self._pinned = PinnedMemory(prefetch, self._core.give) if pinned else None
+        self._pinned = PinnedMemory(self._core.give) if pinned else None
+        self._supply = self._pinned.supply if self._pinned else None
         # A batch that is held may outlive the loader; the loader's threads must not.
         weakref.finalize(self, self._core.close)
+        _at_exit()
 
     def __iter__(self) -> Iterator[Batch]:
-        # No name here may keep a delivered batch alive.
-        yield from iter(partial(self._take, self._core.next, self._core.begin()), None)
+        # An iterator of the core: no Ctrl-C can come between its delivery and the loop.
+        return self._core.batches(self._batch, self._supply)
 
-    def _take(self, call: Callable[..., _core.Delivered | None], *place: int) -> Batch | None:
-        """What `call` delivers as tensors over the core's memory, or over page-locked memory."""
+    def _batch(self, delivered: _core.Delivered) -> Batch:
+        """Tensors over the core's memory, or over page-locked memory."""
         if self._pinned is None:
-            if (delivered := call(*place)) is None:
-                return None
             tensors = {name: torch.from_numpy(array) for name, array in delivered.arrays().items()}
         else:
-            with self._pinned.supplied(self._core.most_words):
-                if (delivered := call(*place)) is None:
-                    return None
-                tensors = self._pinned.tensors(*delivered.release())
+            tensors = self._pinned.tensors(*delivered.release())
         epoch, index = delivered.epoch, delivered.index
         later = partial(self._core.state_after, epoch, index)
         # Where a `load_state_dict` may give this epoch another plan it would be too late.
@@ -224,9 +221,7 @@ class RecipeLoader(IterableDataset[Batch]):
     def batch_at(self, epoch: int, index: int) -> Batch:
         """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
         place = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
-        batch = self._take(self._core.batch_at, *place)
-        assert batch is not None
-        return batch
+        return self._batch(self._core.batch_at(*place, self._supply))
 
     def record_ids_at(self, epoch: int, index: int) -> Ids:
         """The records of a micro-batch (int64 array) without building it."""
@@ -296,13 +291,15 @@ class RecipeLoader(IterableDataset[Batch]):
     def __enter__(self) -> RecipeLoader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return (
-            f"RecipeLoader(records={self.records:,}, micro_batches={self.micro_batches:,}, "
-            f"plan={self.plan_fingerprint[:11]})"
-        )
+        size = f"records={self.records:,}, micro_batches={self.micro_batches:,}"
+        return f"RecipeLoader({size}, plan={self.plan_fingerprint[:11]})"
+
+
+@cache
+def _at_exit() -> None:
+    """At exit, before loaders are closed: threads that are in the core stay there."""
+    atexit.register(_core.exiting)

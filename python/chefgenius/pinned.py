@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Lock
-from weakref import WeakValueDictionary
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,43 +17,19 @@ class PinnedMemory:
     The block goes back to torch's allocator with the last of them.
 
     Args:
-        ahead: blocks that the core may hold beside one for each call under way.
-        give: brings the core a block; whoever lets go of the array gives the block up.
+        give: brings the core a block.
     """
 
-    def __init__(self, ahead: int, give: Callable[[Ids], None]) -> None:
-        self._ahead = ahead
+    def __init__(self, give: Callable[[Ids], None]) -> None:
         self._give = give
-        self._lock = Lock()
-        self._words = 0
-        self._calls = 0
         self._blocks: dict[int, Tensor] = {}
-        # The core alone keeps the arrays alive, so this knows what it has, wherever Ctrl-C came between.
-        self._given: WeakValueDictionary[int, Ids] = WeakValueDictionary()
 
-    @contextmanager
-    def supplied(self, words: int) -> Iterator[None]:
-        """Around a call that takes a batch of at most so many `words` of 8 bytes: there is a block for it."""
-        with self._lock:
-            self._calls += 1
-        try:
-            self._supply(words)
-            yield
-        finally:
-            with self._lock:
-                self._calls -= 1
-
-    def _supply(self, words: int) -> None:
-        with self._lock:
-            if words > self._words:
-                # The blocks of smaller batches, which another plan had, count no more.
-                self._words, self._given = words, WeakValueDictionary()
-            while len(self._given) < self._ahead + self._calls:
-                block = torch.empty(self._words, dtype=torch.int64, pin_memory=torch.cuda.is_available())
-                array = block.numpy()
-                self._blocks[block.data_ptr()] = block
-                self._given[block.data_ptr()] = array
-                self._give(array)
+    def supply(self, words: int, blocks: int) -> None:
+        """Give the core so many blocks of so many words of 8 bytes."""
+        for _ in range(blocks):
+            block = torch.empty(words, dtype=torch.int64, pin_memory=torch.cuda.is_available())
+            self._blocks[block.data_ptr()] = block
+            self._give(block.numpy())
 
     def tensors(
         self, address: int, places: list[tuple[str, int, int, int | None, bool]]

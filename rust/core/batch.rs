@@ -176,17 +176,21 @@ pub fn build(
 }
 
 /// Words of memory that any batch of a plan fits in.
-pub fn most_words(plan: &Plan) -> usize {
-    let rows = plan.most_rows();
-    let longest = plan
-        .columns()
-        .unwrap_or_else(|| plan.spec().layout.longest_sides());
+///
+/// # Errors
+/// A damaged store.
+pub fn most_words(store: &TokenStore, plan: &Plan) -> Result<usize> {
+    let longest: usize = match plan.columns() {
+        Some(columns) => columns.iter().sum(),
+        None => plan.longest_sides(store)?.iter().sum(),
+    };
     let places = match plan.spec().limit {
         BatchLimit::Tokens(tokens) => tokens as usize,
-        BatchLimit::Rows(_) => rows * longest.iter().sum::<usize>(),
+        BatchLimit::Rows(rows) => plan.most_rows(rows) * longest,
     };
-    // At most five tensors have a side's width (ids, mask, labels, segments, positions), and there are no more records than places.
-    6 * places + 9 * ALIGNED
+    // At most five tensors have a side's width (ids, mask, labels, segments, positions), and there are no more
+    // records than places.
+    Ok(6 * places + 9 * ALIGNED)
 }
 
 /// The tensors of a batch and where they lie.

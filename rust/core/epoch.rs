@@ -149,12 +149,15 @@ impl Epochs {
     }
 
     /// Words of memory that any batch fits in.
-    pub fn most_words(&self) -> usize {
-        let begun = self
-            .begun
-            .as_ref()
-            .map_or(0, |(_, plan)| batch::most_words(plan));
-        begun.max(batch::most_words(&self.plan))
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn most_words(&self) -> Result<usize> {
+        let begun = match &self.begun {
+            Some((_, plan)) => batch::most_words(&self.store, plan)?,
+            None => 0,
+        };
+        Ok(begun.max(batch::most_words(&self.store, &self.plan)?))
     }
 
     fn slots(&self, epoch: u64) -> u64 {

@@ -156,6 +156,16 @@ impl Loader {
         built
     }
 
+    /// Takes back the delivery of the batch at `at`, which its reader never saw: it is the next again. Nothing
+    /// happens where another batch was delivered since.
+    pub fn undo(&self, at: Position) {
+        if let Ok(mut inner) = self.lock()
+            && inner.at == self.epochs().after(at)
+        {
+            Self::go(&mut inner, at);
+        }
+    }
+
     /// The current epoch and the next batch in it.
     pub fn position(&self) -> Result<Position> {
         Ok(self.lock()?.at)

@@ -22,6 +22,7 @@ mod templates;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -177,6 +178,7 @@ pub struct Plan {
     fingerprint: Fingerprint,
     arrangement: Arrangement,
     orders: Orders,
+    longest: OnceLock<[usize; 2]>,
 }
 
 impl Plan {
@@ -203,6 +205,7 @@ impl Plan {
             fingerprint,
             arrangement,
             orders: Orders::new(seed),
+            longest: OnceLock::new(),
         })
     }
 
@@ -276,12 +279,23 @@ impl Plan {
         }
     }
 
-    /// Rows of a micro-batch at most.
-    pub fn most_rows(&self) -> usize {
-        match self.spec.limit {
-            BatchLimit::Rows(rows) => rows as usize,
-            BatchLimit::Tokens(tokens) => tokens as usize,
+    /// Rows of a micro-batch of `rows` at most: no more than there are draws.
+    pub fn most_rows(&self, rows: u32) -> usize {
+        self.arrangement.tables.deck.draws().min(rows.into()) as usize
+    }
+
+    /// The longest input and the longest target of all records of the store, as rows hold them. Looks at all of
+    /// them when it is first asked.
+    pub fn longest_sides(&self, store: &TokenStore) -> Result<[usize; 2]> {
+        if let Some(longest) = self.longest.get() {
+            return Ok(*longest);
         }
+        let mut longest = [0, 0];
+        store.for_each_lengths(|_, prompt, target| {
+            let [a, b] = self.spec.layout.sides(self.spec.layout.cut(prompt, target));
+            longest = [a.max(longest[0]), b.max(longest[1])];
+        })?;
+        Ok(*self.longest.get_or_init(|| longest))
     }
 
     /// Rows of a micro-batch, where they are fixed.

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A tensor's name, first word, rows, columns and whether its elements have eight bytes.
 type Place = (&'static str, usize, usize, Option<usize>, bool);
@@ -112,11 +112,36 @@ fn array<'py, T: Element>(
     }
 }
 
+/// The sizes of the blocks that Python gave and the core still has.
+#[derive(Clone, Default)]
+pub struct Held(Arc<Mutex<Vec<usize>>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many of them have `words` words.
+    pub fn fitting(&self, words: usize) -> usize {
+        self.lock().iter().filter(|&&has| has >= words).count()
+    }
+}
+
 /// Memory of an array that Python gave.
 pub struct Given {
     start: NonNull<u64>,
     words: usize,
+    held: Held,
     _array: Py<PyArray1<i64>>,
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        let mut held = self.held.lock();
+        if let Some(place) = held.iter().position(|&words| words == self.words) {
+            held.swap_remove(place);
+        }
+    }
 }
 
 // SAFETY: the array is kept alive, and whoever holds this is the only one to write to it.
@@ -128,10 +153,12 @@ unsafe impl Sync for Given {}
 
 impl Given {
     /// Errors: the array is not in one piece.
-    pub fn new(array: &Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
+    pub fn new(array: &Bound<'_, PyArray1<i64>>, held: &Held) -> PyResult<Self> {
         let start = NonNull::new(array.data()).filter(|_| array.is_contiguous());
         let start = start.ok_or_else(|| PyValueError::new_err("the memory is not in one piece"))?;
+        held.lock().push(array.len());
         Ok(Given {
+            held: held.clone(),
             start: start.cast(),
             words: array.len(),
             _array: array.clone().unbind(),

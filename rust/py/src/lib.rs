@@ -11,20 +11,32 @@ mod text;
 /// The core of chefgenius; `python/chefgenius/_core.pyi` documents it.
 #[pyo3::pymodule]
 mod _core {
+    use numpy::{PyArray1, PyArrayMethods};
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::batch::Delivered;
+    #[pymodule_export]
+    use super::enter::exiting;
     #[pymodule_export]
     use super::errors::{
         ChefGeniusError, DataError, LoaderError, StateMismatchError, StoreError, TokenizerError,
     };
     #[pymodule_export]
-    use super::loader::Loader;
+    use super::loader::{Batches, Loader};
     #[pymodule_export]
     use super::prepare::prepare;
     #[pymodule_export]
     use super::store::TokenStore;
     #[pymodule_export]
     use super::text::{default_template, ingredient_name, parse_recipe, recipe_text};
+
+    /// Imports numpy's own interface now: later a signal handler could raise in the middle of that.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        PyArray1::<i64>::zeros(module.py(), 1, false).readwrite();
+        Ok(())
+    }
 
     /// Whether the extension was built without optimisation.
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! `Loader`: the resettable epoch iterator; `chefgenius.data` dresses it in tensors.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chefgenius::batch::{Delivery, Dtype};
 use chefgenius::epoch::{Epochs, Position};
@@ -12,8 +13,8 @@ use chefgenius::{Error, Result};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-use crate::batch::{Delivered, Given};
-use crate::enter::enter;
+use crate::batch::{Delivered, Given, Held};
+use crate::enter::{Inside, enter};
 use crate::store::TokenStore;
 
 type Ids<'py> = Bound<'py, PyArray1<i64>>;
@@ -22,7 +23,7 @@ type Ids<'py> = Bound<'py, PyArray1<i64>>;
 #[pyclass(frozen, module = "chefgenius._core")]
 pub struct Loader {
     inner: Arc<chefgenius::loader::Loader>,
-    pool: Pool,
+    memory: Memory,
 }
 
 #[pymethods]
@@ -63,7 +64,12 @@ impl Loader {
         })?;
         Ok(Loader {
             inner: Arc::new(inner),
-            pool,
+            memory: Memory {
+                pool,
+                ahead: prefetch,
+                held: Held::default(),
+                calls: Arc::default(),
+            },
         })
     }
 
@@ -89,12 +95,6 @@ impl Loader {
         numbers(records.map(|&record| record as usize).collect()).into_pyarray(py)
     }
 
-    /// Words that any batch fits in.
-    #[getter]
-    fn most_words(&self) -> usize {
-        self.inner.epochs().most_words()
-    }
-
     #[getter]
     fn micro_batches(&self) -> u64 {
         self.inner.epochs().plan_of(self.epoch()).micro_batches()
@@ -112,7 +112,8 @@ impl Loader {
 
     /// Brings memory for a batch.
     fn give(&self, memory: &Bound<'_, PyArray1<i64>>) -> PyResult<()> {
-        self.pool.give(Box::new(Given::new(memory)?));
+        let given = Given::new(memory, &self.memory.held)?;
+        self.memory.pool.give(Box::new(given));
         Ok(())
     }
 
@@ -122,16 +123,27 @@ impl Loader {
         Ok((at.epoch, at.index))
     }
 
-    fn begin(&self, py: Python<'_>) -> PyResult<u64> {
-        enter(py, |_| self.inner.begin())
+    /// An iterator over the rest of an epoch, as `make` makes batches of what is delivered.
+    #[pyo3(signature = (make, supply=None))]
+    fn batches(&self, make: Py<PyAny>, supply: Option<Py<PyAny>>) -> Batches {
+        Batches {
+            inner: Arc::clone(&self.inner),
+            memory: self.memory.clone(),
+            epoch: OnceLock::new(),
+            make,
+            supply,
+        }
     }
 
-    fn next(&self, py: Python<'_>, epoch: u64) -> PyResult<Option<Delivered>> {
-        let batch = enter(py, |waiting| self.inner.next(epoch, waiting))?;
-        Ok(batch.map(Delivered::from))
-    }
-
-    fn batch_at(&self, py: Python<'_>, epoch: u64, index: u64) -> PyResult<Delivered> {
+    #[pyo3(signature = (epoch, index, supply=None))]
+    fn batch_at(
+        &self,
+        py: Python<'_>,
+        epoch: u64,
+        index: u64,
+        supply: Option<Py<PyAny>>,
+    ) -> PyResult<Delivered> {
+        let _call = self.memory.call(py, &self.inner, supply.as_ref())?;
         let batch = enter(py, |_| self.inner.epochs().build(Position { epoch, index }))?;
         Ok(batch.into())
     }
@@ -202,6 +214,89 @@ impl Loader {
 
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.inner.close());
+    }
+}
+
+/// Where a loader's batches lie.
+#[derive(Clone)]
+struct Memory {
+    pool: Pool,
+    ahead: usize,
+    held: Held,
+    calls: Arc<AtomicUsize>,
+}
+
+/// A call that takes a batch, as long as this lives.
+struct Call(Arc<AtomicUsize>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Memory {
+    /// Before a batch is taken: has `supply` bring as many blocks as are missing, where memory is given.
+    fn call(
+        &self,
+        py: Python<'_>,
+        loader: &chefgenius::loader::Loader,
+        supply: Option<&Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let calls = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let call = Call(Arc::clone(&self.calls));
+        if let Some(supply) = supply {
+            let words = enter(py, |_| loader.epochs().most_words())?;
+            let missing = (self.ahead + calls).saturating_sub(self.held.fitting(words));
+            if missing > 0 {
+                supply.call1(py, (words, missing))?;
+            }
+        }
+        Ok(call)
+    }
+}
+
+/// The rest of one epoch. What is returned was delivered; where Ctrl-C or an error comes before, the position stays.
+#[pyclass(frozen, module = "chefgenius._core")]
+pub struct Batches {
+    inner: Arc<chefgenius::loader::Loader>,
+    memory: Memory,
+    /// The epoch that is gone through, from the first call on.
+    epoch: OnceLock<u64>,
+    make: Py<PyAny>,
+    supply: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Batches {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        // Also while Python makes the batch.
+        let _inside = Inside::new(py);
+        let epoch = match self.epoch.get() {
+            Some(epoch) => *epoch,
+            None => {
+                let epoch = enter(py, |_| self.inner.begin())?;
+                *self.epoch.get_or_init(|| epoch)
+            }
+        };
+        let call = self.memory.call(py, &self.inner, self.supply.as_ref())?;
+        let Some(batch) = enter(py, |waiting| self.inner.next(epoch, waiting))? else {
+            return Ok(None);
+        };
+        drop(call);
+        let at = Position {
+            epoch: batch.epoch,
+            index: batch.index,
+        };
+        let made = self.make.call1(py, (Delivered::from(batch),));
+        if made.is_err() {
+            py.detach(|| self.inner.undo(at));
+        }
+        made.map(Some)
     }
 }
 
