@@ -123,7 +123,7 @@ fn the_epoch_is_finished_with_the_plan_it_was_begun_with() {
             }
             let words = |epoch: u64| expected.iter().filter(move |b| b.epoch == epoch);
             let most = words(1).chain(words(2)).map(|b| b.bytes() / 8).max();
-            assert!(most.is_some_and(|most| most <= epochs.most_words()));
+            assert!(most.is_some_and(|most| most <= epochs.most_words().unwrap()));
             let taken = next(&loader, expected.len());
             assert!(taken.iter().eq(expected));
             pairs += 1;
