@@ -45,7 +45,8 @@ class Batch(dict[str, Tensor]):
     - `input_ids` (rows x columns): the input; for causal models prompt and target. Then the padding token.
     - `attention_mask` (rows x columns): 1 for each id that counts, 0 for padding.
     - `labels` (rows x target columns): what is learned, else -100. For causal models as wide as
-      `input_ids` and not shifted: `labels[i]` is `input_ids[i]`, which place i - 1 foretells.
+      `input_ids` and not shifted: `labels[i]` is `input_ids[i]`, which the model says at i - 1. The first
+      of each packed record is -100, so that a shifted loss crosses no records.
 
     Packed batches also say which record each place belongs to:
 
@@ -87,7 +88,11 @@ class Batch(dict[str, Tensor]):
 
     @property
     def state(self) -> dict[str, Any]:
-        """The loader's `state_dict()` just after this batch, whenever it is asked for."""
+        """The loader's `state_dict()` just after this batch, whenever it is asked for.
+
+        With several ranks that is the end of the batch's step, or its beginning while the rank has more of it
+        to do.
+        """
         if callable(self._state):
             self._state = self._state()
         state: dict[str, Any] = json.loads(self._state)

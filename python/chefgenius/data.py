@@ -49,11 +49,13 @@ class RecipeLoader(IterableDataset[Batch]):
         micro_batches_per_step: micro-batches of an optimizer step over all ranks: batch `index` is part of
             step `index // micro_batches_per_step`.
         on_plan_change: what `load_state_dict` does with the state of another plan (batch size, lengths,
-            steps, kind): `refuse`, or `next_epoch`, which finishes the saved epoch with the saved plan first.
+            steps, kind; not another split): `refuse`, or `next_epoch`, which first finishes the saved epoch
+            with the saved plan, as the store's `views` hold it. `len` and the counts are then that epoch's.
         weights: by name of a source, how often an epoch draws each of its records; 1 where not named, 0
             leaves the source out. Over the epochs a source's records are drawn equally often, or once more;
             by length, blocks of 8 draws and more an epoch differ by the rounding of their draws.
-        tombstones: numbers of records that vanish from their batches; nothing else moves.
+        tombstones: numbers of records that vanish from their batches; nothing else moves. A batch may be
+            left empty: skip it.
         prefetch: batches that threads build ahead; with 0 each is built when asked for.
         threads: how many build ahead, 1 to 64; the caller helps while it waits. They change no batch.
         input_dtype: torch.int64 or torch.int32, of all tensors but `labels`, which losses want as int64.
@@ -193,7 +195,8 @@ class RecipeLoader(IterableDataset[Batch]):
 
     @property
     def columns(self) -> tuple[int, int] | None:
-        """Columns of the inputs and of the labels of `packed`; None where rows are padded to the longest."""
+        """Columns of inputs and labels of `packed`: for the least padding, labels take 1.5 or 2 times the
+        longest target, inputs what matches. None where rows are padded to the longest of a batch."""
         return self._core.columns
 
     @property
@@ -249,6 +252,8 @@ class RecipeLoader(IterableDataset[Batch]):
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands after the last delivered batch, and what must be the same to go on there.
+
+        With several ranks the end of a step; within one, its beginning. It is the same on every rank.
 
         A dict of JSON values, at most 512 bytes of JSON:
 

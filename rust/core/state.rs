@@ -186,9 +186,15 @@ impl Epochs {
                 "make the loader with the plan, batch size, lengths, split, quality filter, weights and micro_batches_per_step of the saved run, or finish the epoch with them first: `on_plan_change=\"next_epoch\"`",
             ));
         }
-        Plan::find(self.store(), &saved.plan, self.plan().seed()).ok_or_else(|| {
-            refused("the saved plan is not kept beside the store any more: finish the epoch with a loader of its options")
-        })?
+        let begun = Plan::find(self.store(), &saved.plan, self.plan().seed()).ok_or_else(|| {
+            refused("the saved plan is not kept in the store's `views`: finish the epoch with a loader of its options")
+        })??;
+        if begun.spec().view != self.plan().spec().view {
+            return Err(refused(
+                "its split or quality filter is another, which would mix what is held out with what is trained on: make the loader with those of the saved run",
+            ));
+        }
+        Ok(begun)
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Orders {
 
 #[derive(Default)]
 struct Kept {
+    /// The last two epochs that were looked at, the newer first.
+    epochs: [u64; 2],
     entries: u64,
     orders: HashMap<(u64, Tag), Arc<Permutation>>,
 }
@@ -70,13 +72,35 @@ impl Orders {
         }
         let order = Arc::new(Permutation::new(n, self.seed, epoch, &tag.text()));
         let mut kept = lock();
-        // A key takes about as much as 64 entries.
-        let entries = 64 + if n < SMALL { n } else { 0 };
+        kept.look_at(epoch, tag);
+        let entries = entries(n);
         if kept.entries + entries > LARGEST {
-            *kept = Kept::default();
+            *kept = Kept {
+                epochs: kept.epochs,
+                ..Kept::default()
+            };
         }
         kept.entries += entries;
         kept.orders.insert((epoch, tag), Arc::clone(&order));
         order
     }
+}
+
+impl Kept {
+    /// Forgets the epoch before the last two: builders may be one ahead of what is looked at otherwise.
+    fn look_at(&mut self, epoch: u64, tag: Tag) {
+        if matches!(tag, Tag::Source { .. }) || self.epochs.contains(&epoch) {
+            return;
+        }
+        self.epochs = [epoch, self.epochs[0]];
+        let Kept { epochs, orders, .. } = self;
+        orders
+            .retain(|(epoch, tag), _| matches!(tag, Tag::Source { .. }) || epochs.contains(epoch));
+        self.entries = self.orders.values().map(|order| entries(order.len())).sum();
+    }
+}
+
+/// What an order takes: its table, and about as much as 64 entries for itself and its key.
+fn entries(n: u64) -> u64 {
+    64 + if n < SMALL { n } else { 0 }
 }
