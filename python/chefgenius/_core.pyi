@@ -169,8 +169,14 @@ class Loader:
         """
 
     def batch_at(
-        self, epoch: int, index: int, supply: Callable[[int, int], None] | None = None
-    ) -> Delivered: ...
+        self,
+        epoch: int,
+        index: int,
+        make: Callable[[Delivered], Any],
+        supply: Callable[[int, int], None] | None = None,
+    ) -> Any:
+        """Any micro-batch, as `make` makes it of what is delivered."""
+
     def record_ids_at(self, epoch: int, index: int) -> _Ids: ...
     def when(self, epoch: int, record: int) -> list[int]:
         """The steps of an epoch that see a record."""

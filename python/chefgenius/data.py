@@ -223,8 +223,9 @@ class RecipeLoader(IterableDataset[Batch]):
 
     def batch_at(self, epoch: int, index: int) -> Batch:
         """Any micro-batch of any epoch, alone, in the time of one batch. The position stays."""
-        place = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
-        return self._batch(self._core.batch_at(*place, self._supply))
+        epoch, index = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
+        batch: Batch = self._core.batch_at(epoch, index, self._batch, self._supply)
+        return batch
 
     def record_ids_at(self, epoch: int, index: int) -> Ids:
         """The records of a micro-batch (int64 array) without building it."""
@@ -261,8 +262,7 @@ class RecipeLoader(IterableDataset[Batch]):
              "store": "b3:...", "tokenizer": "b3:...", "plan": "b3:...", "tombstones": "",
              "witness": "x3:..."}
         """
-        state: dict[str, Any] = json.loads(self._core.state())
-        return state
+        return dict(json.loads(self._core.state()))
 
     def load_state_dict(self, state: Mapping[str, Any], *, allow: Collection[str] = ()) -> None:
         """Go to where `state` stands. Nothing is replayed: the cost is that of one batch.

@@ -214,7 +214,7 @@ def test_building_a_batch_lets_other_python_threads_run(mixed: TokenStore) -> No
         other.start()
         begin, before = time.monotonic(), turns[0]
         while turns[0] < before + 20 and time.monotonic() < begin + 20:
-            loader._core.batch_at(0, 0)
+            loader._core.batch_at(0, 0, id)
         moved = turns[0] - before
     finally:
         done.set()

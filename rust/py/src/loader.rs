@@ -135,17 +135,21 @@ impl Loader {
         }
     }
 
-    #[pyo3(signature = (epoch, index, supply=None))]
+    /// Any batch, as `make` makes it of what is delivered.
+    #[pyo3(signature = (epoch, index, make, supply=None))]
     fn batch_at(
         &self,
         py: Python<'_>,
         epoch: u64,
         index: u64,
+        make: Py<PyAny>,
         supply: Option<Py<PyAny>>,
-    ) -> PyResult<Delivered> {
+    ) -> PyResult<Py<PyAny>> {
+        // Also while Python makes the batch.
+        let _inside = Inside::new(py);
         let _call = self.memory.call(py, &self.inner, supply.as_ref())?;
         let batch = enter(py, |_| self.inner.epochs().build(Position { epoch, index }))?;
-        Ok(batch.into())
+        make.call1(py, (Delivered::from(batch),))
     }
 
     fn record_ids_at<'py>(&self, py: Python<'py>, epoch: u64, index: u64) -> PyResult<Ids<'py>> {
