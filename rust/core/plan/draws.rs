@@ -220,9 +220,11 @@ impl<'a> Quotas<'a> {
             *owed += weight * count as f64;
             shares.push(owed.max(0.0));
         }
-        let total = shares.iter().sum::<f64>().round() as u64;
+        // Also what sources are owed that this class does not have: no later one may have them either.
+        let total = self.owed.values().sum::<f64>().round().max(0.0) as u64;
         let mut draws: Vec<u64> = shares.iter().map(|share| share.floor() as u64).collect();
-        let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
+        let has_remainder = |&place: &usize| shares[place].fract() > 1e-9;
+        let mut by_remainder: Vec<usize> = (0..shares.len()).filter(has_remainder).collect();
         by_remainder.sort_by(|&a, &b| {
             shares[b]
                 .fract()
