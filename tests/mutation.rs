@@ -16,7 +16,7 @@ use chefgenius::state::{Allowed, State};
 use chefgenius::store::{NewRecord, StoreWriter, TextPart, TokenStore, TokenizerPart};
 use chefgenius::view::Split;
 use common::{Random, origin};
-use small::{KINDS, Run, causal, field, record, spec, store, store_of, tombstones};
+use small::{KINDS, Run, causal, field, record, spec, states, store, store_of, tombstones};
 
 const RECORDS: u64 = 40;
 
@@ -27,24 +27,6 @@ fn text(state: &State) -> String {
 /// Restores into one rank, at rest.
 fn restore(run: &Run<'_>, state: &State) -> Result<&'static str, String> {
     field(run.epochs(0, 1).restore(&text(state), Allowed::default()))
-}
-
-/// A state of each kind of plan, somewhere in its second epoch.
-fn states<'a>(store: &'a Arc<TokenStore>) -> Vec<(Run<'a>, State)> {
-    let state = |kind: usize| {
-        let run = Run {
-            tombstones: tombstones(store, 3 * (kind % 2)),
-            ..Run::new(store, spec(kind, 4, 3), 1 + kind as u64)
-        };
-        let at = Position {
-            epoch: 1,
-            index: 2 + kind as u64,
-        };
-        let state = run.epochs(0, 1).state(at).unwrap();
-        assert_eq!(restore(&run, &state), Err("accepted".into()));
-        (run, state)
-    };
-    (0..KINDS).map(state).collect()
 }
 
 /// One id of one record is another one, or one more or less is there, or two records change places: the store

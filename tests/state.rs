@@ -4,38 +4,17 @@
 mod common;
 mod small;
 
-use std::sync::Arc;
-
 use chefgenius::Error;
-use chefgenius::epoch::Position;
 use chefgenius::state::{Allowed, State};
-use chefgenius::store::TokenStore;
 use common::cases;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use small::{KINDS, Run, field, spec, store, tombstones};
+use small::{KINDS, field, states, store};
 
 const RECORDS: u64 = 40;
 
 fn text(state: &State) -> String {
     serde_json::to_string(state).unwrap()
-}
-
-/// A state of each kind of plan, somewhere in its second epoch.
-fn states<'a>(store: &'a Arc<TokenStore>) -> Vec<(Run<'a>, State)> {
-    let state = |kind: usize| {
-        let run = Run {
-            tombstones: tombstones(store, 3 * (kind % 2)),
-            ..Run::new(store, spec(kind, 4, 3), 1 + kind as u64)
-        };
-        let at = Position {
-            epoch: 1,
-            index: 2 + kind as u64,
-        };
-        let state = run.epochs(0, 1).state(at).unwrap();
-        (run, state)
-    };
-    (0..KINDS).map(state).collect()
 }
 
 /// Takes one name out of a state.

@@ -15,6 +15,7 @@ use chefgenius::epoch::{Epochs, Position};
 use chefgenius::layout::{Layout, Model};
 use chefgenius::loader::Loader;
 use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
+use chefgenius::state::{Allowed, State};
 use chefgenius::store::{NewRecord, TokenStore};
 use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
@@ -247,4 +248,24 @@ pub fn parts(store: &TokenStore, plan: &Plan) -> Vec<Part> {
             }
         })
         .collect()
+}
+
+/// A state of each kind of plan, somewhere in its second epoch.
+pub fn states<'a>(store: &'a Arc<TokenStore>) -> Vec<(Run<'a>, State)> {
+    let state = |kind: usize| {
+        let run = Run {
+            tombstones: tombstones(store, 3 * (kind % 2)),
+            ..Run::new(store, spec(kind, 4, 3), 1 + kind as u64)
+        };
+        let at = Position {
+            epoch: 1,
+            index: 2 + kind as u64,
+        };
+        let state = run.epochs(0, 1).state(at).unwrap();
+        let text = serde_json::to_string(&state).unwrap();
+        let restored = run.epochs(0, 1).restore(&text, Allowed::default());
+        assert!(restored.is_ok_and(|(_, found)| found == at));
+        (run, state)
+    };
+    (0..KINDS).map(state).collect()
 }
