@@ -53,10 +53,13 @@ fn header(window: &mut Window, row: &mut Row) -> Result<Vec<Option<Name>>> {
         Some(Err(reason)) => return Err(window.error(format!("bad CSV header: {reason}"))),
         Some(Ok(())) => (0..row.cells.len())
             .map(|index| {
-                let cell = row.cell(index, window.bytes()).ok()?;
-                Name::find(&cell.trim().to_ascii_lowercase())
+                let cell = row.cell(index, window.bytes());
+                cell.map(|cell| Name::find(&cell.trim().to_ascii_lowercase()))
             })
-            .collect(),
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|()| {
+                window.error("bad CSV header: it is not UTF-8: save the file as UTF-8")
+            })?,
     };
     let has = |part| columns.iter().flatten().any(|name| name.part() == part);
     let missing = |parts: &[Part]| parts.iter().copied().find(|part| !has(*part));
