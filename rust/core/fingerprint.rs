@@ -16,7 +16,7 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// The name of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::from_hash(&blake3::hash(bytes))
+        Self::of_hash(&blake3::hash(bytes))
     }
 
     /// The name of a file's bytes; reads it with all cores. Errors: the file cannot be read.
@@ -25,10 +25,11 @@ impl Fingerprint {
         hasher
             .update_mmap_rayon(path)
             .map_err(|e| Error::io(path, "read", e))?;
-        Ok(Self::from_hash(&hasher.finalize()))
+        Ok(Self::of_hash(&hasher.finalize()))
     }
 
-    fn from_hash(hash: &blake3::Hash) -> Self {
+    /// The name of the bytes with this hash.
+    pub fn of_hash(hash: &blake3::Hash) -> Self {
         Fingerprint(format!("b3:{}", &hash.to_hex()[..32]))
     }
 
