@@ -116,7 +116,10 @@ impl<'a> Build<'a> {
 
     /// Takes a record in; false where there is nothing to learn from it.
     fn record(&mut self, source: u32, ordinal: u64, record: &Record) -> Result<bool> {
-        let pair = self.request.template.render(&record.content);
+        let pair = self
+            .request
+            .template
+            .render(&record.content, &mut text::AsIs);
         if pair.prompt.is_empty() || pair.target.is_empty() || pair.body.is_empty() {
             return Ok(false);
         }
@@ -180,12 +183,7 @@ impl<'a> Build<'a> {
     /// same words where it is none.
     fn read_back(&mut self, written: &Pending) -> Result<()> {
         let decoded = self.tokenizer.decode(&written.record.target)?;
-        let same = match text::parse_recipe(&written.target) {
-            Some(recipe) => text::parse_recipe(&decoded) == Some(recipe),
-            None => decoded
-                .split_whitespace()
-                .eq(written.target.split_whitespace()),
-        };
+        let same = text::read_back(&written.target, &decoded).same;
         self.fidelity.checked += 1;
         if same {
             self.fidelity.faithful += 1;
