@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -62,4 +63,13 @@ pub fn sync(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(|e| Error::io(path, "sync", e))
+}
+
+/// Writes a file, through to the disk.
+pub fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = |mut file: File| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    File::create(path).and_then(write).map_err(|e| Error::io(path, "write", e))
 }

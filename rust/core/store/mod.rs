@@ -275,8 +275,16 @@ impl TokenStore {
 
     /// Checks every byte of every shard, and the tokenizer. Errors: the first block that was changed.
     pub fn verify(&self) -> Result<()> {
+        self.verify_while(&mut || Ok(()))
+    }
+
+    /// [`verify`](Self::verify), which calls `look_up` after each shard and ends when that fails.
+    pub fn verify_while(&self, look_up: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         self.tokenizer_json()?;
-        self.shards.iter().try_for_each(Shard::verify)
+        self.shards.iter().try_for_each(|shard| {
+            shard.verify()?;
+            look_up()
+        })
     }
 
     fn tokenizer_json(&self) -> Result<Vec<u8>> {

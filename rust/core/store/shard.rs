@@ -84,6 +84,14 @@ impl<'a> Ids<'a> {
         }
     }
 
+    /// Appends all of them, widened.
+    pub fn append_to(&self, ids: &mut Vec<u32>) {
+        match self {
+            Ids::Narrow(narrow) => ids.extend(narrow.iter().map(|&id| u32::from(id))),
+            Ids::Wide(wide) => ids.extend_from_slice(wide),
+        }
+    }
+
     /// All of them, widened.
     pub fn to_vec(&self) -> Vec<u32> {
         match self {

@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, sync};
+use crate::fingerprint::{Fingerprint, sync, write_through};
 use crate::store::blocks::BlockHasher;
 use crate::store::buffer::{NewRecord, ShardBuffer};
 use crate::store::lock::Lock;
@@ -26,7 +27,7 @@ const TEMPORARY: &str = ".building";
 /// Fills a new store. Until [`publish`](Self::publish) nothing of it can be seen; dropped before
 /// that, it leaves nothing behind; killed before that, it leaves what the next writer takes away.
 pub struct StoreWriter {
-    lock: Lock,
+    lock: Arc<Lock>,
     temporary: PathBuf,
     tokenizer: TokenizerPart,
     unk_id: Option<u32>,
@@ -42,7 +43,7 @@ pub struct StoreWriter {
 impl StoreWriter {
     /// Begins, with a copy of the `tokenizer.json` that `tokenizer` names.
     pub fn begin(
-        lock: Lock,
+        lock: Arc<Lock>,
         tokenizer: TokenizerPart,
         tokenizer_json: &[u8],
         unk_id: Option<u32>,
@@ -156,10 +157,7 @@ impl StoreWriter {
             }
         }
         sync(out)?;
-        let pointer = out.join(".current.new");
-        write_through(&pointer, format!("{name}\n").as_bytes())?;
-        replace(&pointer, &out.join(CURRENT))?;
-        sync(out)?;
+        self.lock.replace(CURRENT, format!("{name}\n").as_bytes())?;
         TokenStore::open(&target)
     }
 
@@ -231,13 +229,6 @@ fn set_aside(store: &Path) -> Result<()> {
 
 fn replace(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| Error::io(to, "replace", e))
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
-    File::create(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(|e| Error::io(path, "write", e))?;
-    sync(path)
 }
 
 fn remove_dir(path: &Path) -> Result<()> {
