@@ -14,9 +14,9 @@ use crate::recipe::{BadRecord, Record};
 use crate::split::split_key;
 use crate::store::{Counts, Fidelity, NewRecord, Origin, SourcePart, StoreWriter, TokenStore};
 use crate::text;
-use crate::tokenize::Tokenizer;
+use crate::tokenize::{Encoder, Tokenizer};
 
-/// Records that are tokenized in one call of the library.
+/// Records that wait for their ids at a time.
 const CHUNK: usize = 1024;
 /// Fidelity is measured on the first this many targets and on one in [`FIDELITY_STRIDE`] after them.
 const FIDELITY_FIRST: u64 = 256;
@@ -35,6 +35,7 @@ struct Pending {
 pub(super) struct Build<'a> {
     request: &'a Request,
     tokenizer: &'a dyn Tokenizer,
+    encoder: Box<dyn Encoder + 'a>,
     former: Option<&'a TokenStore>,
     known: HashMap<[u64; 2], usize>,
     writer: StoreWriter,
@@ -60,6 +61,7 @@ impl<'a> Build<'a> {
         Ok(Build {
             request,
             tokenizer,
+            encoder: tokenizer.encoder()?,
             known: known_texts(former)?,
             former,
             writer,
@@ -149,8 +151,7 @@ impl<'a> Build<'a> {
 
     /// Gives every waiting record its ids, from the former store or the tokenizer, and writes it.
     fn flush(&mut self) -> Result<()> {
-        let mut texts = Vec::new();
-        for waiting in &mut self.pending {
+        for mut waiting in std::mem::take(&mut self.pending) {
             match (self.former, self.known.get(&waiting.record.text_digest)) {
                 (Some(store), Some(&record)) => {
                     let (prompt, target) = store.ids(record)?;
@@ -158,14 +159,11 @@ impl<'a> Build<'a> {
                     waiting.record.target = target.to_vec();
                     self.progress.reused += 1;
                 }
-                _ => texts.extend([waiting.prompt.as_str(), waiting.target.as_str()]),
-            }
-        }
-        let mut ids = self.tokenizer.encode_batch(&texts)?.into_iter();
-        for mut waiting in std::mem::take(&mut self.pending) {
-            if !(self.former.is_some() && self.known.contains_key(&waiting.record.text_digest)) {
-                waiting.record.prompt = ids.next().unwrap_or_default();
-                waiting.record.target = ids.next().unwrap_or_default();
+                _ => {
+                    let record = &mut waiting.record;
+                    self.encoder.encode(&waiting.prompt, &mut record.prompt)?;
+                    self.encoder.encode(&waiting.target, &mut record.target)?;
+                }
             }
             if self.kept < FIDELITY_FIRST || self.kept.is_multiple_of(FIDELITY_STRIDE) {
                 self.read_back(&waiting)?;
