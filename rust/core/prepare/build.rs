@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::{Progress, Report, Request};
 use crate::error::{Error, Result};
-use crate::ingest::{self, Source};
+use crate::ingest::{self, Names, Source};
 use crate::recipe::{BadRecord, Record};
 use crate::split::split_key;
 use crate::store::{Counts, Fidelity, NewRecord, Origin, SourcePart, StoreWriter, TokenStore};
@@ -78,7 +78,7 @@ impl<'a> Build<'a> {
     pub(super) fn source(&mut self, source: &Source, mut part: SourcePart) -> Result<()> {
         let number = self.parts.len() as u32;
         let mut counts = Counts::default();
-        ingest::read(source, &mut |(line, read)| {
+        ingest::records(source, &Names::default(), &mut |(place, read)| {
             let ordinal = counts.total();
             match read {
                 Ok(record) => {
@@ -91,7 +91,7 @@ impl<'a> Build<'a> {
                 Err(BadRecord { reason }) => {
                     counts.bad += 1;
                     let bad = self.counts.bad + counts.bad;
-                    self.bad_record(bad, format!("{}, line {line}", part.name), reason)?;
+                    self.bad_record(bad, format!("{}, {place}", part.name), reason)?;
                 }
             }
             self.progress.records += 1;
