@@ -2,9 +2,9 @@
 
     python benches/python/prepare.py --source recipes.jsonl.xz --tokenizer t5 gpt2
 
-Without options it measures the bundled recipes, varied to as many as the real collection has; `--quick` shows
-in seconds that everything works, and its figures mean nothing. Contenders take turns in one process, in another
-order each round:
+Without options it measures the bundled recipes, varied to as many as the real collection has; `--quick`
+shows in seconds that everything works, and its figures mean nothing. Contenders take turns in one process, in
+another order each round:
 
 - chefgenius: `prepare` of the unpacked file into an empty directory. Reading, normalising, tokenizing, every
   record's fidelity, duplicates, checksums and the flush to disk are in it, and so is loading the tokenizer.

@@ -17,6 +17,7 @@ def numbers(asked: str, records: int) -> list[int]:
     Raises:
         ValueError: it is no such list, or names a record past the `records` of the store.
     """
+    held = f"the records 0 to {records - 1}" if records else "no record"
     found: list[int] = []
     for part in asked.split(","):
         first, dash, last = (word.strip() for word in part.partition("-"))
@@ -25,7 +26,7 @@ def numbers(asked: str, records: int) -> list[int]:
             raise ValueError(f"bad value for `--records`: `{part}` is no range, such as `0-4`, and no number")
         low, high = map(int, ends)
         if low > high or high >= records:
-            what = "ends before it begins" if low > high else f"the store has the records 0 to {records - 1}"
+            what = "ends before it begins" if low > high else f"the store has {held}"
             raise ValueError(f"bad value for `--records`: `{part}`: {what}")
         found += range(low, high + 1)
     return found
