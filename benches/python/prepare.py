@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from batch_ids import encode
@@ -133,21 +135,26 @@ def second_call(raw: Path, tokenizer: Path, out: Path, rounds: int) -> Spread:
     command = [str(word) for word in (*words, "--on-error", "skip")]
 
     def call() -> None:
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         assert "already built" in done.stdout, done.stdout
 
     return Spread.of([seconds(call) for _ in range(rounds)])
 
 
-def other_version(
-    python: Path, tokenizer: Path, texts: Path, out: Path, rounds: int
-) -> tuple[str, list[float]]:
-    """The version that another interpreter has, and the seconds of each of its rounds."""
+def other_version(options: argparse.Namespace, path: Path, texts: Path, threads: int) -> dict[str, Any]:
+    """What another interpreter's library is, and the seconds of each of its rounds; so many threads."""
     script = Path(__file__).with_name("batch_ids.py")
-    words = [python, script, tokenizer, texts, out, "--rounds", rounds + 1]
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, text=True, check=True)
-    told = json.loads(done.stdout)
-    return str(told["version"]), list(told["seconds"])
+    words = [options.rc, script, path, texts, options.work / "other.npy", "--rounds", options.rounds + 1]
+    env = {
+        **os.environ,
+        "RAYON_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": str(threads > 1).lower(),
+    }
+    done = subprocess.run(
+        [str(word) for word in words], env=env, stdout=subprocess.PIPE, text=True, check=True
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def measure(raw: Path, given: Path, options: argparse.Namespace) -> Iterator[Figure]:
@@ -183,12 +190,22 @@ def measure(raw: Path, given: Path, options: argparse.Namespace) -> Iterator[Fig
                  against(taken[PARSED], taken[OURS]))  # fmt: skip
     if options.rc:
         (work / "texts.json").write_text(json.dumps(texts))
-        version, spent = other_version(options.rc, path, work / "texts.json", work / "rc.npy", options.rounds)
-        if not np.array_equal(np.load(work / "rc.npy"), np.load(work / "ids.npy")):
-            raise SystemExit(f"other ids: tokenizers {version}")
-        rows += [[f"tokenizers {version}, first pass", *shown(spent[:1], len(texts) // 2)],
-                 [f"tokenizers {version}, later ones", *shown(spent[1:], len(texts) // 2)]]  # fmt: skip
-        yield Figure(f"raw to store, {name}, against {version}", "{:.1f} x", against(spent[1:], taken[OURS]))
+        whole, single = (
+            other_version(options, path, work / "texts.json", threads) for threads in (os.cpu_count() or 1, 1)
+        )
+        if not np.array_equal(np.load(work / "other.npy"), np.load(work / "ids.npy")):
+            raise SystemExit(f"other ids: tokenizers {whole['version']}")
+        other = f"tokenizers {whole['version']}"
+        rows += [
+            [f"{other}, {when}", *shown(spent, len(texts) // 2)]
+            for when, spent in (("first pass", whole["seconds"][:1]), ("later ones", whole["seconds"][1:]))
+        ]
+        yield Figure(
+            f"raw to store, {name}, against {other}", "{:.1f} x", against(whole["seconds"][1:], taken[OURS])
+        )
+        for when, spent in (("first pass", single["within"][:1]), ("warm", single["within"][1:])):
+            speeds = Spread.of([megabytes / one for one in spent])
+            yield Figure(f"{other} alone, {name}, one thread, {when}", "{:.1f} MB/s", speeds)
     yield Figure(f"second call, nothing changed, {name}", "{:.2f} s",
                  second_call(raw, path, work / "ours", options.rounds), SECOND)  # fmt: skip
     print(table(rows, ("contender", "seconds", "records/s")), flush=True)
