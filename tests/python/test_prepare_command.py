@@ -99,11 +99,11 @@ def as_tar(folder: Path, made: list[dict[str, Any]]) -> Path:
 FORMATS: dict[str, Callable[[Path, list[dict[str, Any]]], Path]] = {
     "JSON Lines, xz": as_lines,
     "JSON array": as_array,
-    "JSON object": as_object,
+    "JSON object of records": as_object,
     "CSV": as_csv,
     "TSV": as_tsv,
     "Parquet": as_parquet,
-    "12 files: Markdown": as_pages,
+    "12 files: Markdown (1 skipped)": as_pages,
     "Markdown in tar, xz": as_tar,
 }
 
