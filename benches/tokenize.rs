@@ -6,7 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use chefgenius::recipe::Content;
-use chefgenius::text::Template;
+use chefgenius::text::{AsIs, Template};
 use chefgenius::tokenize;
 use common::{Work, corpus, run, size};
 
@@ -15,7 +15,7 @@ fn main() {
     let template = Template::default();
     let pairs: Vec<_> = corpus::recipes(256)
         .into_iter()
-        .map(|recipe| template.render(&Content::Recipe(recipe)))
+        .map(|recipe| template.render(&Content::Recipe(recipe), &mut AsIs))
         .collect();
     let prompts: Vec<&str> = pairs.iter().map(|pair| pair.prompt.as_str()).collect();
     let targets: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();

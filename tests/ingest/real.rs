@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chefgenius::ingest::detect;
 use chefgenius::recipe::Record;
 use chefgenius::split::split_key;
-use chefgenius::text::Template;
+use chefgenius::text::{AsIs, Template};
 
 use super::read_all;
 
@@ -26,7 +26,7 @@ fn records(path: &Path) -> Vec<Record> {
     let given = read_all(path).unwrap();
     given
         .into_iter()
-        .map(|(line, read)| read.unwrap_or_else(|bad| panic!("line {line}: {}", bad.reason)))
+        .map(|(place, read)| read.unwrap_or_else(|bad| panic!("{place}: {}", bad.reason)))
         .collect()
 }
 
@@ -43,8 +43,6 @@ fn real_files_are_read_whole() {
         assert_eq!(detect(&path).unwrap().to_string(), kind);
         assert_eq!(records(&path).len(), count, "{name}");
     }
-    let error = detect(&data.join("scrapers_dict.json")).unwrap_err();
-    assert!(error.to_string().contains("one JSON object"), "{error}");
 }
 
 #[test]
@@ -55,7 +53,7 @@ fn real_recipes_split_alike_in_every_format() {
         let records = records(&data.join(name));
         records
             .iter()
-            .map(|record| split_key(&template.render(&record.content).body))
+            .map(|record| split_key(&template.render(&record.content, &mut AsIs).body))
             .collect()
     };
     let array = keys("public_domain_array.json");

@@ -7,7 +7,7 @@ use super::assert_all;
 #[test]
 fn normalise_fractions() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             ("½", "1/2"),
             ("1½ cups", "1 1/2 cups"),
@@ -40,7 +40,7 @@ fn normalise_fractions() {
 #[test]
 fn normalise_entities() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             ("1&frac12; cups", "1 1/2 cups"),
             ("1&amp;frac12; cups", "1 1/2 cups"),
@@ -67,7 +67,7 @@ fn normalise_entities() {
 #[test]
 fn normalise_tags() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             ("<li>1 cup rice</li>", "1 cup rice"),
             (
@@ -94,7 +94,7 @@ fn normalise_tags() {
 #[test]
 fn normalise_space_and_invisible_characters() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             (" a \r\n b\rc\td ", "a b c d"),
             ("a\u{2009}b\u{202f}c\u{3000}d\u{2028}e", "a b c d e"),

@@ -9,15 +9,23 @@
 //! 5. [`TextPair::body`] is what the split and the search for duplicates look at.
 
 mod body;
+mod clean;
 mod form;
+mod fraction;
 mod markdown;
 mod markup;
 mod name;
 mod normalise;
 mod quantity;
+mod read_back;
+mod spell;
 mod template;
 
-pub use form::{clean, parse_recipe, recipe_text};
+pub use clean::clean;
+pub use form::{parse_recipe, recipe_text};
 pub use name::ingredient_name;
 pub use normalise::{NORMALISATION, normalise};
-pub use template::{Template, TextPair};
+pub use quantity::quantities;
+pub use read_back::{ReadBack, read_back};
+pub use spell::{AsIs, Spell};
+pub use template::{Template, TextPair, recipe_of};

@@ -22,6 +22,18 @@ pub fn ingredient_name(line: &str) -> String {
         .to_owned()
 }
 
+/// Adds the names of the ingredients, each once, separated by commas.
+pub(super) fn write_names<S: AsRef<str>>(lines: &[S], text: &mut String) {
+    let mut names: Vec<String> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let name = ingredient_name(line.as_ref());
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    text.push_str(&names.join(", "));
+}
+
 /// `line` without what stands in parentheses; one that never closes reaches to the end.
 fn without_parentheses(line: &str) -> String {
     let mut depth = 0_usize;

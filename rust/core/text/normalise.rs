@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use super::{markup, quantity};
+use super::{fraction, markup};
 
 /// The version of the rules of [`normalise`] and [`clean`](super::clean). It is part of a store's
 /// fingerprint: any change of what they give raises it.
@@ -30,9 +30,9 @@ pub const NORMALISATION: u32 = 1;
 /// The result is a fixed point: normalising it again changes nothing. Cost: linear, and one scan where
 /// there is nothing to do.
 #[must_use]
-pub fn normalise(item: &str) -> String {
+pub fn normalise(item: &str) -> Cow<'_, str> {
     if is_plain(item) {
-        return item.to_owned();
+        return Cow::Borrowed(item);
     }
     let mut text = pass(item);
     while !is_plain(&text) {
@@ -42,7 +42,7 @@ pub fn normalise(item: &str) -> String {
         }
         text = next;
     }
-    text
+    Cow::Owned(text)
 }
 
 /// Whether `text` is ASCII on which no rule has anything to do.
@@ -64,7 +64,7 @@ fn is_plain(text: &str) -> bool {
 fn pass(text: &str) -> String {
     let text = compose(text);
     let text = markup::strip(&text);
-    let text = quantity::ascii_fractions(&text);
+    let text = fraction::ascii_fractions(&text);
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !line.is_empty() {
