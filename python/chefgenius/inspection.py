@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from chefgenius.recipe import Recipe
 from chefgenius.store import StoredRecord, TokenStore
 
+FIRST = 3
+"""records that are printed where none is named"""
+
 MOST = 9
 """digits of a record's number, at most"""
 
@@ -70,8 +73,8 @@ def spaced(ids: Sequence[int]) -> str:
     return " ".join(map(str, ids))
 
 
-def inspect(path: str, asked: str, with_ids: bool) -> None:
-    """Print the records that `asked` names.
+def inspect(path: str, asked: str | None, with_ids: bool) -> None:
+    """Print the records that `asked` names; the first three where it is None.
 
     Raises:
         FileNotFoundError: there is no store in `path`.
@@ -79,7 +82,7 @@ def inspect(path: str, asked: str, with_ids: bool) -> None:
         ValueError: `asked` is no list of its records.
     """
     store = TokenStore.open(path)
-    wanted = numbers(asked, len(store))
+    wanted = range(min(FIRST, len(store))) if asked is None else numbers(asked, len(store))
     print(f"{store.path}: {len(store):,} records, {store.tokens:,} tokens, {store.fingerprint}")
     for number in wanted:
         print()

@@ -125,24 +125,24 @@ def request(options: dict[str, Any]) -> dict[str, Any]:
 
 def build(options: dict[str, Any]) -> None:
     """Prepare, and print what became of every record."""
+    asked = request(options)
     from chefgenius.progress import progress
     from chefgenius.store import prepare
     from chefgenius.summary import show
 
     with progress() as report:
-        store = prepare(**request(options), progress=report)
+        store = prepare(**asked, progress=report)
     assert store.report is not None  # `prepare` always reports
     show(store.report, store.path)
 
 
 def look(options: dict[str, Any]) -> None:
     """Print records of a store."""
-    from chefgenius.inspection import inspect
-
-    store = options.pop("inspect")
-    asked, with_ids = options.pop("records", "0-2"), options.pop("ids", False)
+    store, asked, with_ids = options.pop("inspect"), options.pop("records", None), options.pop("ids", False)
     if more := [name for name, value in options.items() if value]:
         raise ValueError(f"`--inspect` builds nothing and takes no `{more[0]}`: leave one of them out")
+    from chefgenius.inspection import inspect
+
     inspect(store, asked, with_ids)
 
 
@@ -152,23 +152,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = vars(parser().parse_args(arguments))
+    command = look if "inspect" in options else build
     from chefgenius.store import ChefGeniusError
 
     try:
-        look(options) if "inspect" in options else build(options)
+        command(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted: the former store, if there was one, is still in use", file=sys.stderr)
+        kept = ": the former store, if there was one, is still in use" if command is build else ""
+        print(f"interrupted{kept}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the reader, such as `head`, has enough
+        # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ChefGeniusError, ValueError, OSError) as error:
-        named = isinstance(error, OSError) and error.filename
-        print(f"error: `{error.filename}`: {error.strerror}" if named else f"error: {error}", file=sys.stderr)  # type: ignore[attr-defined]
-        return 74 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) else 2
+    except OSError as error:
+        print(
+            f"error: `{error.filename}`: {error.strerror}" if error.filename else f"error: {error}",
+            file=sys.stderr,
+        )
+        return 2 if isinstance(error, FileNotFoundError) else 74
+    except (ChefGeniusError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -10,7 +10,12 @@ from contextlib import contextmanager
 Progress = Callable[[str, int, int, int], None]
 """stage, bytes done, bytes in all, records so far"""
 
-STAGES = {"hash": "looking at the sources", "read": "preparing", "write": "writing", "wait": "waiting for another `prepare`"}
+STAGES = {
+    "hash": "looking at the sources",
+    "read": "preparing",
+    "write": "writing",
+    "wait": "waiting for another `prepare`",
+}
 EVERY = 0.1
 """seconds between two looks of the bar"""
 
