@@ -44,19 +44,20 @@ def progress() -> Iterator[Progress]:
         transient=True,
     )
     stage_now, began, shown = "", 0.0, 0.0
-    task = bar.add_task("", total=None, pace="")
 
     def show(stage: str, done: int, total: int, records: int) -> None:
         nonlocal stage_now, began, shown
         now = time.monotonic()
         if stage != stage_now:
             stage_now, began, shown = stage, now, 0.0
-            bar.reset(task, description=STAGES.get(stage, stage), total=total or None)
+            for task in bar.task_ids:
+                bar.remove_task(task)
+            bar.add_task(STAGES.get(stage, stage), total=total or None, pace="")
         if now - shown < EVERY and done < total:
             return
         shown = now
         pace = f"{records / (now - began):,.0f} records/s" if records and now > began else ""
-        bar.update(task, completed=done, total=total or None, pace=pace, refresh=True)
+        bar.update(bar.task_ids[0], completed=done, pace=pace, refresh=True)
 
     with bar:
         yield show
