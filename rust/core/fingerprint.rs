@@ -71,5 +71,7 @@ pub fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     };
-    File::create(path).and_then(write).map_err(|e| Error::io(path, "write", e))
+    File::create(path)
+        .and_then(write)
+        .map_err(|e| Error::io(path, "write", e))
 }

@@ -12,13 +12,17 @@ use super::statistics::{Histogram, Used};
 use super::worker::{Fate, Good, Judged, Worker};
 use crate::error::{Error, Result};
 use crate::recipe::{Place, Position};
+use crate::spelling::SpellingCounts;
 use crate::store::{
-    BadPlace, Choice, Counts, Fidelity, Making, NewRecord, ORIGIN_SCHEMA, Origin, SourcePart,
-    StoreWriter, TokenStore,
+    BadPlace, Character, Characters, Choice, Counts, Fidelity, Making, NewRecord, ORIGIN_SCHEMA,
+    Origin, SourcePart, StoreWriter, TokenStore, Tokenizing,
 };
+use crate::tokenize;
 
 /// Bad records that the report spells out.
 const REPORTED_ERRORS: usize = 20;
+/// Characters of each kind likewise.
+const REPORTED_CHARACTERS: usize = 20;
 
 /// A store that is being filled.
 pub(super) struct Build<'a> {
@@ -166,11 +170,17 @@ impl<'a> Build<'a> {
     ///
     /// # Errors
     /// [`Error::Source`] where a source holds no record, or none of all is kept; those of the writer.
-    pub(super) fn finish(self, workers: &[Worker<'_>], method: &str, begin: Instant) -> Result<TokenStore> {
+    pub(super) fn finish(
+        self,
+        workers: Vec<Worker<'_>>,
+        method: &str,
+        begin: Instant,
+    ) -> Result<TokenStore> {
         if let Some(part) = self.parts.iter().find(|part| part.counts.total() == 0) {
             return Err(Error::Source {
                 path: PathBuf::from(&part.name),
-                reason: "it holds no record: leave it out, or check that it is the right file".into(),
+                reason: "it holds no record: leave it out, or check that it is the right file"
+                    .into(),
             });
         }
         if self.counts.kept == 0 {
@@ -188,6 +198,17 @@ impl<'a> Build<'a> {
                 ),
             });
         }
+        let mut tokenizing = Tokenizing {
+            method: method.to_owned(),
+            counts: tokenize::Counts::default(),
+        };
+        let mut spelling = SpellingCounts::default();
+        for worker in workers {
+            tokenizing.counts.add(&worker.encoder.counts());
+            if let Some(one) = worker.spelling {
+                spelling.add(&one.finish()?);
+            }
+        }
         let mut fidelity = self.fidelity;
         fidelity.worst = self.worst.into_vec();
         let making = Making {
@@ -196,6 +217,8 @@ impl<'a> Build<'a> {
             prompt_lengths: self.prompts.lengths(),
             target_lengths: self.targets.lengths(),
             vocabulary: self.used.vocabulary(),
+            tokenizing,
+            characters: characters(&spelling),
             first_errors: self.first_errors,
             reused: self.reused,
             seconds: begin.elapsed().as_secs_f64(),
@@ -207,4 +230,41 @@ impl<'a> Build<'a> {
             making,
         })
     }
+}
+
+/// The most frequent of each kind.
+fn characters(spelling: &SpellingCounts) -> Characters {
+    let one = |(&character, &times): (&char, &u64), written: &str| Character {
+        character,
+        written: written.to_owned(),
+        times,
+    };
+    let respelt = spelling.respelt.iter().flat_map(|(character, spellings)| {
+        spellings
+            .iter()
+            .map(move |(written, times)| one((character, times), written))
+    });
+    Characters {
+        respelt: frequent(respelt.collect()),
+        dropped: frequent(
+            spelling
+                .dropped
+                .iter()
+                .map(|entry| one(entry, ""))
+                .collect(),
+        ),
+        unspelt: frequent(
+            spelling
+                .unspelt
+                .iter()
+                .map(|entry| one(entry, ""))
+                .collect(),
+        ),
+    }
+}
+
+fn frequent(mut characters: Vec<Character>) -> Vec<Character> {
+    characters.sort_by_key(|character| std::cmp::Reverse(character.times));
+    characters.truncate(REPORTED_CHARACTERS);
+    characters
 }

@@ -41,7 +41,9 @@ pub(super) struct Worst(Vec<Lost>);
 impl Worst {
     /// Looks at one more.
     pub(super) fn add(&mut self, source: &str, loss: Loss) {
-        let place = self.0.partition_point(|lost| lost.same_items <= loss.same_items);
+        let place = self
+            .0
+            .partition_point(|lost| lost.same_items <= loss.same_items);
         if place < REPORTED {
             self.0.truncate(REPORTED - 1);
             let lost = Lost {
@@ -110,8 +112,11 @@ mod tests {
         ] {
             worst.add("a", loss(line, read));
         }
-        let shares: Vec<(String, f64)> =
-            worst.into_vec().into_iter().map(|lost| (lost.place, lost.same_items)).collect();
+        let shares: Vec<(String, f64)> = worst
+            .into_vec()
+            .into_iter()
+            .map(|lost| (lost.place, lost.same_items))
+            .collect();
         let place = |line| Position::Line { line, byte: 0 }.to_string();
         let expected = [(2, 0.0), (7, 0.0), (4, 0.25), (5, 0.25), (6, 0.25)];
         assert_eq!(shares, expected.map(|(line, share)| (place(line), share)));
@@ -122,7 +127,10 @@ mod tests {
         let long = "a".repeat(50);
         let place = |c| format!("{long}{c}{long}");
         assert_eq!(first_difference(&place("ñ"), &place("n")), 50);
-        assert_eq!(excerpt(&place("ñ"), 50), format!("{}ñ{}", &long[..20], &long[..39]));
+        assert_eq!(
+            excerpt(&place("ñ"), 50),
+            format!("{}ñ{}", &long[..20], &long[..39])
+        );
         assert_eq!(excerpt("", 0), "");
     }
 }

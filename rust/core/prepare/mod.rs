@@ -152,7 +152,10 @@ fn already(store: TokenStore, out: &Path, begin: Instant) -> Result<(TokenStore,
         Ok(None) => {}
         // A store that may only be read is as good: nothing was to be written.
         Err(Error::Io { source, .. })
-            if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {}
+            if matches!(
+                source.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) => {}
         Err(e) => return Err(e),
     }
     Ok((store, report))

@@ -67,7 +67,9 @@ pub(super) fn run<W: Worker>(
             };
             let outcome = caught(|| cut(&mut cutter));
             // Where nobody listens any more, the calling thread has an error of its own.
-            let last = outcome.err().map(|failure| failed.send((cutter.next, 0, Err(failure))));
+            let last = outcome
+                .err()
+                .map(|failure| failed.send((cutter.next, 0, Err(failure))));
             drop(last);
         })?;
         let mut threads = Vec::new();
@@ -84,7 +86,10 @@ pub(super) fn run<W: Worker>(
         Ok(ended.map(|worker| worker.map_err(Failure::Panic)).collect())
     });
     let ended: Vec<std::result::Result<W, Failure>> = outcome.map_err(surface)?;
-    ended.into_iter().map(|worker| worker.map_err(surface)).collect()
+    ended
+        .into_iter()
+        .map(|worker| worker.map_err(surface))
+        .collect()
 }
 
 /// Goes on with a panic; gives an error back.
@@ -101,7 +106,10 @@ fn spawn<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> std::result::Result<thread::ScopedJoinHandle<'scope, T>, Failure> {
     let refused = |e| Failure::Error(Error::Threads(e));
-    thread::Builder::new().name(name).spawn_scoped(scope, work).map_err(refused)
+    thread::Builder::new()
+        .name(name)
+        .spawn_scoped(scope, work)
+        .map_err(refused)
 }
 
 fn caught<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
@@ -119,7 +127,10 @@ fn serve<W: Worker>(
     budget: &Budget,
 ) -> W {
     loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
         let Ok((number, bytes, item)) = next else {
             return worker;
         };
@@ -213,9 +224,8 @@ impl Budget {
 
     /// Waits until `bytes` fit, or nothing else is under way; false where it is closed.
     fn take(&self, bytes: usize) -> bool {
-        let is_full = |used: &mut Used| {
-            !used.is_closed && used.bytes > 0 && used.bytes + bytes > self.limit
-        };
+        let is_full =
+            |used: &mut Used| !used.is_closed && used.bytes > 0 && used.bytes + bytes > self.limit;
         let mut used = self
             .changed
             .wait_while(self.state(), is_full)

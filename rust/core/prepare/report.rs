@@ -56,7 +56,8 @@ impl Report {
     /// Puts it beside `current`, as `report.json`, by one rename.
     pub(super) fn write(&self, lock: &Lock) -> Result<()> {
         let path = lock.out().join(NAME);
-        let json = serde_json::to_vec_pretty(self).map_err(|e| Error::io(&path, "write", e.into()))?;
+        let json =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::io(&path, "write", e.into()))?;
         lock.replace(NAME, &json)
     }
 }

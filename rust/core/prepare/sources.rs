@@ -94,7 +94,10 @@ impl Look {
         for path in source.files() {
             let entry = fs::metadata(path).map_err(|e| Error::io(path, "read", e))?;
             bytes += entry.len();
-            let changed = [(entry.mtime(), entry.mtime_nsec()), (entry.ctime(), entry.ctime_nsec())];
+            let changed = [
+                (entry.mtime(), entry.mtime_nsec()),
+                (entry.ctime(), entry.ctime_nsec()),
+            ];
             for (seconds, nanoseconds) in changed {
                 hasher.update(&seconds.to_le_bytes());
                 hasher.update(&nanoseconds.to_le_bytes());
@@ -143,7 +146,10 @@ pub(super) fn hash(
             let format = given.source.to_string();
             let stamp = given.is_settled.then(|| given.stamp.clone());
             let known = former.iter().find(|part| {
-                part.name == given.name && part.format == format && stamp.is_some() && part.stamp == stamp
+                part.name == given.name
+                    && part.format == format
+                    && stamp.is_some()
+                    && part.stamp == stamp
             });
             let blake3 = match known {
                 Some(part) => part.blake3.clone(),
@@ -171,12 +177,16 @@ fn content(source: &Source, read: &mut dyn FnMut(u64) -> Result<()>) -> Result<F
         if *path != source.path {
             let name = path.strip_prefix(&source.path).unwrap_or(path);
             name_of(name, &mut hasher);
-            let size = fs::metadata(path).map_err(|e| Error::io(path, "read", e))?.len();
+            let size = fs::metadata(path)
+                .map_err(|e| Error::io(path, "read", e))?
+                .len();
             hasher.update(&size.to_le_bytes());
         }
         let mut file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
         loop {
-            let bytes = file.read(&mut piece).map_err(|e| Error::io(path, "read", e))?;
+            let bytes = file
+                .read(&mut piece)
+                .map_err(|e| Error::io(path, "read", e))?;
             if bytes == 0 {
                 break;
             }
@@ -194,7 +204,8 @@ pub(super) fn check_unchanged(given: &Given) -> Result<()> {
     }
     Err(Error::Source {
         path: given.source.path.clone(),
-        reason: "it was written to while it was read: run `prepare` again once that has ended".into(),
+        reason: "it was written to while it was read: run `prepare` again once that has ended"
+            .into(),
     })
 }
 

@@ -17,7 +17,11 @@ impl Histogram {
     /// none.
     pub(super) fn lengths(&self) -> Lengths {
         let count: u64 = self.0.values().sum();
-        let sum: u128 = self.0.iter().map(|(&length, &n)| u128::from(length) * u128::from(n)).sum();
+        let sum: u128 = self
+            .0
+            .iter()
+            .map(|(&length, &n)| u128::from(length) * u128::from(n))
+            .sum();
         let percentile = |percent: u64| {
             let rank = (count * percent).div_ceil(100).max(1);
             let mut seen = 0;
@@ -73,13 +77,13 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_sorted_lengths() {
         for n in [1_u32, 2, 7, 100, 1003] {
-            let mut sorted: Vec<u32> = (0..n).map(|i| i.wrapping_mul(2_654_435_761) % 500).collect();
+            let mut sorted: Vec<u32> = (0..n)
+                .map(|i| i.wrapping_mul(2_654_435_761) % 500)
+                .collect();
             let mut histogram = Histogram::default();
             sorted.iter().for_each(|&length| histogram.add(length));
             sorted.sort_unstable();
-            let at = |percent: usize| {
-                sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
-            };
+            let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
             let mean = sorted.iter().map(|&l| f64::from(l)).sum::<f64>() / f64::from(n);
             let expected = Lengths {
                 min: sorted[0],

@@ -14,7 +14,8 @@ use super::worker::{Chunk, Shared, Worker};
 use super::{Progress, Request, Stage};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::ingest::{self, Names};
+use crate::ingest::{self, Names, Raw};
+use crate::spelling::Alphabet;
 use crate::store::{Lock, SourcePart, StoreWriter, TextPart, TokenStore, TokenizerPart};
 use crate::text;
 use crate::tokenize::{self, Tokenizer};
@@ -141,8 +142,12 @@ impl<'a> Task<'a> {
             Some(threads) => threads,
             None => thread::available_parallelism().map_or(1, usize::from),
         };
+        let alphabet = match self.request.respell {
+            true => Some(Alphabet::of(self.tokenizer.as_ref())?),
+            false => None,
+        };
         let workers = (0..threads)
-            .map(|_| Worker::new(shared, self.request.respell))
+            .map(|_| Worker::new(shared, alphabet.as_ref()))
             .collect::<Result<Vec<_>>>()?;
         let mut build = Build::new(
             &self.request.choice,
@@ -174,7 +179,7 @@ impl<'a> Task<'a> {
             stage: Stage::Write,
             ..now()
         })?;
-        build.finish(&workers, self.tokenizer.method(), begin)
+        build.finish(workers, self.tokenizer.method(), begin)
     }
 
     fn writer(&self, lock: &Arc<Lock>) -> Result<StoreWriter> {
@@ -187,7 +192,13 @@ impl<'a> Task<'a> {
             });
         }
         let (part, text) = (self.tokenizer_part.clone(), self.text.clone());
-        StoreWriter::begin(Arc::clone(lock), part, &json, self.tokenizer.info().unk_id, text)
+        StoreWriter::begin(
+            Arc::clone(lock),
+            part,
+            &json,
+            self.tokenizer.info().unk_id,
+            text,
+        )
     }
 
     /// Hands out the records of all sources.
@@ -199,8 +210,12 @@ impl<'a> Task<'a> {
                 records: Vec::new(),
             };
             let (mut chunk, mut bytes) = (empty(), 0);
+            let mut unpacked = 0;
             let outcome = ingest::read(&given.source, &self.names, &mut |place, raw| {
-                bytes += RECORD_BYTES + raw.as_ref().map_or(0, |raw| raw.len());
+                let length = raw.as_ref().map_or(0, Raw::len);
+                bytes += RECORD_BYTES + length;
+                unpacked += length as u64;
+                read.store(before + unpacked.min(given.bytes), Relaxed);
                 chunk.records.push((place, raw));
                 if chunk.records.len() >= CHUNK_RECORDS || bytes >= CHUNK_BYTES {
                     cutter.give(std::mem::replace(&mut chunk, empty()), bytes)?;
@@ -239,8 +254,14 @@ fn check(request: &Request) -> Result<()> {
     if choice.min_quality.is_some_and(f32::is_nan) {
         return refuse("min_quality", "it is no number");
     }
-    if choice.max_tokens.is_some_and(|most| most < choice.min_tokens) {
-        return refuse("max_tokens", "it is below `min_tokens`: no record would be left");
+    if choice
+        .max_tokens
+        .is_some_and(|most| most < choice.min_tokens)
+    {
+        return refuse(
+            "max_tokens",
+            "it is below `min_tokens`: no record would be left",
+        );
     }
     Ok(())
 }

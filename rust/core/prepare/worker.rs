@@ -12,10 +12,11 @@ use super::pipeline;
 use crate::error::Result;
 use crate::ingest::{Names, Raw};
 use crate::recipe::{BadRecord, Place, Record};
+use crate::spelling::{Alphabet, Spelling};
 use crate::split::split_key;
 use crate::store::{Choice, Survival};
 use crate::text::{self, AsIs, Spell, Template, TextPair};
-use crate::tokenize::{Encoder, Spelling, Tokenizer};
+use crate::tokenize::{Encoder, Tokenizer};
 
 /// Records of one source that stand one after the other.
 pub(super) struct Chunk {
@@ -80,14 +81,12 @@ pub(super) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(shared: Shared<'a>, respell: bool) -> Result<Self> {
+    /// Without an `alphabet` nothing is respelt.
+    pub(super) fn new(shared: Shared<'a>, alphabet: Option<&'a Alphabet<'a>>) -> Result<Self> {
         Ok(Worker {
             shared,
             encoder: shared.tokenizer.encoder()?,
-            spelling: match respell {
-                true => Some(Spelling::new(shared.tokenizer)?),
-                false => None,
-            },
+            spelling: alphabet.map(Alphabet::spelling),
         })
     }
 
@@ -103,7 +102,7 @@ impl<'a> Worker<'a> {
             return Ok(Fate::Empty);
         }
         let scored = || match choice.score_quality {
-            true => text::recipe_of(&record.content).map(|recipe| text::quality(&recipe)),
+            true => text::recipe_of(&record.content).map(|recipe| 0.5 * recipe.title.len() as f32),
             false => None,
         };
         let quality = record.quality.or_else(scored);
@@ -147,7 +146,9 @@ impl<'a> Worker<'a> {
             is_reused: false,
         };
         let known = match self.shared.former {
-            Some(texts) => texts.find(text_digest)?.map(|record| (texts.store(), record)),
+            Some(texts) => texts
+                .find(text_digest)?
+                .map(|record| (texts.store(), record)),
             None => None,
         };
         let middle;

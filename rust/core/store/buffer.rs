@@ -7,13 +7,13 @@ use std::io;
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-/// What the writer knows of one record.
+/// What the writer knows of one record; `I` is a slice of ids or owns them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NewRecord<'a> {
+pub struct NewRecord<I = Vec<u32>> {
     /// Ids of the prompt, without special tokens.
-    pub prompt: &'a [u32],
+    pub prompt: I,
     /// Ids of the target, without special tokens.
-    pub target: &'a [u32],
+    pub target: I,
     /// The source's score; NaN where there is none.
     pub quality: f32,
     /// See `split`.
@@ -113,9 +113,9 @@ impl ShardBuffer {
     }
 
     /// Adds a record.
-    pub fn push(&mut self, record: &NewRecord<'_>) {
-        for ids in [record.prompt, record.target] {
-            self.ids.extend(ids);
+    pub fn push<I: AsRef<[u32]>>(&mut self, record: &NewRecord<I>) {
+        for ids in [&record.prompt, &record.target] {
+            self.ids.extend(ids.as_ref());
             self.offsets.push(self.ids.len() as u64);
         }
         self.ordinal.push(record.ordinal);
@@ -163,7 +163,12 @@ impl ShardBuffer {
             ("offsets", Dtype::U64, vec![2 * n + 1], cast(&self.offsets)),
             ("ordinal", Dtype::U64, vec![n], cast(&self.ordinal)),
             ("split_key", Dtype::U64, vec![n], cast(&self.split_key)),
-            ("text_digest", Dtype::U64, vec![n, 2], cast(&self.text_digest)),
+            (
+                "text_digest",
+                Dtype::U64,
+                vec![n, 2],
+                cast(&self.text_digest),
+            ),
             ("quality", Dtype::F32, vec![n], cast(&self.quality)),
             ("source", Dtype::U32, vec![n], cast(&self.source)),
             ("survival", Dtype::U32, vec![n], cast(&self.survival)),
@@ -180,7 +185,10 @@ impl ShardBuffer {
             };
             ((*name).to_owned(), info)
         });
-        Ok((header(tensors.into())?, columns.map(|(_, _, _, bytes)| bytes)))
+        Ok((
+            header(tensors.into())?,
+            columns.map(|(_, _, _, bytes)| bytes),
+        ))
     }
 }
 

@@ -29,14 +29,15 @@ pub use buffer::{NewRecord, Survival};
 pub use lock::Lock;
 pub use manifest::{Manifest, TextPart, TokenizerPart};
 pub use origin::{
-    BadPlace, Choice, Counts, Fidelity, Filtered, Lengths, Lost, Making, Origin,
-    SCHEMA as ORIGIN_SCHEMA, SourcePart, Vocabulary,
+    BadPlace, Character, Characters, Choice, Counts, Fidelity, Filtered, Lengths, Lost, Making,
+    Origin, SCHEMA as ORIGIN_SCHEMA, SourcePart, Tokenizing, Vocabulary,
 };
 pub use shard::{Element, Ids};
 pub use writer::StoreWriter;
 
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::tokenize::Decoder;
 use manifest::Head;
 use shard::Shard;
 
@@ -54,6 +55,8 @@ pub struct TokenStore {
     shards: Vec<Shard>,
     /// The global number of each shard's first record, and the number of all at the end.
     first: Vec<usize>,
+    /// Loaded when it is first used.
+    decoder: OnceLock<Decoder>,
 }
 
 /// What is known of one record besides its ids.
@@ -130,6 +133,7 @@ impl TokenStore {
             origin,
             shards,
             first,
+            decoder: OnceLock::new(),
         })
     }
 
@@ -271,6 +275,19 @@ impl TokenStore {
         let (shard, r) = self.locate(record)?;
         let digests = shard.text_digests()?;
         Ok([digests[2 * r], digests[2 * r + 1]])
+    }
+
+    /// The text of ids of this store, special tokens left out, by the tokenizer that made them; loads it the first time.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the store's copy of it was changed; [`Error::Tokenizer`] where it refuses the ids.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        if let Some(decoder) = self.decoder.get() {
+            return decoder.decode(ids);
+        }
+        let json = self.tokenizer_json()?;
+        let decoder = Decoder::of(&self.path.join(TOKENIZER), &json)?;
+        self.decoder.get_or_init(|| decoder).decode(ids)
     }
 
     /// Checks every byte of every shard, and the tokenizer. Errors: the first block that was changed.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
+use crate::tokenize;
 
 /// Of the layout that this code reads and writes.
 pub const SCHEMA: &str = "chefgenius.origin/2";
@@ -141,6 +142,10 @@ pub struct Making {
     pub target_lengths: Lengths,
     /// Which ids occur.
     pub vocabulary: Vocabulary,
+    /// How ids were made.
+    pub tokenizing: Tokenizing,
+    /// Characters that the tokenizer does not spell.
+    pub characters: Characters,
     /// The first bad records.
     pub first_errors: Vec<BadPlace>,
     /// Records whose ids were copied from the former store.
@@ -204,6 +209,39 @@ pub struct Vocabulary {
     pub used: u32,
     /// `used / size`.
     pub share: f64,
+}
+
+/// How ids were made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokenizing {
+    /// `word memo`, or `library: ` and why.
+    pub method: String,
+    /// What the encoders of all threads did.
+    pub counts: tokenize::Counts,
+}
+
+/// Characters that the tokenizer does not spell, in the texts of all records, the most frequent ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Characters {
+    /// Written in others.
+    pub respelt: Vec<Character>,
+    /// Left out: signs that carry no words.
+    pub dropped: Vec<Character>,
+    /// Left as they are, and lost.
+    pub unspelt: Vec<Character>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Character {
+    pub character: char,
+    /// What was written for it.
+    pub written: String,
+    /// How often it stood in the sources.
+    pub times: u64,
 }
 
 /// A record that could not be read.

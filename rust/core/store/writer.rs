@@ -71,8 +71,8 @@ impl StoreWriter {
     }
 
     /// Adds a record at the end.
-    pub fn push(&mut self, record: &NewRecord<'_>) -> Result<()> {
-        for ids in [record.prompt, record.target] {
+    pub fn push<I: AsRef<[u32]>>(&mut self, record: &NewRecord<I>) -> Result<()> {
+        for ids in [record.prompt.as_ref(), record.target.as_ref()] {
             self.tokens += ids.len() as u64;
             self.unknown_tokens += match self.unk_id {
                 Some(unknown) => ids.iter().filter(|&&id| id == unknown).count() as u64,
@@ -233,7 +233,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
 
 fn remove_dir(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, "remove", e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(path, "remove", e)),
         _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Special tokens are never added: those belong to the plan.
 
+mod decoder;
 mod library;
 mod plain;
 mod probe;
@@ -15,9 +16,11 @@ mod table;
 mod unigram;
 mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+pub use decoder::Decoder;
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
@@ -72,7 +75,8 @@ pub trait Encoder: Send {
 }
 
 /// What an encoder did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Texts in all.
     pub texts: u64,
@@ -113,6 +117,15 @@ pub enum Method {
     Library,
 }
 
+/// The `tokenizer.json` that `path` is, or that the directory `path` holds.
+#[must_use]
+pub fn file_of(path: &Path) -> PathBuf {
+    match path.is_dir() {
+        true => path.join("tokenizer.json"),
+        false => path.to_owned(),
+    }
+}
+
 /// [`load_with`] the method `Auto`.
 ///
 /// # Errors
@@ -128,11 +141,7 @@ pub fn load(path: &Path) -> Result<Box<dyn Tokenizer>> {
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Tokenizer`] for a file of another kind or one without an end-of-text token.
 pub fn load_with(path: &Path, method: Method) -> Result<Box<dyn Tokenizer>> {
-    let file = if path.is_dir() {
-        path.join("tokenizer.json")
-    } else {
-        path.to_owned()
-    };
+    let file = file_of(path);
     if !file.exists() {
         return Err(Error::NotFound {
             path: file,
