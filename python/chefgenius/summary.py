@@ -56,8 +56,8 @@ def facts(report: Report, path: Path) -> list[tuple[str, str]]:
         ),
         ("unknown", f"{100 * report.unknown_share:.3f} % of the tokens"),
         ("vocabulary", f"{used['used']:,} of {used['size']:,} tokens are in use"),
-        *((name, characters(report.spelling[name])) for name in ("respelt", "dropped", "unspelt")),
-        ("tokenizer", report.tokenizer["method"]),
+        *((kind, listed(report.characters[kind])) for kind in ("respelt", "dropped", "unspelt")),
+        ("tokenizer", tokenizing(report)),
         ("store", built(report)),
     ]
     return [(name, value) for name, value in made if value] + [("", str(path))]
@@ -74,13 +74,22 @@ def percent(part: int, whole: int) -> str:
     return f"{10000 * part // max(whole, 1) / 100 if whole else 100:.2f} %"
 
 
-def characters(found: Sequence[Mapping[str, Any]]) -> str:
-    """Characters with what they are written as and how often, the most frequent first."""
+def listed(characters: Sequence[Mapping[str, Any]]) -> str:
+    """Characters with what was written for them and how often, the most frequent first."""
     shown = [
-        f"`{one['character']}`" + (f" as `{one['as']}`" if one.get("as") else "") + f" {one['count']:,} times"
-        for one in found[:CHARACTERS]
+        f"`{one['character']}`"
+        + (f" as `{one['written']}`" if one["written"] else "")
+        + f" {one['times']:,} times"
+        for one in characters[:CHARACTERS]
     ]
-    return ", ".join(shown) + (", ..." if len(found) > CHARACTERS else "")
+    return ", ".join(shown) + (", ..." if len(characters) > CHARACTERS else "")
+
+
+def tokenizing(report: Report) -> str:
+    """How ids were made and, where words are remembered, how many were known."""
+    counts = report.tokenizing["counts"]
+    known = f", {percent(counts['hits'], counts['words'])} of the words known" if counts["words"] else ""
+    return f"{report.tokenizing['method']}{known}"
 
 
 def built(report: Report) -> str:
@@ -119,8 +128,8 @@ def warning(report: Report) -> list[str]:
     for lost in fidelity["worst"][:WORST]:
         made += [f"  {lost['source']}, {lost['place']}"]
         made += [f"    written    {lost['written']}", f"    read back  {lost['read_back']}"]
-    if report.spelling["unspelt"]:
-        made.append(f"  It cannot spell {characters(report.spelling['unspelt'])}.")
+    if report.characters["unspelt"]:
+        made.append(f"  It cannot spell {listed(report.characters['unspelt'])}.")
     return [
         *made,
         "Take a tokenizer that spells what you write, such as a byte-level one: docs/prepare.md",
