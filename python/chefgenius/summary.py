@@ -56,7 +56,7 @@ def facts(report: Report, path: Path) -> list[tuple[str, str]]:
         ),
         ("unknown", f"{100 * report.unknown_share:.3f} % of the tokens"),
         ("vocabulary", f"{used['used']:,} of {used['size']:,} tokens are in use"),
-        *((kind, listed(report.characters[kind])) for kind in ("respelt", "dropped", "unspelt")),
+        *((kind, listed(report.spelling[kind])) for kind in ("respelt", "dropped", "unspelt")),
         ("tokenizer", tokenizing(report)),
         ("store", built(report)),
     ]
@@ -77,9 +77,7 @@ def percent(part: int, whole: int) -> str:
 def listed(characters: Sequence[Mapping[str, Any]]) -> str:
     """Characters with what was written for them and how often, the most frequent first."""
     shown = [
-        f"`{one['character']}`"
-        + (f" as `{one['written']}`" if one["written"] else "")
-        + f" {one['times']:,} times"
+        f"`{one['character']}`" + (f" as `{one['as']}`" if one["as"] else "") + f" {one['count']:,} times"
         for one in characters[:CHARACTERS]
     ]
     return ", ".join(shown) + (", ..." if len(characters) > CHARACTERS else "")
@@ -87,9 +85,9 @@ def listed(characters: Sequence[Mapping[str, Any]]) -> str:
 
 def tokenizing(report: Report) -> str:
     """How ids were made and, where words are remembered, how many were known."""
-    counts = report.tokenizing["counts"]
+    counts = report.tokenizer["counts"]
     known = f", {percent(counts['hits'], counts['words'])} of the words known" if counts["words"] else ""
-    return f"{report.tokenizing['method']}{known}"
+    return f"{report.tokenizer['method']}{known}"
 
 
 def built(report: Report) -> str:
@@ -128,8 +126,8 @@ def warning(report: Report) -> list[str]:
     for lost in fidelity["worst"][:WORST]:
         made += [f"  {lost['source']}, {lost['place']}"]
         made += [f"    written    {lost['written']}", f"    read back  {lost['read_back']}"]
-    if report.characters["unspelt"]:
-        made.append(f"  It cannot spell {listed(report.characters['unspelt'])}.")
+    if report.spelling["unspelt"]:
+        made.append(f"  It cannot spell {listed(report.spelling['unspelt'])}.")
     return [
         *made,
         "Take a tokenizer that spells what you write, such as a byte-level one: docs/prepare.md",

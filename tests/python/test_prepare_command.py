@@ -184,7 +184,7 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
     kept = prepare_command(source, *out, "--keep-duplicates")
     assert row(kept.stdout, str(source))[2:] == ["15", "13", "1", "1"]
     good = prepare_command(source, *out, "--min-quality", 0.5)
-    assert row(good.stdout, str(source))[3] == "7", "the copy without a quality stays, now that the first is gone"
+    assert row(good.stdout, str(source))[3] == "7", "the copy has no quality, and its original is gone"
     lengths = sorted(
         len(store.record(number).target_ids)
         for store in [build(tmp_path / "all", whole)]

@@ -71,12 +71,12 @@ def test_not_one_quantity_is_lost(english: TokenStore, out: Path, tmp_path: Path
 def test_what_a_tokenizer_cannot_spell_is_named(tmp_path: Path) -> None:
     """Recipes in 49 languages: T5 has letters of four of them, and no script but Latin."""
     prepare([shared("scrapers_dict.json")], tokenizer=shared(T5), out=tmp_path)
-    characters = report(tmp_path)["characters"]
-    unspelt = {one["character"]: one["times"] for one in characters["unspelt"]}
+    spelling = report(tmp_path)["spelling"]
+    unspelt = {one["character"]: one["count"] for one in spelling["unspelt"]}
     assert len(unspelt) == 20, "the most frequent ones"
     assert all(ord(character) > 0x180 and character.isalnum() for character in unspelt)
     assert list(unspelt.values()) == sorted(unspelt.values(), reverse=True)
-    respelt = {one["character"]: one["written"] for one in characters["respelt"]}
+    respelt = {one["character"]: one["as"] for one in spelling["respelt"]}
     assert respelt["ñ"] == "n"
 
 

@@ -43,8 +43,8 @@ def report(records: int = 1000, same: int = 1000, **changes: Any) -> Report:
         "prompt_lengths": spread,
         "target_lengths": spread,
         "vocabulary": {"size": 32_100, "used": 5_000, "share": 0.15},
-        "characters": {"respelt": [], "dropped": [], "unspelt": []},
-        "tokenizing": {"method": "word memo", "counts": {"hits": 99, "words": 100}},
+        "spelling": {"respelt": [], "dropped": [], "unspelt": []},
+        "tokenizer": {"method": "word memo", "counts": {"hits": 99, "words": 100}},
         "first_errors": [],
         "tokens": 123_456,
         "unknown_share": 0.0,
@@ -78,8 +78,8 @@ def test_the_columns_of_outcomes_add_up() -> None:
 
 @pytest.mark.parametrize(("same", "warns"), [(1000, False), (990, False), (989, True), (0, True)])
 def test_a_warning_under_99_percent(same: int, warns: bool) -> None:
-    unspelt = [{"character": "汤", "written": "", "times": 1203}]
-    lines = warning(report(same=same, characters={"respelt": [], "dropped": [], "unspelt": unspelt}))
+    unspelt = [{"character": "汤", "as": "", "count": 1203}]
+    lines = warning(report(same=same, spelling={"respelt": [], "dropped": [], "unspelt": unspelt}))
     assert bool(lines) == warns
     if warns:
         assert lines[0] == f"WARNING: only {same / 10:.2f} % of the records come back from their ids."
@@ -99,12 +99,12 @@ def test_facts_tell_only_what_there_is() -> None:
     assert bare[""] == "stores/x"
     assert bare["targets"] == "1 to 2,513 tokens, half of them up to 60, 95 % up to 1,500"
     assert bare["tokenizer"] == "word memo, 99.00 % of the words known"
-    respelt = [{"character": "ñ", "written": "n", "times": 12}]
+    respelt = [{"character": "ñ", "as": "n", "count": 12}]
     full = dict(
         facts(
             report(
                 counts=counts(10, short=3, duplicate=1),
-                characters={"respelt": respelt, "dropped": [], "unspelt": []},
+                spelling={"respelt": respelt, "dropped": [], "unspelt": []},
                 reused=7,
             ),
             Path("x"),
@@ -131,7 +131,7 @@ def test_the_first_errors_are_shown_and_the_rest_counted() -> None:
 
 
 def test_many_characters_are_cut() -> None:
-    found = [{"character": chr(0x4E00 + n), "written": "", "times": 20 - n} for n in range(12)]
+    found = [{"character": chr(0x4E00 + n), "as": "", "count": 20 - n} for n in range(12)]
     assert listed(found).count("times") == 8
     assert listed(found).endswith(", ...")
 
