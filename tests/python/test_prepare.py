@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from chefgenius import DataError, Recipe, TokenizerError, TokenStore, prepare
-from chefgenius.cookbook import RECIPES, TOKENIZER
-from samples import build, files_below, prepare_command, recipes, run_python, write_lines
+from chefgenius.cookbook import TOKENIZER
+from samples import build, files_below, recipes, run_python, write_lines
 from tokenizers import Tokenizer
 
 BROKEN = ["{", '{"title": "Soup"}', "42", '{"title": 1, "ingredients": [], "directions": []}']
@@ -248,51 +248,6 @@ def test_a_wrong_out_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"recipes\.jsonl"):
         prepare([source], tokenizer=TOKENIZER, out=source / "store")
     assert source.read_text().count("\n") == 3
-
-
-def test_the_command_says_what_it_did(tmp_path: Path) -> None:
-    done = prepare_command(RECIPES, "--out", tmp_path / "store")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith(f"{RECIPES} (JSON Lines, gzip): ")
-    assert lines[1].startswith("built: ")
-    assert "round-trip fidelity 100.0 %" in done.stdout
-    assert "unknown tokens 0.000 %" in done.stdout
-    store = TokenStore.open(tmp_path / "store")
-    assert lines[-1] == f"store: {store.path}"
-    assert len(store) >= 4000
-    again = prepare_command(RECIPES, "--out", tmp_path / "store")
-    assert again.returncode == 0
-    assert again.stdout.splitlines()[1].startswith("already built: ")
-
-
-def test_the_commands_exit_codes(tmp_path: Path) -> None:
-    source = write_lines(tmp_path / "recipes.jsonl", [*recipes(3), *BROKEN])
-    empty = tmp_path / "empty.jsonl"
-    empty.touch()
-    out = ("--out", tmp_path / "store")
-    cases = [
-        (2, "line 4", (source, *out)),
-        (2, "max_bad", (source, *out, "--on-error", "skip", "--max-bad", 2)),
-        (2, "max_bad", (source, *out, "--on-error", "skip", "--max-bad", -1)),
-        (2, "none.jsonl", (tmp_path / "none.jsonl", *out)),
-        (2, "empty.jsonl", (empty, *out)),
-        (2, "tokenizer.json", (source, *out, "--tokenizer", tmp_path)),
-        (2, "not a tokenizer", (source, *out, "--tokenizer", source)),
-        (2, "nutrition", (source, *out, "--target-template", "{nutrition}")),
-        (74, "recipes.jsonl", (source, "--out", source)),
-    ]
-    for code, named, arguments in cases:
-        done = prepare_command(*arguments)
-        assert done.returncode == code, (arguments, done.stderr)
-        assert done.stderr.startswith("error: "), done.stderr
-        assert named in done.stderr
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert done.stdout == ""
-    done = prepare_command(source, *out, "--on-error", "skip", "--max-bad", 4)
-    assert done.returncode == 0
-    assert "left out: 0 empty, 4 bad" in done.stdout
-    assert f"{source}, line 7" in done.stdout
 
 
 @pytest.mark.parametrize(
