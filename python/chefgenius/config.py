@@ -64,7 +64,13 @@ class DataConfig(Section):
     """Which recipes are read, and how they are cut into batches."""
 
     sources: Paths = ()
-    """files of recipes (JSON Lines, JSON array, CSV); none: the recipes that ship with the package"""
+    """files, directories, archives or globs of recipes; none: the recipes that ship with the package"""
+
+    store: str | None = Field(default=None, min_length=1)
+    """a store that `chefgenius.prepare` made, in place of `data.sources`; it brings its tokenizer along"""
+
+    columns: dict[str, str] = {}
+    """which field of the sources is which part, as in {title: name, directions: how}; known names need none"""
 
     tokenizer: str | None = None
     """a tokenizer.json or a directory holding one; none: the model's, or the one in the package"""
@@ -110,6 +116,16 @@ class DataConfig(Section):
 
     threads: int = Field(default=1, ge=1, le=64)
     """threads that build batches ahead; changes nothing but speed"""
+
+    @model_validator(mode="after")
+    def _a_store_or_what_makes_one(self) -> Self:
+        makes = {"sources": self.sources, "tokenizer": self.tokenizer, "columns": self.columns}
+        given = [f"`data.{name}`" for name, value in makes.items() if value]
+        if self.template != TemplateConfig():
+            given.append("`data.template`")
+        if self.store is not None and given:
+            raise ValueError(f"give either `data.store` or {', '.join(given)}: a store is prepared already")
+        return self
 
 
 class ModelConfig(Section):

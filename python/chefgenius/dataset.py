@@ -1,7 +1,8 @@
 """The data of a run: which files it reads, where its store is, and the two sides of the split.
 
 1. `prepare_data` finds the tokenizer, builds the token store or finds it, and opens a loader for each side.
-2. Every combination of sources, tokenizer and template has its own store under `data.cache_dir`.
+2. Every combination of sources, columns, tokenizer and template has its own store under `data.cache_dir`; `data.store`
+   names one that was prepared by hand.
 """
 
 import hashlib
@@ -54,22 +55,14 @@ def prepare_data(config: Config, say: Callable[[str], None]) -> Data:
 
 def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
     settings = config.data
-    sources = [
-        *settings.sources,
-        *(one for one in settings.validation_sources if one not in settings.sources),
-    ]
-    tokenizer = _tokenizer_path(config)
-    decoder = TextDecoder(tokenizer)
-    say(f"data: {', '.join(sources) or 'the recipes that ship with the package'}")
-    store = prepare(
-        sources or [cookbook.RECIPES],
-        tokenizer=decoder.path,
-        out=_store_path(config, sources, decoder.path),
-        prompt_template=settings.template.prompt,
-        target_template=settings.template.target,
-        on_error=settings.on_error,
-        max_bad=settings.max_bad,
-    )
+    if settings.store is not None:
+        say(f"data: the store `{settings.store}`")
+        store = TokenStore.open(Path(settings.store).expanduser())
+        decoder = TextDecoder(store.path / "tokenizer.json")
+        if not _is_tokenizer_of_the_model(config, decoder):
+            say("warning: the store was made with another tokenizer than the model's own")
+    else:
+        store, decoder = _store_of_sources(config, say)
 
     def loader(split: str, seed: int, prefetch: int) -> RecipeLoader:
         return RecipeLoader(
@@ -98,11 +91,41 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
     return Data(store, decoder, train, validation)
 
 
+def _store_of_sources(config: Config, say: Callable[[str], None]) -> tuple[TokenStore, TextDecoder]:
+    """What `data.sources` and `data.validation_sources` hold, prepared here."""
+    settings = config.data
+    sources = [
+        *settings.sources,
+        *(one for one in settings.validation_sources if one not in settings.sources),
+    ]
+    decoder = TextDecoder(_tokenizer_path(config))
+    say(f"data: {', '.join(sources) or 'the recipes that ship with the package'}")
+    store = prepare(
+        sources or [cookbook.RECIPES],
+        tokenizer=decoder.path,
+        out=_store_path(config, sources, decoder.path),
+        prompt_template=settings.template.prompt,
+        target_template=settings.template.target,
+        columns=settings.columns,
+        on_error=settings.on_error,
+        max_bad=settings.max_bad,
+    )
+    return store, decoder
+
+
+def _is_tokenizer_of_the_model(config: Config, decoder: TextDecoder) -> bool:
+    """False where a local model comes with another tokenizer.json."""
+    name = config.model.name_or_path
+    beside = None if name is None or not is_local(name) else Path(name).expanduser() / "tokenizer.json"
+    return beside is None or not beside.is_file() or beside.read_bytes() == decoder.path.read_bytes()
+
+
 def _store_path(config: Config, sources: Sequence[str], tokenizer: Path) -> Path:
-    """One directory for each combination of sources, tokenizer and template, so that runs do not compete."""
+    """One directory for each combination of what a store is made of, so that runs do not compete."""
     template = config.data.template
     names = [str(Path(source).absolute()) for source in sources]
-    text = json.dumps([names, str(tokenizer.absolute()), template.prompt, template.target])
+    parts = [names, str(tokenizer.absolute()), template.prompt, template.target, config.data.columns]
+    text = json.dumps(parts, sort_keys=True)
     return Path(config.data.cache_dir or "stores") / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from chefgenius import cookbook, options
+from chefgenius import cookbook, options, prepare
 from chefgenius.config import Config, ConfigError
 from chefgenius.dataset import Data, prepare_data
 from running import words
@@ -84,6 +84,38 @@ def test_the_tokenizer_of_a_local_model_is_taken(tmp_path: Path) -> None:
     (home / "tokenizer.json").write_bytes(cookbook.TOKENIZER.read_bytes())
     named = (f"model.name_or_path={home}", "model.config=null", "data.tokenizer=null")
     assert prepared(tmp_path, *named)[0].decoder.path == home / "tokenizer.json"
+
+
+def test_a_store_that_was_prepared_is_taken_with_its_tokenizer(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "named.jsonl", [one | {"dish": one.pop("title")} for one in recipes(40)])
+    named = {"title": "dish"}
+    store = prepare([source], tokenizer=cookbook.TOKENIZER, out=tmp_path / "mine", columns=named)
+    given = (f"data.store={tmp_path / 'mine'}", "data.sources=[]", "data.tokenizer=null")
+    data, said = prepared(tmp_path, *given)
+    assert data.store.fingerprint == store.fingerprint
+    assert data.decoder.path.read_bytes() == cookbook.TOKENIZER.read_bytes()
+    assert said[0] == f"data: the store `{tmp_path / 'mine'}`"
+    assert not any("warning" in line for line in said)
+    of_sources, _ = prepared(tmp_path, f"data.sources=[{source}]", "data.columns={title: dish}")
+    assert of_sources.store.fingerprint == store.fingerprint
+
+
+def test_a_store_of_another_tokenizer_than_the_models_is_told(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "one.jsonl", recipes(40))
+    prepare([source], tokenizer=cookbook.TOKENIZER, out=tmp_path / "mine")
+    home = tmp_path / "model"
+    home.mkdir()
+    (home / "tokenizer.json").write_bytes(cookbook.TOKENIZER.read_bytes() + b"\n")
+    given = (f"data.store={tmp_path / 'mine'}", "data.sources=[]", "data.tokenizer=null")
+    _, said = prepared(tmp_path, *given, f"model.name_or_path={home}", "model.config=null")
+    assert any("warning: the store was made with another tokenizer" in line for line in said)
+
+
+@pytest.mark.parametrize("key", ["data.sources=[a.jsonl]", "data.tokenizer=t5", "data.columns={title: dish}"])
+def test_a_store_is_given_alone(tmp_path: Path, key: str) -> None:
+    bare = ("data.sources=[]", "data.tokenizer=null", f"data.store={tmp_path}")
+    with pytest.raises(ConfigError, match=f"either `data.store` or `{key.split('=')[0]}`"):
+        prepared(tmp_path, *bare, key)
 
 
 @pytest.mark.parametrize(
