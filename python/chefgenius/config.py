@@ -70,7 +70,7 @@ class DataConfig(Section):
     """a store that `chefgenius.prepare` made, in place of `data.sources`; it brings its tokenizer along"""
 
     columns: dict[str, str] = {}
-    """which field of the sources is which part, as in {title: name, directions: how}; known names need none"""
+    """which field of the sources is which part, as in {title: dish}; known names need no entry"""
 
     tokenizer: str | None = None
     """a tokenizer.json or a directory holding one; none: the model's, or the one in the package"""

@@ -1,8 +1,8 @@
 """The data of a run: which files it reads, where its store is, and the two sides of the split.
 
 1. `prepare_data` finds the tokenizer, builds the token store or finds it, and opens a loader for each side.
-2. Every combination of sources, columns, tokenizer and template has its own store under `data.cache_dir`; `data.store`
-   names one that was prepared by hand.
+2. Every combination of sources, columns, tokenizer and template has its own store under `data.cache_dir`;
+   `data.store` names one that was prepared by hand.
 """
 
 import hashlib
