@@ -13,12 +13,16 @@
 //! syntax error inside a JSON array) is an error.
 
 mod array;
+mod blocks;
 mod csv;
 mod detect;
 mod document;
+mod headings;
+mod inline;
 mod items;
 mod json;
 mod jsonl;
+mod markdown;
 mod names;
 mod open;
 mod raw;
@@ -38,6 +42,7 @@ use array::Shape;
 use source::Kind;
 use window::Window;
 
+pub use markdown::{Page, page};
 pub use names::Names;
 pub use raw::Raw;
 pub use source::{Source, detect, expand};
@@ -210,10 +215,11 @@ fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sin
         Format::JsonLines => jsonl::read(&mut window, sink),
         Format::JsonArray => array::read(&mut window, Shape::Array, sink),
         Format::JsonObject => array::read(&mut window, Shape::Object, sink),
-        Format::JsonDocument => document::read(&mut window, sink),
+        Format::JsonDocument => document::read_json(&mut window, sink),
+        Format::Markdown => document::read_page(&mut window, sink),
         Format::Csv => csv::read(&mut window, b',', names, sink),
         Format::Tsv => csv::read(&mut window, b'\t', names, sink),
-        Format::Markdown | Format::Parquet | Format::Tar => Err(window.error("soon")),
+        Format::Parquet | Format::Tar => Err(window.error("soon")),
     }
 }
 

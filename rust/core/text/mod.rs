@@ -10,7 +10,6 @@
 
 mod body;
 mod form;
-mod markdown;
 mod markup;
 mod name;
 mod normalise;

@@ -1,11 +1,12 @@
 //! From a record to its prompt and target.
 
 use crate::error::{Error, Result};
+use crate::ingest;
 use crate::recipe::{Content, Pair, Recipe};
 
 use super::form::{SEPARATOR, clean, parse_recipe, recipe_text};
 use super::name::ingredient_name;
-use super::{body, markdown, normalise};
+use super::{body, normalise};
 
 const PROMPT: &str = "Write a recipe for {title}. Ingredients: {names}.";
 const TARGET: &str = "{recipe}";
@@ -80,7 +81,11 @@ impl Template {
 
     fn render_pair(&self, pair: &Pair) -> TextPair {
         let prompt = normalise(&pair.input);
-        if let Some(recipe) = parse_recipe(&pair.output).or_else(|| markdown::parse(&pair.output)) {
+        let whole_page = || {
+            let page = ingest::page(&pair.output).ok()?;
+            page.is_whole.then_some(page.recipe)
+        };
+        if let Some(recipe) = parse_recipe(&pair.output).or_else(whole_page) {
             let recipe = clean(&recipe);
             return TextPair {
                 prompt,
