@@ -1,4 +1,4 @@
-//! The lines of a Markdown page -> its blocks: headings, list items, paragraphs, each one line of plain text.
+//! The lines of a Markdown page -> its blocks: headings, list items, paragraphs, each one line of text.
 
 use super::inline;
 
@@ -40,7 +40,8 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn of(page: &str) -> Blocks {
+    /// The blocks of a page; `is_plain`: without the marks inside their lines ([`inline`]).
+    pub(super) fn of(page: &str, is_plain: bool) -> Blocks {
         let mut blocks = Blocks::default();
         let mut lines = blocks.front_matter(page).lines();
         let mut fence: Option<&str> = None;
@@ -65,7 +66,7 @@ impl Blocks {
                 blocks.line(line);
             }
         }
-        for block in &mut blocks.blocks {
+        for block in blocks.blocks.iter_mut().filter(|_| is_plain) {
             block.text = inline::plain(&block.text, &mut blocks.has_lost);
         }
         blocks

@@ -51,10 +51,12 @@ pub(super) fn section(heading: &str) -> Option<(Section, &str)> {
         let whole = text[..name_end].trim_end();
         let last = whole.rsplit(' ').next().unwrap_or_default();
         let is_wide = |name: &&&str| name.starts_with(|char: char| char >= '\u{2e80}');
-        let ends = names
-            .iter()
-            .filter(is_wide)
-            .any(|name| whole.ends_with(name));
+        // `成品` also ends the name of a step.
+        let ends = (section != Section::Aside || whole.ends_with("工具"))
+            && names
+                .iter()
+                .filter(is_wide)
+                .any(|name| whole.ends_with(name));
         (is_one_of(last, names) || ends).then_some((section, whole))
     })
 }

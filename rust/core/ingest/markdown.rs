@@ -15,32 +15,28 @@
 //! stands below a deeper or unknown heading inside the ingredients belongs to them, as does what stands below a deeper one
 //! inside the directions; the heading is an item then, with a colon at its end. Notes, tools and the like are left out.
 
+use std::mem::take;
+
 use crate::recipe::{BadRecord, Recipe};
 
 use super::blocks::{BOLD, Block, Blocks, Kind};
 use super::headings::{self, Section};
 
-/// What a page holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    pub recipe: Recipe,
-    /// Whether the recipe says all that the page says: no text, picture or address was left out.
-    pub is_whole: bool,
-}
-
-/// The recipe of a page.
+/// The recipe of a page, its items without emphasis, the addresses of links, and pictures.
 ///
 /// # Errors
-/// The page has no title, no ingredients or no directions; the reason names which.
-pub fn page(text: &str) -> Result<Page, BadRecord> {
-    let mut reader = Reader::default();
-    let blocks = Blocks::of(text);
-    reader.is_lossy = blocks.has_lost;
-    reader.title = blocks.title;
-    for (at, block) in blocks.blocks.iter().enumerate() {
-        reader.block(block, &blocks.blocks[at + 1..]);
-    }
-    reader.into_page()
+/// The page has no title, no ingredients or no directions; the reason names which. Lists below their headings may
+/// be empty.
+pub fn page(text: &str) -> Result<Recipe, BadRecord> {
+    Reader::of(&Blocks::of(text, true)).recipe()
+}
+
+/// The recipe of a page that says nothing else: no text was left out, and the items are spelt as they stand.
+#[must_use]
+pub fn whole_page(text: &str) -> Option<Recipe> {
+    let mut reader = Reader::of(&Blocks::of(text, false));
+    let recipe = reader.recipe().ok()?;
+    (!reader.is_lossy).then_some(recipe)
 }
 
 /// The level of a plain line with a colon that names a section: below all headings.
@@ -72,6 +68,18 @@ struct List {
 }
 
 impl Reader {
+    fn of(blocks: &Blocks) -> Reader {
+        let mut reader = Reader {
+            title: blocks.title.clone(),
+            is_lossy: blocks.has_lost,
+            ..Reader::default()
+        };
+        for (at, block) in blocks.blocks.iter().enumerate() {
+            reader.block(block, &blocks.blocks[at + 1..]);
+        }
+        reader
+    }
+
     fn block(&mut self, block: &Block, rest: &[Block]) {
         match block.kind {
             Kind::Heading(level) => self.heading(level, &block.text, rest),
@@ -221,36 +229,35 @@ impl Reader {
         }
     }
 
-    fn into_page(mut self) -> Result<Page, BadRecord> {
+    fn recipe(&mut self) -> Result<Recipe, BadRecord> {
         let bad = |what: &str| {
             let reason = format!("the page has no {what}");
             Err(BadRecord { reason })
         };
-        let directions = self.directions.whole();
-        let mut ingredients = self.ingredients.without_lead(&mut self.is_lossy);
-        let amounts = self.amounts.without_lead(&mut self.is_lossy);
+        let has_directions = self.directions.was_announced;
+        let has_ingredients = self.ingredients.was_announced || self.amounts.was_announced;
+        let directions = take(&mut self.directions).whole();
+        let mut ingredients = take(&mut self.ingredients).without_lead(&mut self.is_lossy);
+        let amounts = take(&mut self.amounts).without_lead(&mut self.is_lossy);
         if names_most(&amounts, &ingredients) {
             self.is_lossy = true;
             ingredients = amounts;
         } else {
             ingredients.extend(amounts);
         }
-        let Some(title) = self.title else {
+        let Some(title) = self.title.take() else {
             return bad("title: begin it with `# ` and the name of the dish");
         };
-        if ingredients.is_empty() {
+        if !has_ingredients {
             return bad("ingredients: put them below a heading `## Ingredients`");
         }
-        if directions.is_empty() {
+        if !has_directions {
             return bad("directions: put them below a heading `## Directions`");
         }
-        Ok(Page {
-            recipe: Recipe {
-                title,
-                ingredients,
-                directions,
-            },
-            is_whole: !self.is_lossy,
+        Ok(Recipe {
+            title,
+            ingredients,
+            directions,
         })
     }
 }

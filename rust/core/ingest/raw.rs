@@ -45,7 +45,7 @@ impl Raw {
             Form::Page(bytes) => {
                 let text = std::str::from_utf8(&bytes).map_err(|_| json::not_utf8(&bytes))?;
                 Ok(Record {
-                    content: Content::Recipe(markdown::page(text)?.recipe),
+                    content: Content::Recipe(markdown::page(text)?),
                     quality: None,
                 })
             }

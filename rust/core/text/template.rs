@@ -1,7 +1,7 @@
 //! From a record to its prompt and target.
 
 use crate::error::{Error, Result};
-use crate::ingest;
+use crate::ingest::whole_page;
 use crate::recipe::{Content, Pair, Recipe};
 
 use super::form::{SEPARATOR, clean, parse_recipe, recipe_text};
@@ -81,11 +81,8 @@ impl Template {
 
     fn render_pair(&self, pair: &Pair) -> TextPair {
         let prompt = normalise(&pair.input);
-        let whole_page = || {
-            let page = ingest::page(&pair.output).ok()?;
-            page.is_whole.then_some(page.recipe)
-        };
-        if let Some(recipe) = parse_recipe(&pair.output).or_else(whole_page) {
+        let recipe = parse_recipe(&pair.output).or_else(|| whole_page(&pair.output));
+        if let Some(recipe) = recipe {
             let recipe = clean(&recipe);
             return TextPair {
                 prompt,
