@@ -119,10 +119,10 @@ impl Reader {
 
     fn heading(&mut self, level: usize, text: &str, rest: &[Block]) {
         let named = headings::section(text);
+        // `Grandmother's Method` and `Method: sous vide` name a page, `Method` does not.
         let is_title = self.title.is_none()
             && self.section.is_none()
-            // `Grandmother's Method` names a page, `Method` and `Method for the dough` do not.
-            && named.is_none_or(|(_, more)| !more.is_empty() && text.starts_with(more));
+            && named.is_none_or(|(_, more)| !more.is_empty());
         match named {
             _ if is_title => {
                 let title = text

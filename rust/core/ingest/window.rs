@@ -219,13 +219,14 @@ mod tests {
     use crate::recipe::{BadRecord, Record};
 
     type Given = (Position, std::result::Result<Record, BadRecord>);
-    const FORMATS: [Format; 7] = [
+    const FORMATS: [Format; 8] = [
         Format::JsonLines,
         Format::JsonArray,
         Format::JsonObject,
         Format::JsonDocument,
-        Format::Csv,
-        Format::Tsv,
+        Format::Csv(b','),
+        Format::Csv(b'\t'),
+        Format::Csv(b';'),
         Format::Markdown,
     ];
 
