@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
 
-use chefgenius::ingest;
+use chefgenius::ingest::{self, Names};
 use common::{Work, corpus, run, size};
 
 const RECORDS: u64 = 4096;
@@ -48,7 +48,7 @@ fn main() {
 fn read(path: &Path) {
     let source = ingest::detect(path).unwrap();
     let mut good = 0;
-    ingest::read(&source, &mut |(_, record)| {
+    ingest::records(&source, &Names::default(), &mut |(_, record)| {
         good += u64::from(black_box(record).is_ok());
         Ok(())
     })

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use chefgenius::error::{Error, Result};
-use chefgenius::ingest::{Compression, Format, Source, detect, read};
-use chefgenius::recipe::{Content, Read, Recipe, Record};
+use chefgenius::ingest::{Names, detect, records};
+use chefgenius::recipe::{Content, Place, Position, Read, Recipe, Record};
 use tempfile::TempDir;
 
 mod common;
@@ -45,7 +45,7 @@ impl Files {
 fn read_all(path: &Path) -> Result<Vec<Read>> {
     let source = detect(path)?;
     let mut given = Vec::new();
-    read(&source, &mut |read| {
+    records(&source, &Names::default(), &mut |read| {
         given.push(read);
         Ok(())
     })?;
@@ -57,11 +57,18 @@ fn read_bytes(name: &str, bytes: impl AsRef<[u8]>) -> Result<Vec<Read>> {
     read_all(&Files::new().write(name, bytes))
 }
 
-/// Line and outcome of each record: its title or output, or why it is bad.
+fn line_of(place: &Place) -> u64 {
+    match place.position {
+        Position::Line { line, .. } => line,
+        Position::Row(row) => row,
+    }
+}
+
+/// Line (or row) and outcome of each record: its title or output, or why it is bad.
 fn outline(given: &[Read]) -> Vec<(u64, String)> {
     given
         .iter()
-        .map(|(line, read)| {
+        .map(|(place, read)| {
             let outcome = match read {
                 Ok(record) => match &record.content {
                     Content::Recipe(recipe) => recipe.title.clone(),
@@ -69,7 +76,7 @@ fn outline(given: &[Read]) -> Vec<(u64, String)> {
                 },
                 Err(bad) => format!("bad: {}", bad.reason),
             };
-            (*line, outcome)
+            (line_of(place), outcome)
         })
         .collect()
 }
@@ -113,11 +120,12 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
 }
 
 type Pack = fn(&[u8]) -> Vec<u8>;
-const PACKED: [(&str, Compression, Pack); 4] = [
-    ("", Compression::None, <[u8]>::to_vec),
-    (".gz", Compression::Gzip, gzip),
-    (".zst", Compression::Zstd, zstd),
-    (".xz", Compression::Xz, xz),
+/// Extension, name and packer of each compression.
+const PACKED: [(&str, &str, Pack); 4] = [
+    ("", "", <[u8]>::to_vec),
+    (".gz", ", gzip", gzip),
+    (".zst", ", zstd", zstd),
+    (".xz", ", xz", xz),
 ];
 
 fn lemon_rice() -> Record {
@@ -145,26 +153,32 @@ fn every_format_in_every_compression() {
     let array = format!("\u{feff} [\n{JSON},\n {JSON} ]\n");
     let table = format!("{CSV}\r\n1{}", &CSV[CSV.find(",Lemon").unwrap()..]);
     for (name, text, format, places) in [
-        ("a.jsonl", &lines, Format::JsonLines, [2, 4]),
-        ("a.ndjson", &lines, Format::JsonLines, [2, 4]),
-        ("a.JSON", &lines, Format::JsonLines, [2, 4]),
-        ("a.json", &array, Format::JsonArray, [2, 3]),
-        ("a", &array, Format::JsonArray, [2, 3]),
-        ("a.csv", &table, Format::Csv, [2, 4]),
+        ("a.jsonl", &lines, "JSON Lines", [2, 4]),
+        ("a.ndjson", &lines, "JSON Lines", [2, 4]),
+        ("a.JSON", &lines, "JSON Lines", [2, 4]),
+        ("a.json", &array, "JSON array", [2, 3]),
+        ("a", &array, "JSON array", [2, 3]),
+        ("a.csv", &table, "CSV", [2, 4]),
     ] {
         for (extension, compression, pack) in PACKED {
             let path = files.write(&format!("{name}{extension}"), pack(text.as_bytes()));
             let source = detect(&path).unwrap();
-            assert_eq!(
-                source,
-                Source {
-                    path: path.clone(),
-                    format,
-                    compression
-                }
-            );
-            let wanted = places.map(|line| (line, Ok(lemon_rice())));
-            assert_eq!(read_all(&path).unwrap(), wanted, "{}", path.display());
+            assert_eq!(source.path, path);
+            assert_eq!(source.to_string(), format!("{format}{compression}"));
+            let given = read_all(&path).unwrap();
+            let lines: Vec<u64> = given.iter().map(|(place, _)| line_of(place)).collect();
+            assert_eq!(lines, places, "{}", path.display());
+            for (place, read) in given {
+                assert_eq!(read, Ok(lemon_rice()), "{}", path.display());
+                let Position::Line { byte, .. } = place.position else {
+                    panic!("{place}");
+                };
+                let rest = &text[byte as usize..];
+                assert!(
+                    rest.starts_with('{') || rest.starts_with(['0', '1']),
+                    "{rest}"
+                );
+            }
         }
     }
 }

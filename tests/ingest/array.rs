@@ -47,7 +47,7 @@ fn array_with_syntax_errors() {
         ),
         (
             format!("[{GOOD},\n{{\"title\": \"a\nb\"}}, {{}}"),
-            "line 3, column 1: control character",
+            "line 2, column 12: control character",
         ),
         (
             format!("[{GOOD}"),

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use chefgenius::error::Error;
-use chefgenius::ingest::{detect, read};
+use chefgenius::ingest::{Names, detect, records};
 
 use super::{
-    Files, JSON, PACKED, error_of, gzip, lemon_rice, outline, outline_of, read_bytes, zstd,
+    Files, JSON, PACKED, error_of, gzip, lemon_rice, line_of, outline, outline_of, read_bytes, zstd,
 };
 
 #[test]
@@ -31,9 +31,9 @@ fn a_file_that_breaks_off_is_an_error_with_the_line() {
             let path = files.write(&format!("a.jsonl{extension}"), &packed[..cut]);
             let source = detect(&path).unwrap();
             let mut last = 0;
-            let error = read(&source, &mut |(line, read)| {
+            let error = records(&source, &Names::default(), &mut |(place, read)| {
                 assert!(read.is_ok(), "{read:?}");
-                last = line;
+                last = line_of(&place);
                 Ok(())
             })
             .unwrap_err();
@@ -75,7 +75,7 @@ fn the_sinks_error_ends_the_reading() {
     ] {
         let source = detect(&files.write(name, text)).unwrap();
         let mut count = 0;
-        let error = read(&source, &mut |_| {
+        let error = records(&source, &Names::default(), &mut |_| {
             count += 1;
             if count == 2 {
                 Err(Error::Interrupted)
@@ -93,7 +93,9 @@ fn records_are_given_before_the_file_is_read_to_its_end() {
     let packed = gzip(format!("{JSON}\n").repeat(100_000).as_bytes());
     let path = Files::new();
     let path = path.write("a.jsonl.gz", &packed[..packed.len() - 100]);
-    let error = read(&detect(&path).unwrap(), &mut |_| Err(Error::Interrupted));
+    let error = records(&detect(&path).unwrap(), &Names::default(), &mut |_| {
+        Err(Error::Interrupted)
+    });
     assert!(matches!(error, Err(Error::Interrupted)));
 }
 
@@ -129,7 +131,11 @@ fn an_endless_line_is_a_bad_record() {
         outline(&given)[0],
         (1, "bad: the line is longer than 64 MiB".to_owned())
     );
-    assert_eq!(given[1], (2, Ok(lemon_rice())));
+    assert_eq!(
+        given[1].0.to_string(),
+        format!("line 2, byte {}", (65 << 20) + 8)
+    );
+    assert_eq!(given[1].1, Ok(lemon_rice()));
     let rows = [b"title,ingredients,steps\n", &bytes[..], b"c,d,e"].concat();
     let given = outline_of("a.csv.zst", zstd(&rows));
     assert_eq!(given[0], "2 bad: it goes on for more than 64 MiB");

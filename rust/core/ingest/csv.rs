@@ -1,28 +1,36 @@
-//! CSV in `RecipeNLG`'s columns: a header, then a record a row; cells may be quoted and hold
-//! newlines.
+//! CSV and TSV: a header, then a record a row; cells may be quoted and hold newlines.
 //!
 //! A row is read by RFC 4180. A row that breaks its rules (a quote that never closes, text after a
 //! closing quote, another number of cells than the header) cannot be trusted about where it
 //! ends: its first line becomes a bad record, and reading goes on with the next *line*. So a stray
-//! quote never swallows the good rows behind it, and nothing is dropped without a word.
+//! quote never swallows the good rows behind it, and nothing is dropped without a word. The `csv` crate
+//! does not give this: it takes a quote that never closes for a cell as long as the rest of the file, and
+//! cannot be set back to the line after its beginning.
 
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::recipe::{BadRecord, Read, Record};
+use crate::recipe::BadRecord;
 
+use super::Sink;
 use super::json::not_utf8;
 use super::jsonl::skip_line;
-use super::record::{Fields, Name, Part, preferred};
+use super::names::{Name, Names};
+use super::raw::Raw;
 use super::value::Value;
 use super::window::{MAX_RECORD, Window};
 
-/// Gives each row after the header to `sink`, with the line it begins on.
-pub(super) fn read(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>) -> Result<()> {
-    let mut row = Row::default();
-    let columns = header(window, &mut row)?;
+/// Gives each row after the header to `sink`; cells end with `delimiter`.
+pub(super) fn read(
+    window: &mut Window,
+    delimiter: u8,
+    names: &Names,
+    sink: &mut Sink,
+) -> Result<()> {
+    let mut row = Row::new(delimiter);
+    let columns = header(window, &mut row, names)?;
     while let Some(outcome) = next_row(window, &mut row)? {
-        let line = window.line();
+        let position = window.position(0);
         let broken = outcome.err().or_else(|| {
             (row.cells.len() != columns.len()).then(|| {
                 format!(
@@ -34,11 +42,11 @@ pub(super) fn read(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>
         });
         match broken {
             None => {
-                sink((line, record(&row, window.bytes(), &columns)))?;
+                sink(position, cut(&row, window.bytes(), &columns))?;
                 window.consume(row.length);
             }
             Some(reason) => {
-                sink((line, Err(BadRecord { reason })))?;
+                sink(position, Err(BadRecord { reason }))?;
                 skip_line(window)?;
             }
         }
@@ -47,48 +55,33 @@ pub(super) fn read(window: &mut Window, sink: &mut dyn FnMut(Read) -> Result<()>
 }
 
 /// The known name of each column, if it has one.
-fn header(window: &mut Window, row: &mut Row) -> Result<Vec<Option<Name>>> {
-    let columns: Vec<Option<Name>> = match next_row(window, row)? {
+fn header(window: &mut Window, row: &mut Row, names: &Names) -> Result<Vec<Option<Name>>> {
+    let columns: Vec<String> = match next_row(window, row)? {
         None => return Err(window.error("it is empty: name a file with recipes in it")),
         Some(Err(reason)) => return Err(window.error(format!("bad CSV header: {reason}"))),
         Some(Ok(())) => (0..row.cells.len())
-            .map(|index| {
-                let cell = row.cell(index, window.bytes());
-                cell.map(|cell| Name::find(&cell.trim().to_ascii_lowercase()))
-            })
+            .map(|index| row.cell(index, window.bytes()))
             .collect::<std::result::Result<_, _>>()
             .map_err(|()| {
                 window.error("bad CSV header: it is not UTF-8: save the file as UTF-8")
             })?,
     };
-    let has = |part| columns.iter().flatten().any(|name| name.part() == part);
-    let missing = |parts: &[Part]| parts.iter().copied().find(|part| !has(*part));
-    if missing(&[Part::Input, Part::Output]).is_some()
-        && let Some(part) = missing(&[Part::Title, Part::Ingredients, Part::Directions])
-    {
-        return Err(window.error(format!(
-            "the header has no column `{}`: it must have title, ingredients and directions, or input and output",
-            preferred(part)
-        )));
-    }
+    let columns = super::names::of_columns(&columns, names)
+        .map_err(|reason| window.error(format!("bad CSV header: {reason}")))?;
     window.consume(row.length);
     Ok(columns)
 }
 
-fn record(
-    row: &Row,
-    bytes: &[u8],
-    columns: &[Option<Name>],
-) -> std::result::Result<Record, BadRecord> {
-    let mut fields = Fields::default();
+fn cut(row: &Row, bytes: &[u8], columns: &[Option<Name>]) -> std::result::Result<Raw, BadRecord> {
+    let mut cells = Vec::with_capacity(4);
     for (index, name) in columns.iter().enumerate() {
         let Some(name) = *name else { continue };
         let cell = row
             .cell(index, bytes)
             .map_err(|()| not_utf8(&bytes[..row.length]))?;
-        fields.set(name, Value::Text(cell));
+        cells.push((name, Value::Text(cell)));
     }
-    fields.into_record()
+    Ok(Raw::row(cells))
 }
 
 /// Looks at the next row that is not blank, reading on while it is incomplete. `None` at the end
@@ -130,8 +123,8 @@ enum Outcome {
 }
 
 /// Where the cells of one row lie in the window.
-#[derive(Default)]
 struct Row {
+    delimiter: u8,
     cells: Vec<Cell>,
     /// Bytes of the whole row, its line end included.
     length: usize,
@@ -145,6 +138,14 @@ struct Cell {
 }
 
 impl Row {
+    fn new(delimiter: u8) -> Self {
+        Row {
+            delimiter,
+            cells: Vec::new(),
+            length: 0,
+        }
+    }
+
     /// Finds the cells of the row that `bytes` begins with; `ended`: nothing follows `bytes`.
     fn parse(&mut self, bytes: &[u8], ended: bool) -> Outcome {
         self.cells.clear();
@@ -165,7 +166,7 @@ impl Row {
                     None => return Outcome::Incomplete,
                 },
                 _ => {
-                    let length = memchr::memchr2(b',', b'\n', &bytes[at..]);
+                    let length = memchr::memchr2(self.delimiter, b'\n', &bytes[at..]);
                     let end = at + length.unwrap_or(bytes.len() - at);
                     Cell {
                         range: at..end,
@@ -178,7 +179,7 @@ impl Row {
             self.cells.push(cell);
             let rest = &bytes[at..];
             match rest {
-                [b',', ..] => at += 1,
+                [next, ..] if *next == self.delimiter => at += 1,
                 [b'\n', ..] => return self.close(bytes, at + 1),
                 [b'\r', b'\n', ..] => return self.close(bytes, at + 2),
                 [] | [b'\r'] if ended => return self.close(bytes, bytes.len()),

@@ -1,121 +1,213 @@
-//! What a file is: compression by its magic bytes, format by its name and its first byte.
+//! What a file is: compression by its magic bytes, format by its name and its first bytes.
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-use super::json::Line;
+use super::Format;
+use super::array::Scan;
+use super::json::{self, Line};
+use super::names::{Names, Part};
 use super::window::{MAX_RECORD, Window};
-use super::{Format, Source, json, open};
 
-const SUPPORTED: &str = "supported are JSON Lines (.jsonl, .ndjson), a JSON array (.json) and CSV in RecipeNLG's \
-     columns (.csv), each plain or packed with gzip, zstd or xz (.gz, .zst, .xz)";
+pub(super) const SUPPORTED: &str = "supported are JSON Lines (.jsonl, .ndjson), JSON (.json, .jsonld), CSV and TSV (.csv, .tsv, .tab), \
+     Parquet (.parquet), Markdown (.md, .markdown), directories of these, and tar of the text formats, \
+     each plain or packed with gzip, zstd or xz (.gz, .zst, .xz)";
 
-/// Says what the file at `path` is. Reads its beginning only.
-///
-/// The compression is what the magic bytes tell. The format is what the extension tells, after
-/// the compression's was taken off; a `.json` file, or one without an extension, may be an array
-/// or JSON Lines, which its first byte that is not white space decides.
-///
-/// # Errors
-/// `Error::NotFound`; `Error::Io`; `Error::Source` for a file that is empty, of an unknown
-/// format (the message names the supported ones), or damaged where it begins.
-pub fn detect(path: &Path) -> Result<Source> {
-    // A pipe would be waited for; a directory is told by its own error.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return Err(Error::Source {
-            path: path.to_owned(),
-            reason: "it is no plain file: save its content in one".into(),
-        });
-    }
-    let compression = open::compression(path)?;
-    let mut window = Window::open(path, compression)?;
-    if window.bytes().starts_with(b"\xff\xfe") || window.bytes().starts_with(b"\xfe\xff") {
-        return Err(window.error("it is UTF-16: save it as UTF-8"));
-    }
-    let Some(first) = next_byte(&mut window)? else {
-        return Err(window.error("it is empty: name a file with recipes in it"));
-    };
-    let format = match extension(path).as_deref() {
-        Some("jsonl" | "ndjson") => Format::JsonLines,
-        Some("csv") => Format::Csv,
-        Some("json") | None => json_format(&mut window, first)?,
-        Some(other) => {
-            return Err(window.error(format!("unknown format `.{other}`: {SUPPORTED}")));
+/// How much of a JSON object is looked at to tell what it is.
+const LOOK: usize = 1 << 20;
+
+/// What a file's name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    JsonLines,
+    Json,
+    Csv,
+    Tsv,
+    Parquet,
+    Markdown,
+    Tar,
+}
+
+impl Family {
+    /// What it is called where only the name was looked at.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Family::JsonLines => "JSON Lines",
+            Family::Json => "JSON",
+            Family::Csv => "CSV",
+            Family::Tsv => "TSV",
+            Family::Parquet => "Parquet",
+            Family::Markdown => "Markdown",
+            Family::Tar => "tar",
         }
-    };
-    Ok(Source {
-        path: path.to_owned(),
-        format,
-        compression,
+    }
+}
+
+/// What the name of a file tells: `None` for an extension that is none of ours, or for none at all.
+pub(super) fn family(name: &Path) -> Option<Family> {
+    Some(match extension(name)?.as_str() {
+        "jsonl" | "ndjson" => Family::JsonLines,
+        "json" | "jsonld" => Family::Json,
+        "csv" => Family::Csv,
+        "tsv" | "tab" => Family::Tsv,
+        "parquet" | "pq" => Family::Parquet,
+        "md" | "markdown" => Family::Markdown,
+        "tar" | "tgz" | "txz" | "tzst" => Family::Tar,
+        _ => return None,
     })
 }
 
-/// Moves `window` to the first byte that is not white space, and returns it; `None` at the end.
-fn next_byte(window: &mut Window) -> Result<Option<u8>> {
-    loop {
-        let space = count_space(window.bytes());
-        window.consume(space);
-        if let Some(&byte) = window.bytes().first() {
-            return Ok(Some(byte));
+/// The extension that tells the format, in lower case: the last, or the one before a
+/// compression's. `None` where there is none.
+fn extension(name: &Path) -> Option<String> {
+    let lower = |name: &Path| {
+        name.extension()
+            .map(|extension| extension.to_string_lossy().to_ascii_lowercase())
+    };
+    let last = lower(name)?;
+    if matches!(last.as_str(), "gz" | "gzip" | "zst" | "zstd" | "xz") {
+        return lower(Path::new(name.file_stem()?));
+    }
+    Some(last)
+}
+
+/// The format of what `window` begins with, in a file of this name. Nothing of it is consumed.
+///
+/// # Errors
+/// `Error::Source`: it is empty, of an unknown format, or damaged where it begins.
+pub(super) fn format(window: &mut Window, name: &Path, names: &Names) -> Result<Format> {
+    let first = first_byte(window)?;
+    if window.bytes().starts_with(b"\xff\xfe") || window.bytes().starts_with(b"\xfe\xff") {
+        return Err(window.error("it is UTF-16: save it as UTF-8"));
+    }
+    let Some((at, first)) = first else {
+        return Err(window.error("it is empty: name a file with recipes in it"));
+    };
+    match family(name) {
+        Some(Family::JsonLines) => Ok(Format::JsonLines),
+        Some(Family::Csv) => csv_format(window),
+        Some(Family::Tsv) => Ok(Format::Tsv),
+        Some(Family::Markdown) => Ok(Format::Markdown),
+        Some(Family::Parquet) => Ok(Format::Parquet),
+        Some(Family::Tar) => Ok(Format::Tar),
+        None if is_tar(window)? => Ok(Format::Tar),
+        None if let Some(other) = extension(name) => {
+            Err(window.error(format!("unknown format `.{other}`: {SUPPORTED}")))
         }
-        if !window.more()? {
+        Some(Family::Json) | None => match first {
+            b'[' => Ok(Format::JsonArray),
+            b'{' => object_format(window, at, names),
+            _ => Err(window.error(format!(
+                "unknown format: it begins with neither `[` nor `{{`: {SUPPORTED}"
+            ))),
+        },
+    }
+}
+
+fn is_tar(window: &mut Window) -> Result<bool> {
+    window.fill(262)?;
+    Ok(window.bytes().get(257..262) == Some(b"ustar"))
+}
+
+/// Offset and value of the first byte that is not white space. So much white space that no record
+/// can follow is nothing.
+fn first_byte(window: &mut Window) -> Result<Option<(usize, u8)>> {
+    loop {
+        let bytes = window.bytes();
+        let at = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
+        if let Some(at) = at {
+            return Ok(Some((at, bytes[at])));
+        }
+        if bytes.len() > MAX_RECORD || !window.more()? {
             return Ok(None);
         }
     }
 }
 
-fn count_space(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|byte| !byte.is_ascii_whitespace())
-        .unwrap_or(bytes.len())
+/// The delimiter that the header line of a `.csv` file has more of.
+fn csv_format(window: &mut Window) -> Result<Format> {
+    let line = line_end(window, 0)?;
+    let header = &window.bytes()[..line];
+    let count = |byte| memchr::memchr_iter(byte, header).count();
+    match count(b'\t') > count(b',') {
+        true => Ok(Format::Tsv),
+        false => Ok(Format::Csv),
+    }
 }
 
-fn json_format(window: &mut Window, first: u8) -> Result<Format> {
-    match first {
-        b'[' => Ok(Format::JsonArray),
-        b'{' => lines_or_object(window),
-        _ => Err(window.error(format!(
-            "unknown format: it begins with neither `[` nor `{{`: {SUPPORTED}"
-        ))),
+/// The offset of the line end after `from`, or of the end; at most about [`MAX_RECORD`].
+fn line_end(window: &mut Window, from: usize) -> Result<usize> {
+    let mut searched = from;
+    loop {
+        if let Some(at) = memchr::memchr(b'\n', &window.bytes()[searched..]) {
+            return Ok(searched + at);
+        }
+        searched = window.bytes().len();
+        if searched > MAX_RECORD || !window.more()? {
+            return Ok(searched);
+        }
     }
 }
 
 /// A file that begins with `{` is JSON Lines, unless the object goes on over lines, or stands
-/// alone and is no record: then it is one large object, which is not read.
-fn lines_or_object(window: &mut Window) -> Result<Format> {
-    let length = loop {
-        match memchr::memchr(b'\n', window.bytes()) {
-            Some(length) => break length,
-            None if window.bytes().len() > MAX_RECORD => break window.bytes().len(),
-            None if !window.more()? => break window.bytes().len(),
-            None => {}
+/// alone and is no record: then it is one document, or records by their keys.
+fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format> {
+    let end = line_end(window, at)?;
+    let line = json::look(&window.bytes()[at..end], names);
+    if line == Line::Record {
+        return Ok(Format::JsonLines);
+    }
+    let next = loop {
+        let rest = window.bytes()[end..].trim_ascii_start();
+        if let Some(byte) = rest.first() {
+            break Some(*byte);
+        }
+        if window.bytes().len() > MAX_RECORD || !window.more()? {
+            break None;
         }
     };
-    let line = json::look(&window.bytes()[..length]);
-    window.consume(length);
-    match (line, next_byte(window)?) {
-        (Line::Record | Line::Broken, _)
-        | (_, Some(b'{'))
-        | (Line::Other, Some(_))
-        | (Line::Open, None) => Ok(Format::JsonLines),
-        (Line::Other, None) | (Line::Open, Some(_)) => Err(window.error(
-            "it is one JSON object, not a list of records: write it as JSON Lines or as a JSON array",
-        )),
+    match (line, next) {
+        (Line::Broken, _) | (_, Some(b'{')) | (Line::Other, Some(_)) | (Line::Open, None) => {
+            Ok(Format::JsonLines)
+        }
+        (Line::Other | Line::Record, None) | (Line::Open | Line::Record, Some(_)) => {
+            keyed_or_document(window, at, names)
+        }
     }
 }
 
-/// The extension that tells the format, in lower case: the last, or the one before a
-/// compression's. `None` where there is none.
-fn extension(path: &Path) -> Option<String> {
-    let lower = |path: &Path| {
-        path.extension()
-            .map(|extension| extension.to_string_lossy().to_ascii_lowercase())
-    };
-    let last = lower(path)?;
-    if matches!(last.as_str(), "gz" | "gzip" | "zst" | "zstd" | "xz") {
-        return lower(Path::new(path.file_stem()?));
+/// An object whose own fields are a recipe's is a document. Else it holds a record under each key when
+/// its first value is an object.
+fn keyed_or_document(window: &mut Window, at: usize, names: &Names) -> Result<Format> {
+    window.fill(at + LOOK)?;
+    let mut rest = &window.bytes()[at + 1..];
+    let mut is_keyed = None;
+    while let Some((key, value)) = split_key(rest) {
+        let first = value.first().copied();
+        let is_text = matches!(first, Some(b'"'));
+        let names_it = names.find(&key).is_some_and(|name| {
+            is_text && matches!(names.part(name), Part::Title | Part::Input | Part::Output)
+        });
+        if names_it || key.starts_with('@') {
+            return Ok(Format::JsonDocument);
+        }
+        is_keyed.get_or_insert(first == Some(b'{'));
+        match Scan::new(b'}').step(value) {
+            Some(end) if value[end] == b',' => rest = &value[end + 1..],
+            _ => break,
+        }
     }
-    Some(last)
+    match is_keyed {
+        Some(false) => Ok(Format::JsonDocument),
+        _ => Ok(Format::JsonObject),
+    }
+}
+
+/// The key that `rest` begins with, and what follows its colon.
+fn split_key(rest: &[u8]) -> Option<(String, &[u8])> {
+    let mut keys = serde_json::Deserializer::from_slice(rest).into_iter::<String>();
+    let key = keys.next()?.ok()?;
+    let value = rest[keys.byte_offset()..].trim_ascii_start();
+    Some((key, value.strip_prefix(b":")?.trim_ascii_start()))
 }

@@ -1,52 +1,49 @@
-//! One JSON value -> [`Record`], with the place of a syntax error kept apart from its reason.
+//! One JSON value -> [`Record`]: a record, or a node of schema.org's JSON-LD.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::recipe::{BadRecord, Record};
 
-use super::record::{Fields, Name};
+use super::names::{Name, Names};
+use super::record::Fields;
+use super::value::Value;
 
-/// What a piece of JSON turned out to be.
-pub(super) enum Parsed {
-    Record(Box<Record>),
-    /// Good JSON that is no record; the reason.
-    Bad(String),
-    /// No JSON; the place is within the piece, both from 1.
-    Syntax {
-        line: u64,
-        column: u64,
-        reason: String,
-    },
-}
-
-/// Parses one JSON value that should be a record.
-pub(super) fn parse(text: &str) -> Parsed {
-    match serde_json::from_str(text) {
-        Ok(Top::Object(fields)) => match fields.into_record() {
-            Ok(record) => Parsed::Record(Box::new(record)),
-            Err(bad) => Parsed::Bad(bad.reason),
-        },
-        Ok(Top::Other(kind)) => Parsed::Bad(format!("it is {kind}, not an object")),
-        Err(error) => Parsed::Syntax {
-            line: error.line() as u64,
-            column: error.column() as u64,
-            reason: bare_reason(&error),
-        },
+/// Parses one JSON value that should be a record, or a JSON-LD document with one recipe.
+pub(super) fn parse(bytes: &[u8], names: &Names) -> Result<Record, BadRecord> {
+    let text = std::str::from_utf8(bytes).map_err(|_| not_utf8(bytes))?;
+    let bad = |reason| Err(BadRecord { reason });
+    match top(text, names) {
+        Ok(Top::Object(node)) => node.into_fields(names)?.into_record(names),
+        Ok(Top::Other(kind)) => bad(format!("it is {kind}, not an object")),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let reason = bare_reason(&error);
+            match line {
+                0 | 1 => bad(format!("not valid JSON in column {column}: {reason}")),
+                _ => bad(format!(
+                    "not valid JSON in column {column} of its line {line}: {reason}"
+                )),
+            }
+        }
     }
 }
 
-/// Parses one line of JSON Lines.
-pub(super) fn parse_line(line: &[u8]) -> Result<Record, BadRecord> {
-    let text = std::str::from_utf8(line).map_err(|_| not_utf8(line))?;
-    match parse(text) {
-        Parsed::Record(record) => Ok(*record),
-        Parsed::Bad(reason) => Err(BadRecord { reason }),
-        Parsed::Syntax { column, reason, .. } => Err(BadRecord {
-            reason: format!("not valid JSON in column {column}: {reason}"),
-        }),
-    }
+fn top(text: &str, names: &Names) -> serde_json::Result<Top> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let top = TopSeed(names).deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| top)
+}
+
+/// What is wrong with the JSON of `text`: line and column within it, both from 1, and the reason.
+pub(super) fn syntax_error(text: &str) -> Option<(u64, u64, String)> {
+    let error = serde_json::from_str::<IgnoredAny>(text).err()?;
+    Some((
+        error.line() as u64,
+        error.column() as u64,
+        bare_reason(&error),
+    ))
 }
 
 /// The bad record that `bytes`, which are not UTF-8, are.
@@ -72,9 +69,12 @@ pub(super) enum Line {
     Broken,
 }
 
-pub(super) fn look(line: &[u8]) -> Line {
-    match serde_json::from_slice(line) {
-        Ok(Top::Object(fields)) if fields.has_any() => Line::Record,
+pub(super) fn look(line: &[u8], names: &Names) -> Line {
+    let Ok(text) = std::str::from_utf8(line) else {
+        return Line::Broken;
+    };
+    match top(text, names) {
+        Ok(Top::Object(node)) if node.is_record() => Line::Record,
         Ok(_) => Line::Other,
         Err(error) if error.is_eof() => Line::Open,
         Err(_) => Line::Broken,
@@ -93,19 +93,86 @@ fn bare_reason(error: &serde_json::Error) -> String {
 
 /// A JSON value at the place of a record.
 enum Top {
-    Object(Box<Fields>),
+    Object(Box<Node>),
     Other(&'static str),
 }
 
-impl<'de> Deserialize<'de> for Top {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TopVisitor)
+/// An object: a record's fields, and what JSON-LD says about it.
+#[derive(Default)]
+struct Node {
+    fields: Fields,
+    /// The value of `@type`.
+    types: Option<Value>,
+    /// The values of `@graph`.
+    graph: Option<Vec<Top>>,
+}
+
+impl Node {
+    fn is_record(&self) -> bool {
+        self.fields.has_any() || self.types.is_some() || self.graph.is_some()
+    }
+
+    fn is_recipe(&self) -> bool {
+        self.types.as_ref().is_none_or(is_recipe)
+    }
+
+    /// The fields of the one recipe that this node is or holds.
+    fn into_fields(self, names: &Names) -> Result<Fields, BadRecord> {
+        let bad = |reason| Err(BadRecord { reason });
+        if let Some(graph) = self.graph {
+            let mut recipes = graph.into_iter().filter_map(|node| match node {
+                Top::Object(node) if node.types.is_some() && node.is_recipe() => Some(node),
+                _ => None,
+            });
+            return match (recipes.next(), recipes.next()) {
+                (Some(recipe), None) => recipe.into_fields(names),
+                (None, _) => bad("its `@graph` holds no `Recipe`".into()),
+                (Some(_), Some(_)) => bad(
+                    "its `@graph` holds more than one `Recipe`: give each a record of its own"
+                        .into(),
+                ),
+            };
+        }
+        match &self.types {
+            Some(types) if !is_recipe(types) => {
+                bad(format!("its `@type` is {}, not `Recipe`", spelt(types)))
+            }
+            _ => Ok(self.fields),
+        }
     }
 }
 
-struct TopVisitor;
+/// Whether a value of `@type` says that the node is a recipe: `Recipe`, also in a list, also as an address.
+pub(super) fn is_recipe(types: &Value) -> bool {
+    match types {
+        Value::Text(name) => name
+            .rsplit(['/', '#', ':'])
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("recipe")),
+        Value::List(types) => types.iter().any(is_recipe),
+        _ => false,
+    }
+}
 
-impl<'de> Visitor<'de> for TopVisitor {
+fn spelt(types: &Value) -> String {
+    match types {
+        Value::Text(name) => format!("`{name}`"),
+        Value::List(types) => types.iter().map(spelt).collect::<Vec<_>>().join(", "),
+        other => other.kind().to_owned(),
+    }
+}
+
+struct TopSeed<'a>(&'a Names);
+
+impl<'de> DeserializeSeed<'de> for TopSeed<'_> {
+    type Value = Top;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Top, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TopSeed<'_> {
     type Value = Top;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,16 +180,18 @@ impl<'de> Visitor<'de> for TopVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Top, A::Error> {
-        let mut fields = Box::<Fields>::default();
-        while let Some(Key(name)) = entries.next_key()? {
-            match name {
-                Some(name) => fields.set(name, entries.next_value()?),
-                None => {
+        let mut node = Box::<Node>::default();
+        while let Some(key) = entries.next_key_seed(KeySeed(self.0))? {
+            match key {
+                Key::Field(name) => node.fields.set(name, entries.next_value()?, self.0),
+                Key::Type => node.types = Some(entries.next_value()?),
+                Key::Graph => node.graph = entries.next_value_seed(GraphSeed(self.0))?,
+                Key::Other => {
                     entries.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(Top::Object(fields))
+        Ok(Top::Object(node))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Top, A::Error> {
@@ -155,18 +224,59 @@ impl<'de> Visitor<'de> for TopVisitor {
     }
 }
 
-/// The key of a field; `None` when it is not one of a record's.
-struct Key(Option<Name>);
+/// The nodes of `@graph`; one alone may stand without a list. `None` where it is neither.
+struct GraphSeed<'a>(&'a Names);
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(KeyVisitor)
+impl<'de> DeserializeSeed<'de> for GraphSeed<'_> {
+    type Value = Option<Vec<Top>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct KeyVisitor;
+impl<'de> Visitor<'de> for GraphSeed<'_> {
+    type Value = Option<Vec<Top>>;
 
-impl Visitor<'_> for KeyVisitor {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the nodes of a graph")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = entries.next_element_seed(TopSeed(self.0))? {
+            nodes.push(node);
+        }
+        Ok(Some(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+        Ok(Some(vec![TopSeed(self.0).visit_map(entries)?]))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+enum Key {
+    Field(Name),
+    Type,
+    Graph,
+    Other,
+}
+
+struct KeySeed<'a>(&'a Names);
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,6 +284,11 @@ impl Visitor<'_> for KeyVisitor {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-        Ok(Key(Name::find(key)))
+        Ok(match self.0.find(key) {
+            Some(name) => Key::Field(name),
+            None if key == "@type" => Key::Type,
+            None if key == "@graph" => Key::Graph,
+            None => Key::Other,
+        })
     }
 }

@@ -1,43 +1,69 @@
 //! Ingest: raw files to records, one at a time.
 //!
-//! 1. [`detect`] looks at a file's first bytes and its name and says what it is.
+//! 1. [`expand`] turns globs into paths, and [`detect`] says what stands at a path (`source`): a file, a directory, an
+//!    archive; `detect` tells a file's format by its name and its first bytes.
 //! 2. [`read`] opens it (`open`: decompression, by magic bytes), and hands its bytes to the
-//!    reader of its format (`jsonl`, `array`, `csv`) through a `window`, which knows the
-//!    line and keeps no more than about one record in memory.
-//! 3. `json`, `value` and `record` make a [`Record`](crate::recipe::Record) of what the file spells, or says why not.
+//!    reader of its format (`jsonl`, `array`, `document`, `csv`, `page`) through a `window`, which knows the
+//!    line and keeps no more than about one record in memory. They only cut: each gives [`Raw`] records.
+//! 3. [`Raw::parse`], on any thread, makes a [`Record`](crate::recipe::Record) of what the file spells, or says why
+//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them, `record` puts them together.
 //!
-//! A record that cannot be read is given to the caller as a bad one, with its line and the reason,
+//! A record that cannot be read is given to the caller as a bad one, with its place and the reason,
 //! and the next one follows. Only what makes the rest of a file unreadable (a broken archive, a
 //! syntax error inside a JSON array) is an error.
 
 mod array;
 mod csv;
 mod detect;
+mod document;
+mod items;
 mod json;
 mod jsonl;
+mod names;
 mod open;
+mod raw;
 mod record;
+mod source;
 mod value;
 mod window;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::error::Result;
-use crate::recipe::Read;
+use crate::error::{Error, Result};
+use crate::recipe::{BadRecord, Place, Position, Read};
+use array::Shape;
+use source::Kind;
 use window::Window;
 
-pub use detect::detect;
+pub use names::Names;
+pub use raw::Raw;
+pub use source::{Source, detect, expand};
+
+/// A record that was cut out of its file, or why it could not be.
+pub type Cut = std::result::Result<Raw, BadRecord>;
+
+/// Where the readers of one file give what they cut out.
+type Sink<'a> = dyn FnMut(Position, Cut) -> Result<()> + 'a;
 
 /// How the records of a file are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+enum Format {
     /// One JSON object a line.
     JsonLines,
     /// One JSON array of objects.
     JsonArray,
-    /// Comma-separated values in `RecipeNLG`'s columns.
+    /// One JSON object with a record under each key.
+    JsonObject,
+    /// One JSON object that is a record, or a JSON-LD document.
+    JsonDocument,
     Csv,
+    Tsv,
+    Parquet,
+    Markdown,
+    Tar,
 }
 
 impl fmt::Display for Format {
@@ -45,14 +71,20 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Format::JsonLines => "JSON Lines",
             Format::JsonArray => "JSON array",
+            Format::JsonObject => "JSON object of records",
+            Format::JsonDocument => "JSON document",
             Format::Csv => "CSV",
+            Format::Tsv => "TSV",
+            Format::Parquet => "Parquet",
+            Format::Markdown => "Markdown",
+            Format::Tar => "tar",
         })
     }
 }
 
 /// How the bytes of a file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Compression {
+enum Compression {
     None,
     Gzip,
     Zstd,
@@ -70,35 +102,125 @@ impl fmt::Display for Compression {
     }
 }
 
-/// A file of recipes, and what it is. Displays as `JSON Lines, xz`, or `CSV` where it is plain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    pub path: PathBuf,
-    pub format: Format,
-    pub compression: Compression,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.compression {
-            Compression::None => write!(f, "{}", self.format),
-            packed => write!(f, "{}, {packed}", self.format),
-        }
-    }
-}
-
-/// Gives every record of `source` to `sink`, in the file's order, good or bad, with its line
-/// (from 1). One pass; memory is bounded by one record (at most 64 MiB, longer ones are bad).
+/// Gives every record of `source` to `sink`, in the source's order, with its place: cut out and not parsed, or bad
+/// where it could not even be cut. One pass; memory is bounded by one record (at most 64 MiB, longer ones are bad).
 ///
 /// # Errors
 /// The first error of `sink`, unchanged; `Error::NotFound` and `Error::Io` of the file;
 /// `Error::Source` where nothing after a place can be read: a
 /// damaged or cut-off archive, a syntax error inside a JSON array, a CSV header without the columns.
-pub fn read(source: &Source, sink: &mut dyn FnMut(Read) -> Result<()>) -> Result<()> {
-    let mut window = Window::open(&source.path, source.compression)?;
-    match source.format {
+pub fn read(
+    source: &Source,
+    names: &Names,
+    sink: &mut dyn FnMut(Place, Cut) -> Result<()>,
+) -> Result<()> {
+    match &source.kind {
+        Kind::File { format, .. } => {
+            let mut sink = |position, cut| {
+                let place = Place {
+                    file: None,
+                    position,
+                };
+                sink(place, cut)
+            };
+            read_window(Window::open(&source.path)?, *format, names, &mut sink)
+        }
+        Kind::Directory { files, .. } => files.iter().try_for_each(|member| {
+            let packed = source::open_member(member)?;
+            let window = Window::unpacking(&member.path, packed)?;
+            read_member(window, &member.name, names, sink)
+        }),
+        Kind::Tar { .. } => {
+            let mut archive = tar::Archive::new(Window::open(&source.path)?.into_reader());
+            let bad = |e| archive_error(&source.path, &e);
+            for entry in archive.entries().map_err(bad)? {
+                let entry = entry.map_err(bad)?;
+                let name = entry.path().map_err(bad)?.into_owned();
+                if !entry.header().entry_type().is_file() || source::member_family(&name).is_none()
+                {
+                    continue;
+                }
+                let window = Window::unpacking(&source.path.join(&name), entry)?;
+                read_member(window, &name.to_string_lossy().into(), names, sink)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// [`read`], parsed at once.
+///
+/// # Errors
+/// As [`read`].
+pub fn records(
+    source: &Source,
+    names: &Names,
+    sink: &mut dyn FnMut(Read) -> Result<()>,
+) -> Result<()> {
+    read(source, names, &mut |place, cut| {
+        sink((place, cut.and_then(|raw| raw.parse(names))))
+    })
+}
+
+/// [`records`] of a file that is in memory; its name tells what it is, as for a file of an archive.
+///
+/// # Errors
+/// As [`detect`] and [`read`], with `name` as the path.
+pub fn records_of_bytes(
+    name: &Path,
+    bytes: &[u8],
+    names: &Names,
+    sink: &mut dyn FnMut(Read) -> Result<()>,
+) -> Result<()> {
+    let mut window = Window::unpacking(name, bytes)?;
+    let format = detect::format(&mut window, name, names)?;
+    read_window(window, format, names, &mut |position, cut| {
+        let place = Place {
+            file: None,
+            position,
+        };
+        sink((place, cut.and_then(|raw| raw.parse(names))))
+    })
+}
+
+/// Reads a file of a directory or archive. One that is no use as a whole is a bad record.
+fn read_member(
+    mut window: Window,
+    name: &Arc<str>,
+    names: &Names,
+    sink: &mut dyn FnMut(Place, Cut) -> Result<()>,
+) -> Result<()> {
+    let mut sink = |position, cut| {
+        let place = Place {
+            file: Some(Arc::clone(name)),
+            position,
+        };
+        sink(place, cut)
+    };
+    let path = window.path().to_owned();
+    match detect::format(&mut window, &path, names) {
+        Ok(format) => read_window(window, format, names, &mut sink),
+        Err(Error::Source { reason, .. }) => sink(window.position(0), Err(BadRecord { reason })),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sink) -> Result<()> {
+    match format {
         Format::JsonLines => jsonl::read(&mut window, sink),
-        Format::JsonArray => array::read(&mut window, sink),
-        Format::Csv => csv::read(&mut window, sink),
+        Format::JsonArray => array::read(&mut window, Shape::Array, sink),
+        Format::JsonObject => array::read(&mut window, Shape::Object, sink),
+        Format::JsonDocument => document::read(&mut window, sink),
+        Format::Csv => csv::read(&mut window, b',', names, sink),
+        Format::Tsv => csv::read(&mut window, b'\t', names, sink),
+        Format::Markdown | Format::Parquet | Format::Tar => Err(window.error("soon")),
+    }
+}
+
+/// An error of the tar at `path`, or of the bytes it lies in.
+fn archive_error(path: &Path, error: &io::Error) -> Error {
+    Error::Source {
+        path: path.to_owned(),
+        reason: format!("the archive cannot be read: {error}: fetch or pack it again"),
     }
 }

@@ -2,23 +2,18 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Any JSON value, or a CSV cell (which is [`Value::Text`]). Of lists only the text entries are
-/// kept; of objects nothing.
+/// Any JSON value, a cell of a table, or what a list inside text spells.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Null,
-    Bool,
+    Bool(bool),
     Number(f64),
     Text(String),
-    List {
-        /// The entries that are text. Nulls are left out, they are the same as nothing.
-        texts: Vec<String>,
-        /// Number (from 1) and kind of the first entry that is neither text nor null.
-        wrong: Option<(usize, &'static str)>,
-    },
-    Object,
+    List(Vec<Value>),
+    /// In the order of the file.
+    Object(Vec<(String, Value)>),
 }
 
 impl Value {
@@ -26,11 +21,35 @@ impl Value {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null",
-            Value::Bool => "true or false",
+            Value::Bool(_) => "true or false",
             Value::Number(_) => "a number",
             Value::Text(_) => "text",
-            Value::List { .. } => "a list",
-            Value::Object => "an object",
+            Value::List(_) => "a list",
+            Value::Object(_) => "an object",
+        }
+    }
+
+    /// Null, blank text, and what holds nothing: the same as a field that is not there.
+    pub(super) fn is_blank(&self) -> bool {
+        match self {
+            Value::Null => true,
+            Value::Text(text) => text.trim().is_empty(),
+            Value::List(values) => values.is_empty(),
+            Value::Object(entries) => entries.is_empty(),
+            Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+            Value::Text(text) => text.len(),
+            Value::List(values) => values.iter().map(Value::len).sum(),
+            Value::Object(entries) => entries
+                .iter()
+                .map(|(key, value)| key.len() + value.len())
+                .sum(),
         }
     }
 }
@@ -54,8 +73,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
@@ -79,22 +98,18 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut texts = Vec::new();
-        let mut wrong = None;
-        let mut number = 0;
-        while let Some(entry) = entries.next_element::<Value>()? {
-            number += 1;
-            match entry {
-                Value::Text(text) => texts.push(text),
-                Value::Null => {}
-                other => wrong = wrong.or(Some((number, other.kind()))),
-            }
+        let mut values = Vec::new();
+        while let Some(value) = entries.next_element()? {
+            values.push(value);
         }
-        Ok(Value::List { texts, wrong })
+        Ok(Value::List(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Object)
+        let mut values = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            values.push(entry);
+        }
+        Ok(Value::Object(values))
     }
 }

@@ -1,9 +1,10 @@
 //! A moving window over the unpacked bytes of a file, which knows its line and column.
 
-use std::io::{ErrorKind, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::recipe::Position;
 
 use super::{Compression, open};
 
@@ -15,10 +16,10 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The bytes that are read and not yet consumed. The readers of the formats look at
 /// [`bytes`](Window::bytes), ask for [`more`](Window::more) while a record is incomplete, and
 /// [`consume`](Window::consume) what they have dealt with.
-pub(super) struct Window {
+pub(super) struct Window<'a> {
     path: PathBuf,
     compression: Compression,
-    reader: Box<dyn Read>,
+    reader: Box<dyn Read + 'a>,
     chunk: usize,
     buffer: Vec<u8>,
     start: usize,
@@ -28,12 +29,21 @@ pub(super) struct Window {
     failed: Option<std::io::Error>,
     line: u64,
     column: u64,
+    /// Bytes consumed.
+    byte: u64,
 }
 
-impl Window {
-    /// Opens `path`; a byte order mark at its beginning is consumed.
-    pub(super) fn open(path: &Path, compression: Compression) -> Result<Self> {
-        let mut window = Window::over(open::unpacked(path, compression)?, CHUNK);
+impl<'a> Window<'a> {
+    /// Opens the file at `path`, unpacked; a byte order mark at its beginning is consumed.
+    pub(super) fn open(path: &Path) -> Result<Window<'static>> {
+        Window::unpacking(path, open::file(path)?)
+    }
+
+    /// The same of bytes that come from elsewhere; errors name them `path`.
+    pub(super) fn unpacking(path: &Path, packed: impl Read + 'a) -> Result<Self> {
+        let (compression, reader) =
+            open::unpacked(packed).map_err(|e| Error::io(path, "read", e))?;
+        let mut window = Window::over(reader, CHUNK);
         window.path = path.to_owned();
         window.compression = compression;
         window.skip_byte_order_mark()?;
@@ -41,7 +51,7 @@ impl Window {
     }
 
     /// A window over `reader`, which reads at least `chunk` bytes at a time.
-    fn over(reader: Box<dyn Read>, chunk: usize) -> Self {
+    fn over(reader: Box<dyn Read + 'a>, chunk: usize) -> Self {
         Window {
             path: PathBuf::new(),
             compression: Compression::None,
@@ -54,13 +64,28 @@ impl Window {
             failed: None,
             line: 1,
             column: 1,
+            byte: 0,
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// What is left to read, from the window's beginning on.
+    pub(super) fn into_reader(self) -> impl Read + 'a {
+        Cursor::new(self.buffer[self.start..self.end].to_vec()).chain(self.reader)
+    }
+
     fn skip_byte_order_mark(&mut self) -> Result<()> {
-        while self.bytes().len() < BOM.len() && self.more()? {}
+        self.fill(BOM.len())?;
         if self.bytes().starts_with(BOM) {
             self.start += BOM.len();
+            self.byte += BOM.len() as u64;
         }
         Ok(())
     }
@@ -69,20 +94,37 @@ impl Window {
         &self.buffer[self.start..self.end]
     }
 
-    /// The line of the first byte, from 1.
-    pub(super) fn line(&self) -> u64 {
-        self.line
-    }
-
     /// Line and column (in bytes), both from 1, of the byte at `offset`.
     pub(super) fn place(&self, offset: usize) -> (u64, u64) {
         advance((self.line, self.column), &self.bytes()[..offset])
+    }
+
+    /// The position of the byte at `offset`, as a record's place gives it.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        Position::Line {
+            line: self.place(offset).0,
+            byte: self.byte + offset as u64,
+        }
     }
 
     /// Moves the beginning `count` bytes on.
     pub(super) fn consume(&mut self, count: usize) {
         (self.line, self.column) = self.place(count);
         self.start += count;
+        self.byte += count as u64;
+    }
+
+    /// The same where the `count` bytes are one line with its line end.
+    pub(super) fn consume_line(&mut self, count: usize) {
+        (self.line, self.column) = (self.line + 1, 1);
+        self.start += count;
+        self.byte += count as u64;
+    }
+
+    /// Reads on until `wanted` bytes are there or the file ends.
+    pub(super) fn fill(&mut self, wanted: usize) -> Result<()> {
+        while self.bytes().len() < wanted && self.more()? {}
+        Ok(())
     }
 
     /// Reads on, at least one byte and about as many as there are, so that looking at a record
@@ -166,29 +208,36 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::names::Names;
+    use super::super::{Format, read_window};
     use super::*;
-    use crate::recipe::Read as Given;
+    use crate::recipe::{BadRecord, Record};
 
-    type Reader = fn(&mut Window, &mut dyn FnMut(Given) -> Result<()>) -> Result<()>;
-    const READERS: [Reader; 3] = [
-        super::super::jsonl::read,
-        super::super::array::read,
-        super::super::csv::read,
+    type Given = (Position, std::result::Result<Record, BadRecord>);
+    const FORMATS: [Format; 7] = [
+        Format::JsonLines,
+        Format::JsonArray,
+        Format::JsonObject,
+        Format::JsonDocument,
+        Format::Csv,
+        Format::Tsv,
+        Format::Markdown,
     ];
 
-    /// All that `reader` gives of `bytes`, and how it ended.
-    fn read_all(reader: Reader, bytes: &[u8], chunk: usize) -> (Vec<Given>, Option<String>) {
+    /// All that the reader of `format` gives of `bytes`, and how it ended.
+    fn read_all(format: Format, bytes: &[u8], chunk: usize) -> (Vec<Given>, Option<String>) {
+        let names = Names::default();
         let mut window = Window::over(Box::new(Cursor::new(bytes.to_vec())), chunk);
         window.skip_byte_order_mark().unwrap();
         let mut given = Vec::new();
-        let end = reader(&mut window, &mut |read| {
-            given.push(read);
+        let end = read_window(window, format, &names, &mut |position, cut| {
+            given.push((position, cut.and_then(|raw| raw.parse(&names))));
             Ok(())
         });
         (given, end.err().map(|error| error.to_string()))
     }
 
-    /// Text that is often nearly right, for all three formats.
+    /// Text that is often nearly right, for all formats of text.
     fn rough() -> impl Strategy<Value = String> {
         let record = r#"{"title": "a", "ingredients": ["b, \"c\" ]"], "steps": "d"}"#;
         let row = "\"x\",\"[\"\"y\"\", \"\"z\"\"]\",w";
@@ -198,8 +247,13 @@ mod tests {
             5 => prop::sample::select(vec!["\n", "\r\n", ",", "[", "]"]),
             2 => prop::sample::select(vec!["\"", "\\", "{", "}", " ", "é", "\u{feff}", "a", "null"]),
         ];
-        let head =
-            prop::sample::select(vec!["", "[", "title,ingredients,directions\n", "\u{feff}"]);
+        let head = prop::sample::select(vec![
+            "",
+            "[",
+            "{\"k\": ",
+            "title,ingredients,directions\n",
+            "\u{feff}",
+        ]);
         (head, prop::collection::vec(piece, 0..12))
             .prop_map(|(head, pieces)| head.to_owned() + &pieces.concat())
     }
@@ -209,22 +263,27 @@ mod tests {
 
         #[test]
         fn where_a_read_ends_changes_nothing(text in rough(), chunk in 1_usize..9) {
-            for reader in READERS {
-                let whole = read_all(reader, text.as_bytes(), CHUNK);
-                prop_assert_eq!(read_all(reader, text.as_bytes(), chunk), whole);
+            for format in FORMATS {
+                let whole = read_all(format, text.as_bytes(), CHUNK);
+                prop_assert_eq!(read_all(format, text.as_bytes(), chunk), whole);
             }
         }
 
         #[test]
         fn json_lines_are_what_the_lines_are(text in rough()) {
-            let (given, end) = read_all(READERS[0], text.as_bytes(), 1);
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            let naive: Vec<Given> = text
-                .split('\n')
-                .zip(1..)
-                .filter(|(line, _)| !line.as_bytes().trim_ascii().is_empty())
-                .map(|(line, number)| (number, super::super::json::parse_line(line.as_bytes().trim_ascii())))
-                .collect();
+            let (given, end) = read_all(Format::JsonLines, text.as_bytes(), 1);
+            let names = Names::default();
+            let mut naive = Vec::new();
+            let mut byte = if text.starts_with('\u{feff}') { 3 } else { 0 };
+            for (line, number) in text[byte..].split('\n').zip(1..) {
+                let record = line.as_bytes().trim_ascii();
+                let space = line.len() - line.as_bytes().trim_ascii_start().len();
+                if !record.is_empty() {
+                    let position = Position::Line { line: number, byte: (byte + space) as u64 };
+                    naive.push((position, super::super::json::parse(record, &names)));
+                }
+                byte += line.len() + 1;
+            }
             prop_assert_eq!(end, None);
             prop_assert_eq!(given, naive);
         }
@@ -240,7 +299,8 @@ mod tests {
         window.consume(1);
         assert_eq!((window.place(0), window.place(1)), ((1, 2), (1, 3)));
         window.consume(4);
-        assert_eq!((window.line(), window.place(0)), (3, (3, 2)));
+        assert_eq!(window.place(0), (3, 2));
+        assert_eq!(window.position(0), Position::Line { line: 3, byte: 5 });
         assert!(!window.more().unwrap());
     }
 }

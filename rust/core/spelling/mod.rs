@@ -83,7 +83,8 @@ impl<'a> Alphabet<'a> {
 /// lost, no respelling helps.
 fn comes_back(tokenizer: &dyn Tokenizer, char: char) -> Result<bool> {
     let text = format!("a{char}b {char} c");
-    let ids = tokenizer.encode_batch(&[&text])?.concat();
+    let mut ids = Vec::new();
+    tokenizer.encoder()?.encode(&text, &mut ids)?;
     let decoded = tokenizer.decode(&ids)?;
     let letters =
         |text: &str| -> Vec<char> { text.chars().filter(|c| !c.is_whitespace()).collect() };
