@@ -21,7 +21,10 @@ use crate::store::TokenStore;
     max_tokens, keep_duplicates, score_quality, respell, threads, progress,
 ))]
 #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
-#[expect(clippy::fn_params_excessive_bools, reason = "keyword-only on the Python side")]
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "keyword-only on the Python side"
+)]
 pub fn prepare(
     py: Python<'_>,
     sources: Vec<PathBuf>,
