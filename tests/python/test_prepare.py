@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import lzma
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from samples import build, files_below, recipes, run_python, write_lines
 from tokenizers import Tokenizer
 
 BROKEN = ["{", '{"title": "Soup"}', "42", '{"title": 1, "ingredients": [], "directions": []}']
+
+NONE = dict.fromkeys(("empty", "quality", "short", "long", "duplicate"), 0)
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -51,11 +54,11 @@ def test_a_second_call_does_nothing(tmp_path: Path) -> None:
     first = build(tmp_path, recipes(30))
 
     def look() -> dict[str, tuple[int, int]]:
-        files = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+        files = (path for path in (tmp_path / "store").rglob("*") if path.name != "report.json")
         return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
     before = look()
-    calls: list[tuple[int, int]] = []
+    calls: list[tuple[str, int, int, int]] = []
     second = prepare(
         [tmp_path / "recipes.jsonl"],
         tokenizer=TOKENIZER.parent,
@@ -63,17 +66,16 @@ def test_a_second_call_does_nothing(tmp_path: Path) -> None:
         progress=lambda *counts: calls.append(counts),
     )
     assert look() == before
-    assert calls == []
+    assert {stage for stage, *_ in calls} <= {"hash"}, "nothing is read"
+    assert report(tmp_path)["built"] is False
     assert (second.path, second.fingerprint) == (first.path, first.fingerprint)
 
 
 def test_only_new_records_are_tokenized(tmp_path: Path) -> None:
     build(tmp_path, recipes(30))
     assert (report(tmp_path)["reused"], report(tmp_path)["counts"]["kept"]) == (0, 30)
-    calls: list[tuple[int, int]] = []
-    more = build(tmp_path, [*recipes(2, seed=1), *recipes(30)], progress=lambda *counts: calls.append(counts))
+    more = build(tmp_path, [*recipes(2, seed=1), *recipes(30)])
     assert (report(tmp_path)["reused"], report(tmp_path)["counts"]["kept"]) == (30, 32)
-    assert calls[-1] == (32, 30)
     assert more.fingerprint == build(tmp_path / "fresh", [*recipes(2, seed=1), *recipes(30)]).fingerprint
     build(tmp_path, recipes(30), prompt_template="{title}")
     assert report(tmp_path)["reused"] == 0, "another template is another text"
@@ -139,8 +141,8 @@ def test_skip_counts_up_to_its_cap(tmp_path: Path) -> None:
     lines = [*recipes(3), *BROKEN, *recipes(3, seed=1)]
     store = build(tmp_path, lines, on_error="skip", max_bad=4)
     assert len(store) == 6
-    assert report(tmp_path)["counts"] == {"kept": 6, "empty": 0, "bad": 4}
-    assert [error.rsplit("line ")[1][0] for error in report(tmp_path)["first_errors"]] == list("4567")
+    assert report(tmp_path)["counts"] == {"kept": 6, "filtered": NONE, "bad": 4}
+    assert [error["line"] for error in report(tmp_path)["first_errors"]] == [4, 5, 6, 7]
     with pytest.raises(DataError, match=r"more than 3 bad records.*line 7.*max_bad"):
         build(tmp_path / "capped", lines, on_error="skip", max_bad=3)
     # What was skipped is not forgotten: `fail` does not take the store that `skip` made.
@@ -151,7 +153,54 @@ def test_skip_counts_up_to_its_cap(tmp_path: Path) -> None:
 def test_empty_records_are_counted(tmp_path: Path) -> None:
     empty = {"title": "Nothing", "ingredients": [], "directions": [None, ""]}
     build(tmp_path, [*recipes(3), empty])
-    assert report(tmp_path)["counts"] == {"kept": 3, "empty": 1, "bad": 0}
+    assert report(tmp_path)["counts"] == {"kept": 3, "filtered": {**NONE, "empty": 1}, "bad": 0}
+
+
+def test_filters_leave_out_what_they_say(tmp_path: Path) -> None:
+    scored = [{**record, "quality_score": number / 10} for number, record in enumerate(recipes(10))]
+    lines = [*scored, *recipes(4, seed=1), *recipes(3)]
+    build(tmp_path, lines)
+    assert report(tmp_path)["counts"] == {"kept": 14, "filtered": {**NONE, "duplicate": 3}, "bad": 0}
+    assert len(build(tmp_path, lines, keep_duplicates=True)) == 17
+    # The first of two is left out, so the second one is the first of its body.
+    build(tmp_path, lines, min_quality=0.45)
+    filtered = {**NONE, "quality": 5}
+    assert report(tmp_path)["counts"] == {"kept": 12, "filtered": filtered, "bad": 0}
+    store = build(tmp_path, lines, keep_duplicates=True)
+    lengths = [len(store.record(number).target_ids) for number in range(17)]
+    least, most = sorted(lengths)[3], sorted(lengths)[-3]
+    build(tmp_path, lines, keep_duplicates=True, min_tokens=least, max_tokens=most)
+    filtered = {**NONE, "short": sum(n < least for n in lengths), "long": sum(n > most for n in lengths)}
+    kept = sum(least <= n <= most for n in lengths)
+    assert report(tmp_path)["counts"] == {"kept": kept, "filtered": filtered, "bad": 0}
+    with pytest.raises(ValueError, match="max_tokens"):
+        build(tmp_path, lines, min_tokens=5, max_tokens=4)
+    with pytest.raises(DataError, match="none of its 17 records"):
+        build(tmp_path, lines, min_tokens=10_000)
+
+
+def test_fields_can_be_named(tmp_path: Path) -> None:
+    other = [
+        {"dish": record["title"], "stuff": record["ingredients"], "todo": record["directions"]}
+        for record in recipes(5)
+    ]
+    names = {"title": "dish", "ingredients": "stuff", "directions": "todo"}
+    named = build(tmp_path / "named", other, columns=names)
+    assert named.fingerprint == build(tmp_path / "usual", recipes(5)).fingerprint
+    with pytest.raises(DataError):
+        build(tmp_path / "unnamed", other)
+
+
+def test_a_store_reads_its_own_ids(tmp_path: Path) -> None:
+    tokenizer = shutil.copy(TOKENIZER, tmp_path / "tokenizer.json")
+    store = build(tmp_path, recipes(3), tokenizer=tokenizer)
+    Path(tokenizer).unlink()
+    store = TokenStore.open(store.path)
+    for number, record in enumerate(recipes(3)):
+        prompt, target = store.text(number)
+        assert prompt.startswith(f"Write a recipe for {record['title']}.")
+        assert Recipe.parse(target) == Recipe(**record)
+        assert target == store.decode(store.record(number).target_ids)
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
