@@ -35,6 +35,8 @@ impl Around {
 /// 2. Of a letter: itself without its marks (`ñ` is `n`).
 /// 3. Its compatibility form (`ﬁ` is `fi`, `²` is `2`).
 ///
+/// `¡` after a digit is the degree sign of another character set (`350¡F`).
+///
 /// None holds `|`, `&` or `<`. A digit stays apart from the digits around it: `10²` is `10 (2)`; so does what might
 /// make a fraction of two numbers: `1\2` is `1 / 2`.
 pub(super) fn respellings(char: char, around: Around) -> Vec<Cow<'static, str>> {
@@ -81,6 +83,7 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         // Degrees, and the ring and the ordinal that are typed for it.
         '°' => &[" degrees "],
         'º' | '˚' | 'ᵒ' => &["°", " degrees "],
+        '¡' if after_digit => &["°", " degrees "],
         '℃' => &["°C", " degrees C"],
         '℉' => &["°F", " degrees F"],
 

@@ -241,7 +241,7 @@ impl Format {
     }
 
     fn render(&self, recipe: &Clean) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.source.len() + recipe.text_len());
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
