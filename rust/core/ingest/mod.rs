@@ -6,24 +6,30 @@
 //!    reader of its format (`jsonl`, `array`, `document`, `csv`, `page`) through a `window`, which knows the
 //!    line and keeps no more than about one record in memory. They only cut: each gives [`Raw`] records.
 //! 3. [`Raw::parse`], on any thread, makes a [`Record`](crate::recipe::Record) of what the file spells, or says why
-//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them, `record` puts them together.
+//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them (those spelt as text by `spelling` and `literal`), `record` puts them together.
 //!
 //! A record that cannot be read is given to the caller as a bad one, with its place and the reason,
 //! and the next one follows. Only what makes the rest of a file unreadable (a broken archive, a
 //! syntax error inside a JSON array) is an error.
 
 mod array;
+mod blocks;
 mod csv;
 mod detect;
 mod document;
+mod headings;
+mod inline;
 mod items;
 mod json;
 mod jsonl;
+mod literal;
+mod markdown;
 mod names;
 mod open;
 mod raw;
 mod record;
 mod source;
+mod spelling;
 mod value;
 mod window;
 
@@ -38,6 +44,7 @@ use array::Shape;
 use source::Kind;
 use window::Window;
 
+pub use markdown::{page, whole_page};
 pub use names::Names;
 pub use raw::Raw;
 pub use source::{Source, detect, expand};
@@ -210,10 +217,11 @@ fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sin
         Format::JsonLines => jsonl::read(&mut window, sink),
         Format::JsonArray => array::read(&mut window, Shape::Array, sink),
         Format::JsonObject => array::read(&mut window, Shape::Object, sink),
-        Format::JsonDocument => document::read(&mut window, sink),
+        Format::JsonDocument => document::read_json(&mut window, sink),
+        Format::Markdown => document::read_page(&mut window, sink),
         Format::Csv => csv::read(&mut window, b',', names, sink),
         Format::Tsv => csv::read(&mut window, b'\t', names, sink),
-        Format::Markdown | Format::Parquet | Format::Tar => Err(window.error("soon")),
+        Format::Parquet | Format::Tar => Err(window.error("soon")),
     }
 }
 
