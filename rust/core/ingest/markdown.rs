@@ -28,13 +28,13 @@ use super::headings::{self, Section};
 /// The page has no title, no ingredients or no directions; the reason names which. Lists below their headings may
 /// be empty.
 pub fn page(text: &str) -> Result<Recipe, BadRecord> {
-    Reader::of(&Blocks::of(text, true)).recipe()
+    Reader::of(&Blocks::of(text, true), false).recipe()
 }
 
 /// The recipe of a page that says nothing else: no text was left out, and the items are spelt as they stand.
 #[must_use]
 pub fn whole_page(text: &str) -> Option<Recipe> {
-    let mut reader = Reader::of(&Blocks::of(text, false));
+    let mut reader = Reader::of(&Blocks::of(text, false), true);
     let recipe = reader.recipe().ok()?;
     (!reader.is_lossy).then_some(recipe)
 }
@@ -55,6 +55,8 @@ struct Reader {
     amounts: List,
     directions: List,
     is_lossy: bool,
+    /// Titles and items stay as they are spelt.
+    is_verbatim: bool,
 }
 
 /// The items of one section.
@@ -68,10 +70,11 @@ struct List {
 }
 
 impl Reader {
-    fn of(blocks: &Blocks) -> Reader {
+    fn of(blocks: &Blocks, is_verbatim: bool) -> Reader {
         let mut reader = Reader {
             title: blocks.title.clone(),
             is_lossy: blocks.has_lost,
+            is_verbatim,
             ..Reader::default()
         };
         for (at, block) in blocks.blocks.iter().enumerate() {
@@ -86,10 +89,11 @@ impl Reader {
             Kind::Item => match headings::section(&block.text) {
                 // An entry that is the heading of those below it.
                 Some((section @ (Section::Aside | Section::Ingredients), ""))
-                    if matches!(
-                        self.section,
-                        Some((Section::Ingredients | Section::Amounts, _))
-                    ) =>
+                    if !self.is_verbatim
+                        && matches!(
+                            self.section,
+                            Some((Section::Ingredients | Section::Amounts, _))
+                        ) =>
                 {
                     self.inner_heading(LINE, &block.text, Some((section, "")), rest);
                 }
@@ -118,7 +122,11 @@ impl Reader {
             && named.is_none_or(|(_, more)| !more.is_empty() && text.starts_with(more));
         match named {
             _ if is_title => {
-                let title = text.strip_suffix("的做法").unwrap_or(text).trim();
+                let title = text
+                    .strip_suffix("的做法")
+                    .filter(|_| !self.is_verbatim)
+                    .unwrap_or(text)
+                    .trim();
                 self.title = (!title.is_empty()).then(|| title.to_owned());
             }
             Some((section, more)) if self.begins(section, level, more.is_empty()) => {

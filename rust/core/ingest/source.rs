@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -281,9 +280,4 @@ pub fn expand(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
         });
     }
     Ok(paths)
-}
-
-/// Opens a member's file.
-pub(super) fn open_member(member: &Member) -> Result<File> {
-    super::open::file(&member.path)
 }
