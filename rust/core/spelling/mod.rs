@@ -203,8 +203,9 @@ impl Spelling<'_> {
                 }
                 Plan::Drop => {
                     // Neither words nor numbers grow together over it.
-                    let is_in_number = around.after_digit && around.before_digit;
-                    if around.is_inside_word && (is_in_number || !is_combining_mark(char)) {
+                    let is_in_word = around.after_word && around.before_word;
+                    let is_at_number = around.after_digit || around.before_digit;
+                    if is_at_number || (is_in_word && !is_combining_mark(char)) {
                         out.push(' ');
                     }
                     changed.push((char, String::new()));
