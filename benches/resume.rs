@@ -14,7 +14,7 @@ use chefgenius::layout::Model;
 use chefgenius::loader::Loader;
 use chefgenius::plan::{Plan, PlanKind, PlanSpec};
 use chefgenius::state::Allowed;
-use chefgenius::store::{NewRecord, TokenStore};
+use chefgenius::store::{NewRecord, Survival, TokenStore};
 use common::synthetic::{Random, epochs, origin, spec_of, store, writer};
 use common::{Benches, Work, run};
 use criterion::BatchSize;
@@ -92,6 +92,10 @@ fn repeated(out: &Path, copies: u64) -> TokenStore {
                 quality: f32::NAN,
                 split_key: r,
                 text_digest: [r, 0],
+                survival: Survival {
+                    is_same: true,
+                    quantities: 0,
+                },
                 source: 0,
                 ordinal: r,
             })

@@ -13,9 +13,9 @@ use chefgenius::epoch::Position;
 use chefgenius::fingerprint::Fingerprint;
 use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
 use chefgenius::state::{Allowed, State};
-use chefgenius::store::{NewRecord, StoreWriter, TextPart, TokenStore, TokenizerPart};
+use chefgenius::store::{NewRecord, TextPart, TokenStore, TokenizerPart};
 use chefgenius::view::Split;
-use common::{Random, origin};
+use common::{Random, begin, origin};
 use small::{KINDS, Run, causal, field, record, spec, states, store, store_of, tombstones};
 
 const RECORDS: u64 = 40;
@@ -86,10 +86,11 @@ fn a_changed_record_is_noticed() {
 fn other_facts_of_a_record_make_another_store() {
     let dir = tempfile::tempdir().unwrap();
     let whole = store(dir.path(), RECORDS);
-    let changes: [fn(&mut NewRecord); 5] = [
+    let changes: [fn(&mut NewRecord); 6] = [
         |r| r.quality += 0.5,
         |r| r.split_key ^= 1,
         |r| r.text_digest[1] ^= 1,
+        |r| r.survival.quantities += 1,
         |r| r.source = (r.source + 1) % 3,
         |r| r.ordinal += 1,
     ];
@@ -122,11 +123,12 @@ fn store_with(out: &Path, change: impl Fn(&mut TokenizerPart, &mut TextPart)) ->
     };
     let mut text = TextPart {
         normalisation: 1,
+        respell: true,
         prompt: "{title}".into(),
         target: "{recipe}".into(),
     };
     change(&mut tokenizer, &mut text);
-    let mut writer = StoreWriter::begin(out, tokenizer, Some(2), text).unwrap();
+    let mut writer = begin(out, tokenizer, text);
     (0..RECORDS).for_each(|r| writer.push(&record(r)).unwrap());
     let mut origin = origin(RECORDS);
     origin.sources.push(origin.sources[0].clone());

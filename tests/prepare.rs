@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use chefgenius::prepare::{Progress, Report, Request, prepare};
-use chefgenius::store::TokenStore;
+use chefgenius::prepare::{Progress, Report, Request, Stage, prepare};
+use chefgenius::store::{Counts, Filtered, TokenStore};
 use chefgenius::text::Template;
 use chefgenius::{Error, Result};
 
@@ -41,12 +42,10 @@ impl Kitchen {
     }
 
     fn request(&self, sources: &[&PathBuf], max_bad: Option<u64>) -> Request {
+        let sources = sources.iter().map(|&p| p.clone()).collect();
         Request {
-            sources: sources.iter().map(|&p| p.clone()).collect(),
-            tokenizer: bundled_tokenizer(),
-            out: self.out(),
-            template: Template::default(),
             max_bad,
+            ..Request::new(sources, bundled_tokenizer(), self.out())
         }
     }
 
@@ -56,34 +55,52 @@ impl Kitchen {
 }
 
 #[test]
-fn every_record_is_kept_empty_or_bad() {
+fn every_record_is_kept_filtered_or_bad() {
     let kitchen = Kitchen::new();
     let text = lines(0..10)
         + "{\"title\": \"Nothing\", \"ingredients\": [], \"directions\": []}\n{broken\n\n"
-        + &lines(10..20);
-    let source = kitchen.file("a.jsonl", text);
+        + &lines(5..20);
+    let source = kitchen.file("a.jsonl", &text);
     let (store, report) = kitchen.prepare(&[&source], Some(1)).unwrap();
     assert_eq!(store.len(), 20);
+    let making = &report.making;
+    let filtered = Filtered {
+        empty: 1,
+        duplicate: 5,
+        ..Filtered::default()
+    };
+    let counts = Counts {
+        kept: 20,
+        filtered,
+        bad: 1,
+    };
+    assert_eq!(making.counts, counts);
+    assert_eq!(report.sources[0].counts, counts);
+    assert_eq!(making.counts.total(), 27);
+    let [error] = making.first_errors.as_slice() else {
+        panic!("{:?}", making.first_errors);
+    };
+    assert!(error.source.ends_with("a.jsonl"));
+    assert_eq!(error.line, Some(12));
+    assert_eq!(error.byte, text.find("{broken").map(|at| at as u64));
+    assert!(error.reason.contains("JSON"), "{}", error.reason);
+    assert_eq!(store.info(19).unwrap().ordinal, 26);
+    assert_eq!(making.fidelity.records, 20);
+    assert_eq!(making.fidelity.records_same, 20);
+    // `n cups`, `1 lemon`, `n minutes`, and the number in the title.
     assert_eq!(
-        (report.counts.kept, report.counts.empty, report.counts.bad),
-        (20, 1, 1)
+        (making.fidelity.quantities, making.fidelity.quantities_same),
+        (80, 80)
     );
-    assert_eq!(report.counts.total(), 22);
-    assert_eq!(report.first_errors.len(), 1);
-    assert!(
-        report.first_errors[0].contains("a.jsonl, line 12"),
-        "{}",
-        report.first_errors[0]
-    );
-    assert_eq!(store.info(19).unwrap().ordinal, 21);
-    assert_eq!(report.fidelity.checked, 20);
+    assert_eq!(making.fidelity.worst, []);
     assert_eq!(
-        report.fidelity.faithful, 20,
-        "{:?}",
-        report.fidelity.example
+        making.target_lengths.max as usize,
+        (0..20).map(|r| store.lengths(r).unwrap().1).max().unwrap()
     );
     let json = fs::read_to_string(kitchen.out().join("report.json")).unwrap();
-    assert!(json.contains("\"kept\": 20"));
+    let written: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(written["counts"]["kept"], 20);
+    assert_eq!(written, serde_json::to_value(&report).unwrap());
 }
 
 #[test]
@@ -92,7 +109,7 @@ fn the_policy_decides_over_bad_records() {
     let source = kitchen.file("a.jsonl", lines(0..3) + "no\nno\n" + &lines(3..6));
     match kitchen.prepare(&[&source], None) {
         Err(Error::BadRecord { place, .. }) => {
-            assert!(place.ends_with("a.jsonl, line 4"), "{place}")
+            assert!(place.contains("a.jsonl, line 4, byte"), "{place}")
         }
         other => panic!("{:?}", other.map(|(_, r)| r)),
     }
@@ -130,7 +147,7 @@ fn a_second_call_does_nothing_and_a_change_tokenizes_only_what_is_new() {
         kitchen.file("a.jsonl", lines(30..40)),
     );
     let (first, report) = kitchen.prepare(&[&b, &a], None).unwrap();
-    assert!(report.built && report.reused == 0);
+    assert!(report.built && report.making.reused == 0);
     // The order in which sources are named does not matter: they are read in the order of their names.
     let (again, report) = kitchen.prepare(&[&a, &b], None).unwrap();
     assert!(!report.built);
@@ -139,7 +156,10 @@ fn a_second_call_does_nothing_and_a_change_tokenizes_only_what_is_new() {
 
     fs::write(&a, lines(30..45)).unwrap();
     let (grown, report) = kitchen.prepare(&[&a, &b], None).unwrap();
-    assert_eq!((report.built, report.reused, grown.len()), (true, 40, 45));
+    assert_eq!(
+        (report.built, report.making.reused, grown.len()),
+        (true, 40, 45)
+    );
     // What was taken over is what would have been made.
     let elsewhere = Kitchen::new();
     let request = Request {
@@ -147,7 +167,7 @@ fn a_second_call_does_nothing_and_a_change_tokenizes_only_what_is_new() {
         ..kitchen.request(&[&a, &b], None)
     };
     let (fresh, report) = prepare(&request, &mut |_| Ok(())).unwrap();
-    assert_eq!(report.reused, 0);
+    assert_eq!(report.making.reused, 0);
     assert_eq!(fresh.fingerprint(), grown.fingerprint());
 }
 
@@ -187,6 +207,33 @@ fn a_stop_leaves_the_former_store_and_no_half_one() {
     assert!(matches!(stopped, Err(Error::Interrupted)));
     assert_eq!(TokenStore::open(&kitchen.out()).unwrap().len(), 5);
     assert!(!kitchen.out().join(".building").exists());
+}
+
+#[test]
+fn progress_tells_the_bytes_of_the_files_as_they_are() {
+    let kitchen = Kitchen::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(lines(0..3000).as_bytes()).unwrap();
+    let sources = [
+        kitchen.file("a.jsonl", lines(3000..3100)),
+        kitchen.file("b.jsonl.gz", packed.finish().unwrap()),
+    ];
+    let total = sources.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let mut told = Vec::new();
+    let request = kitchen.request(&sources.iter().collect::<Vec<_>>(), None);
+    prepare(&request, &mut |now| {
+        told.push(now);
+        Ok(())
+    })
+    .unwrap();
+    assert!(told.iter().all(|now| now.total == total && now.done <= total));
+    for stage in [Stage::Hash, Stage::Read] {
+        let of_stage: Vec<&Progress> = told.iter().filter(|now| now.stage == stage).collect();
+        assert!(of_stage.is_sorted_by_key(|now| (now.done, now.records)));
+        assert!(!of_stage.is_empty());
+    }
+    let last = told.last().unwrap();
+    assert_eq!((last.stage, last.done, last.records), (Stage::Write, total, 3100));
 }
 
 #[test]

@@ -7,9 +7,18 @@ use std::fs;
 use std::path::Path;
 
 use chefgenius::Error;
+use chefgenius::fingerprint::Fingerprint;
 use chefgenius::store::TokenStore;
 use common::{origin, record, store, writer};
 use proptest::prelude::*;
+
+const FILES: [&str; 5] = [
+    "manifest.json",
+    "origin.json",
+    "blocks.bin",
+    "shard-00000.safetensors",
+    "tokenizer.json",
+];
 
 /// Opens the store and reads all of it.
 fn read_all(path: &Path) -> chefgenius::Result<()> {
@@ -37,6 +46,7 @@ fn records_come_back_as_they_went_in() {
                 (info.source, info.ordinal),
                 (expected.source, expected.ordinal)
             );
+            assert_eq!(store.survival(r).unwrap(), expected.survival);
         }
         let mut digests = Vec::new();
         store
@@ -120,15 +130,10 @@ fn one_flipped_bit_anywhere_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = store(dir.path(), 40, 1000).path().to_owned();
     let mut flips = 0;
-    for file in [
-        "manifest.json",
-        "origin.json",
-        "blocks.bin",
-        "shard-00000.safetensors",
-    ] {
+    for file in FILES {
         let file = path.join(file);
         let good = fs::read(&file).unwrap();
-        let stride = (good.len() / 150).max(1);
+        let stride = (good.len() / 170).max(1);
         for at in (0..good.len()).step_by(stride) {
             let mut bad = good.clone();
             bad[at] ^= 1 << (at % 8);
@@ -203,6 +208,26 @@ fn what_is_no_store_is_refused_by_name() {
 }
 
 #[test]
+fn a_store_of_another_version_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = store(dir.path(), 5, 1000).path().join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let (body, _) = text.rsplit_once(",\n  \"blake3\"").unwrap();
+    // As the first version had it: without `respell`.
+    let body = body.replace("chefgenius.store/2", "chefgenius.store/1");
+    let body = body.replace("    \"respell\": true,\n", "");
+    let name = Fingerprint::of(body.as_bytes());
+    fs::write(&path, format!("{body},\n  \"blake3\": \"{name}\"\n}}\n")).unwrap();
+    match TokenStore::open(dir.path()).map(|_| ()) {
+        Err(Error::Store { reason, .. }) => {
+            assert!(reason.contains("`chefgenius.store/1`"), "{reason}");
+            assert!(reason.contains("run `prepare` again"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn an_empty_store_opens_and_is_empty() {
     let dir = tempfile::tempdir().unwrap();
     let store = writer(dir.path(), 1000).publish(&origin(0)).unwrap();
@@ -215,10 +240,10 @@ proptest! {
 
     /// A stranger's files crash nothing: any bytes in place of any file are an error or the same store.
     #[test]
-    fn any_bytes_are_refused_without_a_panic(which in 0usize..4, bytes: Vec<u8>) {
+    fn any_bytes_are_refused_without_a_panic(which in 0usize..5, bytes: Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
         let path = store(dir.path(), 3, 1000).path().to_owned();
-        let file = ["manifest.json", "origin.json", "blocks.bin", "shard-00000.safetensors"][which];
+        let file = FILES[which];
         fs::write(path.join(file), bytes).unwrap();
         prop_assert!(read_all(&path).is_err());
     }

@@ -16,10 +16,14 @@ fn the_bundled_one_reads_back_what_it_wrote() {
     let info = tokenizer.info();
     assert_eq!((info.pad_id, info.eos_id, info.unk_id), (0, 1, Some(2)));
     let text = "title: Lemon Rice | ingredients: 1/2 cup rice | 2 lemons | directions: Cook the rice. | Serve.";
-    let ids = tokenizer.encode_batch(&[text, ""]).unwrap();
-    assert!(!ids[0].is_empty() && ids[0].iter().all(|&id| id > 2 && id < info.vocab_size));
-    assert!(ids[1].is_empty(), "no special token is added");
-    assert_eq!(tokenizer.decode(&ids[0]).unwrap(), text);
+    assert_eq!(tokenizer.method(), "word memo");
+    let mut encoder = tokenizer.encoder().unwrap();
+    let mut ids = Vec::new();
+    encoder.encode("", &mut ids).unwrap();
+    assert!(ids.is_empty(), "no special token is added");
+    assert_eq!(encoder.encode(text, &mut ids).unwrap(), Some(true));
+    assert!(!ids.is_empty() && ids.iter().all(|&id| id > 2 && id < info.vocab_size));
+    assert_eq!(tokenizer.decode(&ids).unwrap(), text);
 }
 
 #[test]
@@ -49,10 +53,14 @@ fn ids_are_the_librarys_and_special_tokens_are_found() {
             "{name}"
         );
         let library = tokenizers::Tokenizer::from_file(dir.join("tokenizer.json")).unwrap();
-        for (text, ids) in texts.iter().zip(tokenizer.encode_batch(&texts).unwrap()) {
+        assert_eq!(tokenizer.method(), "word memo", "{name}");
+        let mut encoder = tokenizer.encoder().unwrap();
+        for text in texts {
+            let mut ids = Vec::new();
+            encoder.encode(text, &mut ids).unwrap();
             assert_eq!(
                 ids,
-                library.encode(*text, false).unwrap().get_ids(),
+                library.encode(text, false).unwrap().get_ids(),
                 "{name}"
             );
         }

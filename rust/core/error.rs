@@ -72,6 +72,10 @@ pub enum Error {
     #[error("{0}")]
     Loader(String),
 
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}: close other programs, or set `threads` lower")]
+    Threads(io::Error),
+
     /// The caller asked to stop (Ctrl-C); nothing was left behind.
     #[error("interrupted")]
     Interrupted,

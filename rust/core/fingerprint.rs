@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// The name of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::from_hash(&blake3::hash(bytes))
+        Self::of_hash(&blake3::hash(bytes))
     }
 
     /// The name of a file's bytes; reads it with all cores. Errors: the file cannot be read.
@@ -25,10 +26,11 @@ impl Fingerprint {
         hasher
             .update_mmap_rayon(path)
             .map_err(|e| Error::io(path, "read", e))?;
-        Ok(Self::from_hash(&hasher.finalize()))
+        Ok(Self::of_hash(&hasher.finalize()))
     }
 
-    fn from_hash(hash: &blake3::Hash) -> Self {
+    /// The name of the bytes with this hash.
+    pub fn of_hash(hash: &blake3::Hash) -> Self {
         Fingerprint(format!("b3:{}", &hash.to_hex()[..32]))
     }
 
@@ -61,4 +63,15 @@ pub fn sync(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(|e| Error::io(path, "sync", e))
+}
+
+/// Writes a file, through to the disk.
+pub fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = |mut file: File| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    File::create(path)
+        .and_then(write)
+        .map_err(|e| Error::io(path, "write", e))
 }

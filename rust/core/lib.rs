@@ -6,8 +6,8 @@
 //! 1. [`ingest`] reads raw files into [`recipe`]s, one record at a time, good or bad.
 //! 2. [`text`] makes a prompt and a target of each, in a form that survives a tokenizer; [`split`] names
 //!    its body, which decides on which side of the split it stands.
-//! 3. [`tokenize`] turns texts into ids, and [`store`] keeps them: named by content, never written again.
-//!    [`prepare`] drives these stages.
+//! 3. [`tokenize`] turns texts into ids, and [`spelling`] finds the characters that survive that. [`store`] keeps
+//!    the ids: named by content, never written again. [`prepare`] drives these stages.
 //! 4. [`layout`] says how a record becomes a row. [`view`] is what split and filter leave of a store, [`order`]
 //!    permutes it anew in each epoch, and [`plan`] cuts the order into micro-batches and steps.
 //! 5. [`batch`] builds one of them in [`memory`] of a pool, without the records that [`tombstones`] mask: a pure
@@ -27,6 +27,7 @@ pub mod ingest;
 pub mod text;
 pub mod split;
 pub mod tokenize;
+pub mod spelling;
 pub mod store;
 pub mod prepare;
 pub mod layout;

@@ -16,8 +16,8 @@ use chefgenius::layout::{Layout, Model};
 use chefgenius::memory::Pool;
 use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
 use chefgenius::store::{
-    Counts, Fidelity, NewRecord, Origin, SourcePart, StoreWriter, TextPart, TokenStore,
-    TokenizerPart,
+    Choice, Counts, Lock, Making, NewRecord, ORIGIN_SCHEMA, Origin, SourcePart, StoreWriter,
+    Survival, TextPart, TokenStore, TokenizerPart,
 };
 use chefgenius::tombstones::Tombstones;
 use chefgenius::view::{Split, ViewSpec};
@@ -72,24 +72,37 @@ pub fn record(r: u64, vocab: u64) -> NewRecord {
         },
         split_key: random.next(),
         text_digest: [random.next(), random.next()],
+        survival: Survival {
+            is_same: r % 7 > 0,
+            quantities: r as u32 % 30,
+        },
         source: (r % 2) as u32,
         ordinal: r / 2,
     }
 }
 
+/// What stands for a `tokenizer.json`.
+pub const TOKENIZER: &[u8] = b"synthetic";
+
+pub fn begin(out: &Path, tokenizer: TokenizerPart, text: TextPart) -> StoreWriter {
+    let lock = Lock::take(out, &mut || Ok(())).unwrap();
+    StoreWriter::begin(Arc::new(lock), tokenizer, TOKENIZER, Some(2), text).unwrap()
+}
+
 pub fn writer(out: &Path, vocab: u32) -> StoreWriter {
     let tokenizer = TokenizerPart {
-        fingerprint: Fingerprint::of(b"synthetic"),
+        fingerprint: Fingerprint::of(TOKENIZER),
         vocab_size: vocab,
         eos_id: 1,
         pad_id: 0,
     };
     let text = TextPart {
         normalisation: 1,
+        respell: true,
         prompt: "{title}".into(),
         target: "{recipe}".into(),
     };
-    StoreWriter::begin(out, tokenizer, Some(2), text).unwrap()
+    begin(out, tokenizer, text)
 }
 
 pub fn origin(records: u64) -> Origin {
@@ -98,17 +111,21 @@ pub fn origin(records: u64) -> Origin {
         format: "synthetic".into(),
         bytes: 0,
         modified: 0,
+        stamp: None,
         blake3: Fingerprint::of(name.as_bytes()),
         counts: Counts::default(),
     };
     Origin {
-        schema: "chefgenius.origin/1".into(),
+        schema: ORIGIN_SCHEMA.into(),
         sources: vec![part("even"), part("odd")],
-        counts: Counts {
-            kept: records,
-            ..Counts::default()
+        choice: Choice::default(),
+        making: Making {
+            counts: Counts {
+                kept: records,
+                ..Counts::default()
+            },
+            ..Making::default()
         },
-        fidelity: Fidelity::default(),
     }
 }
 

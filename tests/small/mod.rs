@@ -16,7 +16,7 @@ use chefgenius::layout::{Layout, Model};
 use chefgenius::loader::Loader;
 use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
 use chefgenius::state::{Allowed, State};
-use chefgenius::store::{NewRecord, TokenStore};
+use chefgenius::store::{NewRecord, Survival, TokenStore};
 use chefgenius::tombstones::Tombstones;
 use chefgenius::{Error, Result};
 use safetensors::SafeTensors;
@@ -43,6 +43,10 @@ pub fn record(r: u64) -> NewRecord {
         quality: (r % 10) as f32 / 10.0,
         split_key: random.next(),
         text_digest: [random.next(), random.next()],
+        survival: Survival {
+            is_same: r % 7 > 0,
+            quantities: r as u32 % 30,
+        },
         source: if r % 5 == 4 { 2 } else { (r % 2) as u32 },
         ordinal: r,
     }

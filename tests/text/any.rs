@@ -1,7 +1,9 @@
 //! What holds for every text and every recipe.
 
 use chefgenius::recipe::{Content, Pair, Recipe};
-use chefgenius::text::{Template, clean, ingredient_name, normalise, parse_recipe, recipe_text};
+use chefgenius::text::{
+    AsIs, Template, clean, ingredient_name, normalise, parse_recipe, recipe_text,
+};
 use proptest::prelude::*;
 
 /// Text with everything in it that some rule looks at.
@@ -76,7 +78,7 @@ fn rough() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-fn rough_recipe() -> impl Strategy<Value = Recipe> {
+pub fn rough_recipe() -> impl Strategy<Value = Recipe> {
     let items = || prop::collection::vec(rough(), 0..5);
     (rough(), items(), items()).prop_map(|(title, ingredients, directions)| Recipe {
         title,
@@ -115,16 +117,16 @@ proptest! {
     #[test]
     fn a_recipe_and_its_text_as_an_output_are_the_same(dish in rough_recipe()) {
         let template = Template::default();
-        let plain = template.render(&Content::Recipe(dish.clone()));
+        let plain = template.render(&Content::Recipe(dish.clone()), &mut AsIs);
         let output = recipe_text(&clean(&dish));
-        let ready = template.render(&Content::Pair(Pair { input: String::new(), output }));
+        let ready = template.render(&Content::Pair(Pair { input: String::new(), output }), &mut AsIs);
         prop_assert_eq!(ready.target, plain.target);
         prop_assert_eq!(ready.body, plain.body);
     }
 
     #[test]
     fn the_body_has_letters_and_digits_only(dish in rough_recipe()) {
-        let text = Template::default().render(&Content::Recipe(dish));
+        let text = Template::default().render(&Content::Recipe(dish), &mut AsIs);
         prop_assert!(text.body.chars().all(char::is_alphanumeric));
     }
 

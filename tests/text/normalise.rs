@@ -7,13 +7,18 @@ use super::assert_all;
 #[test]
 fn normalise_fractions() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             ("½", "1/2"),
             ("1½ cups", "1 1/2 cups"),
             ("1 ½ cups", "1 1/2 cups"),
             ("1\u{a0}½\u{2009}cups", "1 1/2 cups"),
+            ("1½-inch", "1 1/2-inch"),
+            ("½\"", "1/2\""),
             ("½-¾ cup", "1/2-3/4 cup"),
+            ("½–¾ cup", "1/2–3/4 cup"),
+            ("1–2 x 400g, 350°F", "1–2 x 400g, 350°F"),
+            ("１／２カップ、１．５ｇ", "1/2カップ、1.5ｇ"),
             ("½½", "1/2 1/2"),
             ("½2", "1/2 2"),
             ("⅒ l, ⅚ l, ↉", "1/10 l, 5/6 l, 0/3"),
@@ -40,7 +45,7 @@ fn normalise_fractions() {
 #[test]
 fn normalise_entities() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             ("1&frac12; cups", "1 1/2 cups"),
             ("1&amp;frac12; cups", "1 1/2 cups"),
@@ -48,6 +53,7 @@ fn normalise_entities() {
             ("&#xBD; &#X2153;", "1/2 1/3"),
             ("salt &amp; pepper", "salt & pepper"),
             ("salt & pepper; stir", "salt & pepper; stir"),
+            ("salt &", "salt &"),
             ("salt &nbsp pepper&nbsp", "salt pepper"),
             ("1&frac12 cups &amp", "1 1/2 cups &"),
             ("350&#176;F, 350&176;F, 350&deg;F", "350°F, 350°F, 350°F"),
@@ -67,7 +73,7 @@ fn normalise_entities() {
 #[test]
 fn normalise_tags() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             ("<li>1 cup rice</li>", "1 cup rice"),
             (
@@ -94,7 +100,7 @@ fn normalise_tags() {
 #[test]
 fn normalise_space_and_invisible_characters() {
     assert_all(
-        normalise,
+        |item| normalise(item).into_owned(),
         &[
             (" a \r\n b\rc\td ", "a b c d"),
             ("a\u{2009}b\u{202f}c\u{3000}d\u{2028}e", "a b c d e"),

@@ -2,14 +2,14 @@
 
 use chefgenius::error::Error;
 use chefgenius::recipe::{Content, Pair};
-use chefgenius::text::{Template, TextPair};
+use chefgenius::text::{AsIs, Template, TextPair};
 
 use super::{LEMON_RICE, lemon_rice, recipe};
 
 #[test]
 fn template_default() {
     let template = Template::default();
-    let text = template.render(&Content::Recipe(lemon_rice()));
+    let text = template.render(&Content::Recipe(lemon_rice()), &mut AsIs);
     assert_eq!(
         text,
         TextPair {
@@ -27,7 +27,7 @@ fn template_of_the_user() {
         (template.prompt(), template.target()),
         ("{{{title}}}\n", "{ingredients} => {directions}{{")
     );
-    let text = template.render(&Content::Recipe(lemon_rice()));
+    let text = template.render(&Content::Recipe(lemon_rice()), &mut AsIs);
     assert_eq!(text.prompt, "{Lemon Rice}\n");
     assert_eq!(
         text.target,
@@ -42,7 +42,7 @@ fn template_names_each_ingredient_once() {
         &["1 cup Salt", "For the dough:", "salt, fine", "2 eggs"],
         &[],
     );
-    let text = Template::default().render(&Content::Recipe(dish));
+    let text = Template::default().render(&Content::Recipe(dish), &mut AsIs);
     assert_eq!(
         text.prompt,
         "Write a recipe for x. Ingredients: salt, eggs."
@@ -77,15 +77,18 @@ fn template_error() {
 }
 
 fn pair(output: &str) -> TextPair {
-    Template::default().render(&Content::Pair(Pair {
-        input: " How do I cook\u{a0}rice?\n".to_owned(),
-        output: output.to_owned(),
-    }))
+    Template::default().render(
+        &Content::Pair(Pair {
+            input: " How do I cook\u{a0}rice?\n".to_owned(),
+            output: output.to_owned(),
+        }),
+        &mut AsIs,
+    )
 }
 
 #[test]
 fn pair_whose_output_is_a_recipe() {
-    let wanted = Template::default().render(&Content::Recipe(lemon_rice()));
+    let wanted = Template::default().render(&Content::Recipe(lemon_rice()), &mut AsIs);
     let markdown = "# Lemon Rice\n\n## Ingredients\n- 1 cup rice\n- 2 lemons\n\n## Instructions\n1. Cook the rice.\n\
          2. Squeeze the lemons\n   over it.\n";
     let loose = "\n# Lemon Rice\r\n## ingredients:\r\n\r\n* 1 cup rice\r\n\r\n* 2 lemons\r\n## Method\r\n\

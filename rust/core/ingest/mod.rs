@@ -35,9 +35,11 @@ mod value;
 mod window;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::recipe::{BadRecord, Place, Position, Read};
@@ -112,6 +114,20 @@ impl fmt::Display for Compression {
     }
 }
 
+/// A file of which is counted what was read.
+struct Watched<'a> {
+    file: File,
+    seen: &'a AtomicU64,
+}
+
+impl io::Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.seen.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
 /// Gives every record of `source` to `sink`, in the source's order, with its place: cut out and not parsed, or bad
 /// where it could not even be cut. One pass; memory is bounded by one record (at most 64 MiB, longer ones are bad).
 ///
@@ -124,6 +140,21 @@ pub fn read(
     names: &Names,
     sink: &mut dyn FnMut(Place, Cut) -> Result<()>,
 ) -> Result<()> {
+    read_watched(source, names, &AtomicU64::new(0), sink)
+}
+
+/// [`read`], which adds to `seen` how many bytes of the files, packed as they are, it has read. Of a Parquet file, which
+/// is not read from its beginning to its end, it adds none.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_watched(
+    source: &Source,
+    names: &Names,
+    seen: &AtomicU64,
+    sink: &mut dyn FnMut(Place, Cut) -> Result<()>,
+) -> Result<()> {
+    let watched = |path| open::file(path).map(|file| Watched { file, seen });
     match &source.kind {
         Kind::File { format, .. } => {
             let mut sink = placed(None, sink);
@@ -131,24 +162,25 @@ pub fn read(
                 Format::Parquet => {
                     parquet::read(&source.path, open::file(&source.path)?, names, &mut sink)
                 }
-                format => read_window(Window::open(&source.path)?, *format, names, &mut sink),
+                format => {
+                    let window = Window::unpacking(&source.path, watched(&source.path)?)?;
+                    read_window(window, *format, names, &mut sink)
+                }
             }
         }
-        Kind::Directory { files, .. } => files.iter().try_for_each(|member| {
-            let file = open::file(&member.path)?;
-            match member.family {
-                Family::Parquet => {
-                    let mut sink = placed(Some(&member.name), sink);
-                    parquet::read(&member.path, file, names, &mut sink)
-                }
-                _ => {
-                    let window = Window::unpacking(&member.path, file)?;
-                    read_member(window, &member.name, names, sink)
-                }
+        Kind::Directory { files, .. } => files.iter().try_for_each(|member| match member.family {
+            Family::Parquet => {
+                let mut sink = placed(Some(&member.name), sink);
+                parquet::read(&member.path, open::file(&member.path)?, names, &mut sink)
+            }
+            _ => {
+                let window = Window::unpacking(&member.path, watched(&member.path)?)?;
+                read_member(window, &member.name, names, sink)
             }
         }),
         Kind::Tar { .. } => {
-            let mut archive = tar::Archive::new(Window::open(&source.path)?.into_reader());
+            let window = Window::unpacking(&source.path, watched(&source.path)?)?;
+            let mut archive = tar::Archive::new(window.into_reader());
             let bad = |e| archive_error(&source.path, &e);
             for entry in archive.entries().map_err(bad)? {
                 let entry = entry.map_err(bad)?;

@@ -1,244 +1,270 @@
-//! Records in, store out.
+//! Takes what the workers made in the order of the records: whatever depends on others is decided here.
 //!
-//! 1. [`Build::source`] makes text of every record and counts those that are empty or bad.
-//! 2. A thousand at a time get their ids: from the former store where it holds the text, else from the tokenizer.
-//! 3. Some targets are read back from their ids, which measures how well the text survives the tokenizer.
-//! 4. [`Build::finish`] publishes.
+//! 1. [`Build::take`] counts every record, leaves duplicates out, and gives the others to the writer.
+//! 2. [`Build::finish`] publishes them with what was found out on the way.
 
-use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Instant;
 
-use super::{Progress, Report, Request};
+use super::known::Bodies;
+use super::loss::Worst;
+use super::statistics::{Histogram, Used};
+use super::worker::{Fate, Good, Judged, Worker};
 use crate::error::{Error, Result};
-use crate::ingest::{self, Names, Source};
-use crate::recipe::{BadRecord, Record};
-use crate::split::split_key;
-use crate::store::{Counts, Fidelity, NewRecord, Origin, SourcePart, StoreWriter, TokenStore};
-use crate::text;
-use crate::tokenize::Tokenizer;
+use crate::recipe::{Place, Position};
+use crate::spelling::SpellingCounts;
+use crate::store::{
+    BadPlace, Character, Choice, Counts, Fidelity, Making, NewRecord, ORIGIN_SCHEMA, Origin,
+    SourcePart, StoreWriter, TokenStore, Tokenizing, Unspelt,
+};
+use crate::tokenize;
 
-/// Records that are tokenized in one call of the library.
-const CHUNK: usize = 1024;
-/// Fidelity is measured on the first this many targets and on one in [`FIDELITY_STRIDE`] after them.
-const FIDELITY_FIRST: u64 = 256;
-const FIDELITY_STRIDE: u64 = 32;
 /// Bad records that the report spells out.
 const REPORTED_ERRORS: usize = 20;
-
-/// A record that waits for its ids.
-struct Pending {
-    prompt: String,
-    target: String,
-    record: NewRecord,
-}
+/// Characters of each kind likewise.
+const REPORTED_CHARACTERS: usize = 20;
 
 /// A store that is being filled.
 pub(super) struct Build<'a> {
-    request: &'a Request,
-    tokenizer: &'a dyn Tokenizer,
-    former: Option<&'a TokenStore>,
-    known: HashMap<[u64; 2], usize>,
-    writer: StoreWriter,
-    pending: Vec<Pending>,
+    choice: &'a Choice,
+    max_bad: Option<u64>,
     parts: Vec<SourcePart>,
+    writer: StoreWriter,
+    bodies: Bodies,
     counts: Counts,
     fidelity: Fidelity,
-    kept: u64,
-    errors: Vec<String>,
-    progress: Progress,
-    tell: &'a mut dyn FnMut(Progress) -> Result<()>,
+    worst: Worst,
+    prompts: Histogram,
+    targets: Histogram,
+    used: Used,
+    first_errors: Vec<BadPlace>,
+    reused: u64,
 }
 
 impl<'a> Build<'a> {
-    /// An empty store, beside the former one whose ids may be taken over.
+    /// An empty store of these sources.
     pub(super) fn new(
-        request: &'a Request,
-        tokenizer: &'a dyn Tokenizer,
-        former: Option<&'a TokenStore>,
+        choice: &'a Choice,
+        max_bad: Option<u64>,
+        parts: Vec<SourcePart>,
+        vocab_size: u32,
         writer: StoreWriter,
-        tell: &'a mut dyn FnMut(Progress) -> Result<()>,
-    ) -> Result<Self> {
-        Ok(Build {
-            request,
-            tokenizer,
-            known: known_texts(former)?,
-            former,
+    ) -> Self {
+        Build {
+            choice,
+            max_bad,
+            parts,
             writer,
-            pending: Vec::with_capacity(CHUNK),
-            parts: Vec::new(),
+            bodies: Bodies::new(),
             counts: Counts::default(),
             fidelity: Fidelity::default(),
-            kept: 0,
-            errors: Vec::new(),
-            progress: Progress::default(),
-            tell,
-        })
+            worst: Worst::default(),
+            prompts: Histogram::default(),
+            targets: Histogram::default(),
+            used: Used::new(vocab_size),
+            first_errors: Vec::new(),
+            reused: 0,
+        }
     }
 
-    /// Takes in all records of a source.
-    pub(super) fn source(&mut self, source: &Source, mut part: SourcePart) -> Result<()> {
-        let number = self.parts.len() as u32;
+    /// Records that were seen.
+    pub(super) fn records(&self) -> u64 {
+        self.counts.total()
+    }
+
+    /// Takes the next chunk in.
+    ///
+    /// # Errors
+    /// [`Error::BadRecord`] or [`Error::TooManyBad`], as the policy says; those of the writer.
+    pub(super) fn take(&mut self, judged: Judged) -> Result<()> {
+        let source = judged.source as usize;
+        let before = self.parts[source].counts;
         let mut counts = Counts::default();
-        ingest::records(source, &Names::default(), &mut |(place, read)| {
-            let ordinal = counts.total();
-            match read {
-                Ok(record) => {
-                    if self.record(number, ordinal, &record)? {
+        let mut ids = judged.ids.as_slice();
+        for fate in judged.fates {
+            let ordinal = before.total() + counts.total();
+            match fate {
+                Fate::Good(good) => {
+                    let (now, later) = ids.split_at(good.lengths[0] + good.lengths[1]);
+                    ids = later;
+                    // Only now: what another filter leaves out must not stand for what would stay.
+                    if self.choice.keep_duplicates || self.bodies.insert(good.split_key) {
                         counts.kept += 1;
+                        self.keep(judged.source, ordinal, good, now)?;
                     } else {
-                        counts.empty += 1;
+                        counts.filtered.duplicate += 1;
                     }
                 }
-                Err(BadRecord { reason }) => {
+                Fate::Empty => counts.filtered.empty += 1,
+                Fate::LowQuality => counts.filtered.quality += 1,
+                Fate::Short => counts.filtered.short += 1,
+                Fate::Long => counts.filtered.long += 1,
+                Fate::Bad(place, reason) => {
                     counts.bad += 1;
-                    let bad = self.counts.bad + counts.bad;
-                    self.bad_record(bad, format!("{}, {place}", part.name), reason)?;
+                    self.bad_record(self.counts.bad + counts.bad, source, place, reason)?;
                 }
             }
-            self.progress.records += 1;
-            if self.pending.len() >= CHUNK {
-                self.flush()?;
-            }
-            Ok(())
-        })?;
-        self.flush()?;
-        if counts.total() == 0 {
-            return Err(Error::Source {
-                path: source.path.clone(),
-                reason: "it holds no record: leave it out, or check that it is the right file"
-                    .into(),
-            });
         }
+        self.parts[source].counts.add(&counts);
         self.counts.add(&counts);
-        part.counts = counts;
-        self.parts.push(part);
         Ok(())
     }
 
-    /// Takes a record in; false where there is nothing to learn from it.
-    fn record(&mut self, source: u32, ordinal: u64, record: &Record) -> Result<bool> {
-        let pair = self.request.template.render(&record.content);
-        if pair.prompt.is_empty() || pair.target.is_empty() || pair.body.is_empty() {
-            return Ok(false);
+    fn keep(&mut self, source: u32, ordinal: u64, good: Good, ids: &[u32]) -> Result<()> {
+        let (prompt, target) = ids.split_at(good.lengths[0]);
+        self.prompts.add(prompt.len() as u32);
+        self.targets.add(target.len() as u32);
+        self.used.add(ids);
+        self.reused += u64::from(good.is_reused);
+        self.fidelity.records += 1;
+        self.fidelity.records_same += u64::from(good.survival.is_same);
+        let quantities = u64::from(good.survival.quantities);
+        self.fidelity.quantities += quantities;
+        self.fidelity.quantities_same += quantities;
+        if let Some(loss) = good.loss {
+            self.fidelity.quantities_same -= u64::from(loss.quantities);
+            self.worst.add(&self.parts[source as usize].name, *loss);
         }
-        self.pending.push(Pending {
-            record: NewRecord {
-                prompt: Vec::new(),
-                target: Vec::new(),
-                quality: record.quality.unwrap_or(f32::NAN),
-                split_key: split_key(&pair.body),
-                text_digest: text_digest(&pair.prompt, &pair.target),
-                source,
-                ordinal,
-            },
-            prompt: pair.prompt,
-            target: pair.target,
-        });
-        Ok(true)
+        self.writer.push(&NewRecord {
+            prompt,
+            target,
+            quality: good.quality,
+            split_key: good.split_key,
+            text_digest: good.text_digest,
+            survival: good.survival,
+            source,
+            ordinal,
+        })
     }
 
-    fn bad_record(&mut self, bad: u64, place: String, reason: String) -> Result<()> {
-        if self.errors.len() < REPORTED_ERRORS {
-            self.errors.push(format!("{place}: {reason}"));
-        }
-        match self.request.max_bad {
-            None => Err(Error::BadRecord { place, reason }),
-            Some(cap) if bad > cap => Err(Error::TooManyBad { cap, place, reason }),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// Gives every waiting record its ids, from the former store or the tokenizer, and writes it.
-    fn flush(&mut self) -> Result<()> {
-        let mut texts = Vec::new();
-        for waiting in &mut self.pending {
-            match (self.former, self.known.get(&waiting.record.text_digest)) {
-                (Some(store), Some(&record)) => {
-                    let (prompt, target) = store.ids(record)?;
-                    waiting.record.prompt = prompt.to_vec();
-                    waiting.record.target = target.to_vec();
-                    self.progress.reused += 1;
-                }
-                _ => texts.extend([waiting.prompt.as_str(), waiting.target.as_str()]),
+    fn bad_record(&mut self, bad: u64, source: usize, place: Place, reason: String) -> Result<()> {
+        let name = &self.parts[source].name;
+        match self.max_bad {
+            Some(cap) if bad <= cap => {}
+            policy => {
+                let place = format!("{name}, {place}");
+                return Err(match policy {
+                    None => Error::BadRecord { place, reason },
+                    Some(cap) => Error::TooManyBad { cap, place, reason },
+                });
             }
         }
-        let mut ids = self.tokenizer.encode_batch(&texts)?.into_iter();
-        for mut waiting in std::mem::take(&mut self.pending) {
-            if !(self.former.is_some() && self.known.contains_key(&waiting.record.text_digest)) {
-                waiting.record.prompt = ids.next().unwrap_or_default();
-                waiting.record.target = ids.next().unwrap_or_default();
-            }
-            if self.kept < FIDELITY_FIRST || self.kept.is_multiple_of(FIDELITY_STRIDE) {
-                self.read_back(&waiting)?;
-            }
-            self.kept += 1;
-            self.writer.push(&waiting.record)?;
-        }
-        (self.tell)(self.progress)
-    }
-
-    /// Whether the target still says the same once the tokenizer has had it: the same recipe, or the
-    /// same words where it is none.
-    fn read_back(&mut self, written: &Pending) -> Result<()> {
-        let decoded = self.tokenizer.decode(&written.record.target)?;
-        let same = match text::parse_recipe(&written.target) {
-            Some(recipe) => text::parse_recipe(&decoded) == Some(recipe),
-            None => decoded
-                .split_whitespace()
-                .eq(written.target.split_whitespace()),
-        };
-        self.fidelity.checked += 1;
-        if same {
-            self.fidelity.faithful += 1;
-        } else if self.fidelity.example.is_none() {
-            self.fidelity.example = Some((written.target.clone(), decoded));
+        if self.first_errors.len() < REPORTED_ERRORS {
+            let (line, byte, row) = match place.position {
+                Position::Line { line, byte } => (Some(line), Some(byte), None),
+                Position::Row(row) => (None, None, Some(row)),
+            };
+            self.first_errors.push(BadPlace {
+                source: name.clone(),
+                file: place.file.map(|file| file.to_string()),
+                line,
+                byte,
+                row,
+                reason,
+            });
         }
         Ok(())
     }
 
     /// Publishes what was taken in.
-    pub(super) fn finish(self) -> Result<(TokenStore, Report)> {
-        if self.counts.kept == 0 {
+    ///
+    /// # Errors
+    /// [`Error::Source`] where a source holds no record, or none of all is kept; those of the writer.
+    pub(super) fn finish(
+        self,
+        workers: Vec<Worker<'_>>,
+        method: &str,
+        begin: Instant,
+    ) -> Result<TokenStore> {
+        if let Some(part) = self.parts.iter().find(|part| part.counts.total() == 0) {
             return Err(Error::Source {
-                path: self.request.sources[0].clone(),
+                path: PathBuf::from(&part.name),
+                reason: "it holds no record: leave it out, or check that it is the right file"
+                    .into(),
+            });
+        }
+        if self.counts.kept == 0 {
+            let Counts { filtered, bad, .. } = self.counts;
+            return Err(Error::Source {
+                path: PathBuf::from(&self.parts[0].name),
                 reason: format!(
-                    "none of its {} records can be used ({} empty, {} bad): check that it holds recipes",
+                    "none of its {} records can be used ({} empty, {} of low quality, {} too short, {} too long, \
+                     {bad} bad): check that it holds recipes, and the filters",
                     self.counts.total(),
-                    self.counts.empty,
-                    self.counts.bad
+                    filtered.empty,
+                    filtered.quality,
+                    filtered.short,
+                    filtered.long,
                 ),
             });
         }
-        let origin = Origin {
-            schema: "chefgenius.origin/1".into(),
-            sources: self.parts,
-            counts: self.counts,
-            fidelity: self.fidelity,
+        let mut tokenizing = Tokenizing {
+            method: method.to_owned(),
+            counts: tokenize::Counts::default(),
         };
-        let store = self.writer.publish(&origin)?;
-        let report = Report::new(&store, true, self.progress.reused, self.errors);
-        Ok((store, report))
+        let mut spelling = SpellingCounts::default();
+        for worker in workers {
+            tokenizing.counts.add(&worker.encoder.counts());
+            if let Some(one) = worker.spelling {
+                spelling.add(&one.finish()?);
+            }
+        }
+        let mut fidelity = self.fidelity;
+        fidelity.worst = self.worst.into_vec();
+        let making = Making {
+            counts: self.counts,
+            fidelity,
+            prompt_lengths: self.prompts.lengths(),
+            target_lengths: self.targets.lengths(),
+            vocabulary: self.used.vocabulary(),
+            tokenizer: tokenizing,
+            spelling: unspelt(&spelling),
+            first_errors: self.first_errors,
+            reused: self.reused,
+            seconds: begin.elapsed().as_secs_f64(),
+        };
+        self.writer.publish(&Origin {
+            schema: ORIGIN_SCHEMA.into(),
+            sources: self.parts,
+            choice: self.choice.clone(),
+            making,
+        })
     }
 }
 
-/// Where the former store holds which text.
-fn known_texts(former: Option<&TokenStore>) -> Result<HashMap<[u64; 2], usize>> {
-    let mut known = HashMap::new();
-    if let Some(store) = former {
-        known.reserve(store.len());
-        store.for_each_digest(|record, digest| {
-            known.insert(digest, record);
-        })?;
+/// The most frequent of each kind.
+fn unspelt(spelling: &SpellingCounts) -> Unspelt {
+    let one = |(&character, &count): (&char, &u64), written: &str| Character {
+        character,
+        written: written.to_owned(),
+        count,
+    };
+    let respelt = spelling.respelt.iter().flat_map(|(character, spellings)| {
+        spellings
+            .iter()
+            .map(move |(written, count)| one((character, count), written))
+    });
+    Unspelt {
+        respelt: frequent(respelt.collect()),
+        dropped: frequent(
+            spelling
+                .dropped
+                .iter()
+                .map(|entry| one(entry, ""))
+                .collect(),
+        ),
+        unspelt: frequent(
+            spelling
+                .unspelt
+                .iter()
+                .map(|entry| one(entry, ""))
+                .collect(),
+        ),
     }
-    Ok(known)
 }
 
-/// Names prompt and target together.
-fn text_digest(prompt: &str, target: &str) -> [u64; 2] {
-    let mut hasher = blake3::Hasher::new_derive_key("chefgenius text 1");
-    hasher.update(&(prompt.len() as u64).to_le_bytes());
-    hasher.update(prompt.as_bytes());
-    hasher.update(target.as_bytes());
-    let mut words = [[0; 8]; 2];
-    hasher.finalize_xof().fill(words.as_flattened_mut());
-    words.map(u64::from_le_bytes)
+fn frequent(mut characters: Vec<Character>) -> Vec<Character> {
+    characters.sort_by_key(|character| std::cmp::Reverse(character.count));
+    characters.truncate(REPORTED_CHARACTERS);
+    characters
 }

@@ -2,50 +2,62 @@
 
 use serde::Serialize;
 
-use crate::store::{Counts, Fidelity, SourcePart, TokenStore};
+use crate::error::{Error, Result};
+use crate::store::{Choice, Lock, Making, SourcePart, TokenStore};
 
-/// What [`prepare`] did; also in `report.json`.
+const NAME: &str = "report.json";
+
+/// What [`prepare`](super::prepare) did; also in `report.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The store's fingerprint.
     pub store: String,
     /// False where the store in use was already this one.
     pub built: bool,
-    /// Over all sources.
-    pub counts: Counts,
-    /// Records whose ids were copied from the former store.
-    pub reused: u64,
     /// Token ids in the store.
     pub tokens: u64,
-    /// The share of them that is the unknown token.
+    /// How many of them are the tokenizer's unknown token.
+    pub unknown_tokens: u64,
+    /// `unknown_tokens / tokens`.
     pub unknown_share: f64,
-    /// Of the sample of targets that was read back.
-    pub fidelity: Fidelity,
+    /// Whether characters that the tokenizer cannot spell were written in others.
+    pub respell: bool,
+    /// Which records were wanted.
+    pub choice: Choice,
     /// Source by source.
     pub sources: Vec<SourcePart>,
-    /// The first bad records.
-    pub first_errors: Vec<String>,
+    /// What was found out; of a store that was built already: when it was built.
+    #[serde(flatten)]
+    pub making: Making,
 }
 
 impl Report {
-    /// What the store knows of itself, with what only its making knows.
-    pub(super) fn new(
-        store: &TokenStore,
-        built: bool,
-        reused: u64,
-        first_errors: Vec<String>,
-    ) -> Self {
-        let manifest = store.manifest();
+    /// Of a store that was built just now, or was there.
+    pub(super) fn of(store: &TokenStore, built: bool, seconds: f64) -> Self {
+        let (manifest, origin) = (store.manifest(), store.origin());
+        let mut making = origin.making.clone();
+        making.seconds = seconds;
+        if !built {
+            making.reused = 0;
+        }
         Report {
             store: store.fingerprint().to_string(),
             built,
-            counts: store.origin().counts,
-            reused,
             tokens: manifest.tokens,
+            unknown_tokens: manifest.unknown_tokens,
             unknown_share: manifest.unknown_tokens as f64 / manifest.tokens.max(1) as f64,
-            fidelity: store.origin().fidelity.clone(),
-            sources: store.origin().sources.clone(),
-            first_errors,
+            respell: manifest.text.respell,
+            choice: origin.choice.clone(),
+            sources: origin.sources.clone(),
+            making,
         }
+    }
+
+    /// Puts it beside `current`, as `report.json`, by one rename.
+    pub(super) fn write(&self, lock: &Lock) -> Result<()> {
+        let path = lock.out().join(NAME);
+        let json =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::io(&path, "write", e.into()))?;
+        lock.replace(NAME, &json)
     }
 }

@@ -4,16 +4,49 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::error::{Error, Result};
 
 /// The size of a block in bytes; the last one of a file may be shorter.
 pub const BLOCK: usize = 64 << 10;
 
-/// The checksum of each block of these bytes.
-pub fn hash_blocks(bytes: &[u8]) -> Vec<u64> {
-    bytes.chunks(BLOCK).map(xxh3_64).collect()
+/// Takes a file piece by piece and gives the checksum of each block.
+#[derive(Default)]
+pub struct BlockHasher {
+    hashes: Vec<u64>,
+    open: Xxh3,
+    /// Bytes of the open block.
+    filled: usize,
+}
+
+impl BlockHasher {
+    /// Takes the next bytes of the file.
+    pub fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.filled));
+            self.open.update(now);
+            self.filled += now.len();
+            bytes = later;
+            if self.filled == BLOCK {
+                self.end_block();
+            }
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.hashes.push(self.open.digest());
+        self.open.reset();
+        self.filled = 0;
+    }
+
+    /// The checksums of all blocks.
+    pub fn finish(mut self) -> Vec<u64> {
+        if self.filled > 0 {
+            self.end_block();
+        }
+        self.hashes
+    }
 }
 
 /// What each block of a file must hash to, and which ones were found to.

@@ -1,11 +1,17 @@
-//! What a store says of itself: `manifest.json` (its identity) and `origin.json` (where it came from).
+//! What a store is: `manifest.json`, its identity. `origin` says where it came from.
 
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 
 /// Of the layout that this code reads and writes.
-pub const SCHEMA: &str = "chefgenius.store/1";
+pub const SCHEMA: &str = "chefgenius.store/2";
+
+/// The schema of any store, also of one that this code cannot read.
+#[derive(Deserialize)]
+pub struct Head {
+    pub schema: String,
+}
 
 /// The identity of a store: all that decides what its records are. Its fingerprint names the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +39,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerPart {
-    /// Of the bytes of its `tokenizer.json`.
+    /// Of the bytes of its `tokenizer.json`, of which the store keeps a copy.
     pub fingerprint: Fingerprint,
     /// One more than the largest id.
     pub vocab_size: u32,
@@ -49,6 +55,8 @@ pub struct TokenizerPart {
 pub struct TextPart {
     /// The version of the normalisation rules.
     pub normalisation: u32,
+    /// Whether characters that the tokenizer cannot spell were written in others.
+    pub respell: bool,
     /// The template of the prompt.
     pub prompt: String,
     /// The template of the target.
@@ -67,74 +75,4 @@ pub struct ShardPart {
     pub records: u64,
     /// Of its bytes.
     pub blake3: Fingerprint,
-}
-
-/// Where a store came from. Outside its fingerprint: the same records from another place are the same store.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// `chefgenius.origin/1`.
-    pub schema: String,
-    /// The sources in the order of their numbers.
-    pub sources: Vec<SourcePart>,
-    /// What became of their records.
-    pub counts: Counts,
-    /// How well the text survives the tokenizer.
-    pub fidelity: Fidelity,
-}
-
-/// One source file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourcePart {
-    /// Its path as the caller spelt it.
-    pub name: String,
-    /// Format and compression, in words.
-    pub format: String,
-    /// Its size.
-    pub bytes: u64,
-    /// Its last change, in seconds since 1970.
-    pub modified: u64,
-    /// Of its bytes.
-    pub blake3: Fingerprint,
-    /// What became of its records.
-    pub counts: Counts,
-}
-
-/// What became of records: every one of them is in exactly one field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// In the store.
-    pub kept: u64,
-    /// Left out since prompt or target were empty.
-    pub empty: u64,
-    /// Left out since they could not be read.
-    pub bad: u64,
-}
-
-impl Counts {
-    /// All records that were seen.
-    pub fn total(&self) -> u64 {
-        self.kept + self.empty + self.bad
-    }
-
-    /// Adds another's counts to these.
-    pub fn add(&mut self, other: &Counts) {
-        self.kept += other.kept;
-        self.empty += other.empty;
-        self.bad += other.bad;
-    }
-}
-
-/// Round-trip fidelity: which targets can be read back from `decode(encode(target))`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fidelity {
-    /// How many targets were tried: the first 256, then one in 32.
-    pub checked: u64,
-    /// How many came back with the same title, ingredients and steps.
-    pub faithful: u64,
-    /// The first target that did not, and what came back.
-    pub example: Option<(String, String)>,
 }

@@ -2,34 +2,49 @@
 //!
 //! ```text
 //! OUT/current                  names the store in use
-//! OUT/store-<16 hex>/          manifest.json, origin.json, blocks.bin, shard-00000.safetensors ..., views/
+//! OUT/report.json              what the last call of `prepare` did
+//! OUT/store-<16 hex>/          manifest.json, origin.json, blocks.bin, shard-00000.safetensors ..., tokenizer.json,
+//!                              views/
 //! ```
 //!
 //! 1. [`StoreWriter`] fills shards in a temporary directory and publishes it by one rename (`writer`).
 //! 2. [`TokenStore::open`] follows `current`, checks manifest, block table and everything but the ids.
 //! 3. [`TokenStore::ids`] checks the 64 KiB blocks that it touches, each once; [`TokenStore::verify`] checks all.
+//! 4. [`TokenStore::decode`] makes text of ids, with the tokenizer that made them, of which the store has a copy.
 
 mod blocks;
 mod buffer;
+mod lock;
 mod manifest;
+mod origin;
 mod sealed;
 mod shard;
 mod writer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-pub use buffer::NewRecord;
-pub use manifest::{Counts, Fidelity, Manifest, Origin, SourcePart, TextPart, TokenizerPart};
+pub use buffer::{NewRecord, Survival};
+pub use lock::Lock;
+pub use manifest::{Manifest, TextPart, TokenizerPart};
+pub use origin::{
+    BadPlace, Character, Choice, Counts, Fidelity, Filtered, Lengths, Lost, Making, Origin,
+    SCHEMA as ORIGIN_SCHEMA, SourcePart, Tokenizing, Unspelt, Vocabulary,
+};
 pub use shard::{Element, Ids};
 pub use writer::StoreWriter;
 
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::tokenize::Decoder;
+use manifest::Head;
 use shard::Shard;
 
 /// The file that names the store in use.
 const CURRENT: &str = "current";
+/// The copy of the tokenizer in a store.
+const TOKENIZER: &str = "tokenizer.json";
 
 /// All records of a store, read-only. Cheap to share between threads.
 pub struct TokenStore {
@@ -40,6 +55,8 @@ pub struct TokenStore {
     shards: Vec<Shard>,
     /// The global number of each shard's first record, and the number of all at the end.
     first: Vec<usize>,
+    /// Loaded when it is first used.
+    decoder: OnceLock<Decoder>,
 }
 
 /// What is known of one record besides its ids.
@@ -70,17 +87,16 @@ impl TokenStore {
 
     fn open_dir(dir: PathBuf) -> Result<Self> {
         let manifest_path = dir.join("manifest.json");
-        let (manifest, fingerprint): (Manifest, _) = sealed::read(&manifest_path)?;
-        if manifest.schema != manifest::SCHEMA {
-            return Err(Error::damaged(
-                &manifest_path,
-                format!(
-                    "its schema `{}` is not `{}`",
-                    manifest.schema,
-                    manifest::SCHEMA
-                ),
-            ));
+        let (head, _): (Head, _) = sealed::read(&manifest_path)?;
+        if head.schema != manifest::SCHEMA {
+            let reason = format!(
+                "it was made by another version (its schema is `{}`, this one reads `{}`)",
+                head.schema,
+                manifest::SCHEMA
+            );
+            return Err(Error::damaged(&manifest_path, reason));
         }
+        let (manifest, fingerprint): (Manifest, _) = sealed::read(&manifest_path)?;
         let (origin, _) = sealed::read(&dir.join("origin.json"))?;
 
         let table_path = dir.join("blocks.bin");
@@ -117,6 +133,7 @@ impl TokenStore {
             origin,
             shards,
             first,
+            decoder: OnceLock::new(),
         })
     }
 
@@ -247,9 +264,56 @@ impl TokenStore {
         Ok(())
     }
 
-    /// Checks every byte of every shard. Errors: the first block that was changed.
+    /// How the target of a record survives the tokenizer.
+    pub fn survival(&self, record: usize) -> Result<Survival> {
+        let (shard, r) = self.locate(record)?;
+        shard.survival(r)
+    }
+
+    /// The text digest of a record.
+    pub fn digest(&self, record: usize) -> Result<[u64; 2]> {
+        let (shard, r) = self.locate(record)?;
+        let digests = shard.text_digests()?;
+        Ok([digests[2 * r], digests[2 * r + 1]])
+    }
+
+    /// The text of ids of this store, special tokens left out, by the tokenizer that made them; loads it the first time.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the store's copy of it was changed; [`Error::Tokenizer`] where it refuses the ids.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        if let Some(decoder) = self.decoder.get() {
+            return decoder.decode(ids);
+        }
+        let json = self.tokenizer_json()?;
+        let decoder = Decoder::of(&self.path.join(TOKENIZER), &json)?;
+        self.decoder.get_or_init(|| decoder).decode(ids)
+    }
+
+    /// Checks every byte of every shard, and the tokenizer. Errors: the first block that was changed.
     pub fn verify(&self) -> Result<()> {
-        self.shards.iter().try_for_each(Shard::verify)
+        self.verify_while(&mut || Ok(()))
+    }
+
+    /// [`verify`](Self::verify), which calls `look_up` after each shard and ends when that fails.
+    pub fn verify_while(&self, look_up: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.tokenizer_json()?;
+        self.shards.iter().try_for_each(|shard| {
+            shard.verify()?;
+            look_up()
+        })
+    }
+
+    fn tokenizer_json(&self) -> Result<Vec<u8>> {
+        let path = self.path.join(TOKENIZER);
+        let bytes = fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::damaged(&path, "it is missing"),
+            _ => Error::io(&path, "read", e),
+        })?;
+        match Fingerprint::of(&bytes) == self.manifest.tokenizer.fingerprint {
+            true => Ok(bytes),
+            false => Err(Error::damaged(&path, "it does not match the manifest")),
+        }
     }
 }
 

@@ -1,14 +1,13 @@
 //! JSON files that carry their own checksum as their last field.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, sync};
+use crate::fingerprint::{Fingerprint, write_through};
 
 const FIELD: &str = ",\n  \"blake3\": \"";
 
@@ -21,10 +20,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<Fingerprint> {
     })?;
     let fingerprint = Fingerprint::of(body.as_bytes());
     let sealed = format!("{body}{FIELD}{fingerprint}\"\n}}\n");
-    File::create(path)
-        .and_then(|mut file| file.write_all(sealed.as_bytes()))
-        .map_err(|e| Error::io(path, "write", e))?;
-    sync(path)?;
+    write_through(path, sealed.as_bytes())?;
     Ok(fingerprint)
 }
 

@@ -8,6 +8,7 @@
 //! | `text_digest` | u64 | n, 2 | names its prompt and target (see `prepare`) |
 //! | `quality` | f32 | n | its source's score, NaN where there is none |
 //! | `source` | u32 | n | the number of its source in `origin.json` |
+//! | `survival` | u32 | n | twice the quantities of its target, and one more where that survives the tokenizer |
 //! | `ids` | u16 or u32 | tokens | u16 where the vocabulary allows |
 
 use std::fs::File;
@@ -20,6 +21,7 @@ use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
 use crate::store::blocks::Blocks;
+use crate::store::buffer::Survival;
 use crate::store::manifest::ShardPart;
 
 /// What ids are widened to: `i32` or `i64`. Ids are below 2^31.
@@ -82,6 +84,14 @@ impl<'a> Ids<'a> {
         }
     }
 
+    /// Appends all of them, widened.
+    pub fn append_to(&self, ids: &mut Vec<u32>) {
+        match self {
+            Ids::Narrow(narrow) => ids.extend(narrow.iter().map(|&id| u32::from(id))),
+            Ids::Wide(wide) => ids.extend_from_slice(wide),
+        }
+    }
+
     /// All of them, widened.
     pub fn to_vec(&self) -> Vec<u32> {
         match self {
@@ -104,6 +114,7 @@ pub struct Shard {
     text_digest: Range<usize>,
     quality: Range<usize>,
     source: Range<usize>,
+    survival: Range<usize>,
     ids: Range<usize>,
 }
 
@@ -160,6 +171,7 @@ impl Shard {
             text_digest: tensor("text_digest", &[Dtype::U64], Some(2 * n))?.0,
             quality: tensor("quality", &[Dtype::F32], Some(n))?.0,
             source: tensor("source", &[Dtype::U32], Some(n))?.0,
+            survival: tensor("survival", &[Dtype::U32], Some(n))?.0,
             ids,
             path,
             map,
@@ -172,6 +184,7 @@ impl Shard {
             &shard.text_digest,
             &shard.quality,
             &shard.source,
+            &shard.survival,
         ] {
             shard.blocks.check(&shard.map, range.clone(), &shard.path)?;
         }
@@ -252,6 +265,11 @@ impl Shard {
     /// Each record's source number.
     pub fn sources(&self) -> Result<&[u32]> {
         self.array(&self.source)
+    }
+
+    /// How each record's target survives the tokenizer.
+    pub fn survival(&self, r: usize) -> Result<Survival> {
+        Ok(Survival::of(self.array::<u32>(&self.survival)?[r]))
     }
 
     /// Checks every block, whether it was checked before or not.

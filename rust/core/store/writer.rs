@@ -1,26 +1,33 @@
 //! Building a store: shards in a temporary directory, then one rename.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, sync};
-use crate::store::blocks::hash_blocks;
+use crate::fingerprint::{Fingerprint, sync, write_through};
+use crate::store::blocks::BlockHasher;
 use crate::store::buffer::{NewRecord, ShardBuffer};
-use crate::store::manifest::{Manifest, Origin, SCHEMA, ShardPart, TextPart, TokenizerPart};
-use crate::store::{CURRENT, TokenStore, sealed};
+use crate::store::lock::Lock;
+use crate::store::manifest::{Manifest, SCHEMA, ShardPart, TextPart, TokenizerPart};
+use crate::store::origin::Origin;
+use crate::store::{CURRENT, TOKENIZER, TokenStore, sealed};
 
-/// Ids in a shard before the next one is begun: 64 MB of u16.
-const SHARD_TOKENS: usize = 32 << 20;
+/// Ids in a shard before the next one is begun: 32 MB of u16.
+const SHARD_TOKENS: usize = 16 << 20;
+/// Records likewise: 64 MB of what else is known of them.
+const SHARD_RECORDS: usize = 1 << 20;
+/// A shard is hashed and written this much at a time, which a cache holds.
+const PIECE: usize = 1 << 20;
 const TEMPORARY: &str = ".building";
 
 /// Fills a new store. Until [`publish`](Self::publish) nothing of it can be seen; dropped before
 /// that, it leaves nothing behind; killed before that, it leaves what the next writer takes away.
 pub struct StoreWriter {
-    out: PathBuf,
+    lock: Arc<Lock>,
     temporary: PathBuf,
     tokenizer: TokenizerPart,
     unk_id: Option<u32>,
@@ -31,71 +38,74 @@ pub struct StoreWriter {
     records: u64,
     tokens: u64,
     unknown_tokens: u64,
-    /// Held until the writer goes: one writer at a time in `out`.
-    _lock: File,
 }
 
 impl StoreWriter {
-    /// Waits for other writers in `out` to end, then begins. Makes `out` where it is missing.
+    /// Begins, with a copy of the `tokenizer.json` that `tokenizer` names.
     pub fn begin(
-        out: &Path,
+        lock: Arc<Lock>,
         tokenizer: TokenizerPart,
+        tokenizer_json: &[u8],
         unk_id: Option<u32>,
         text: TextPart,
     ) -> Result<Self> {
-        fs::create_dir_all(out).map_err(|e| Error::io(out, "create", e))?;
-        let lock_path = out.join(".lock");
-        let lock = File::create(&lock_path).map_err(|e| Error::io(&lock_path, "create", e))?;
-        lock.lock().map_err(|e| Error::io(&lock_path, "lock", e))?;
         // Whoever holds the lock is alone: what lies here was left by one that was killed.
-        let temporary = out.join(TEMPORARY);
+        let temporary = lock.out().join(TEMPORARY);
         remove_dir(&temporary)?;
         fs::create_dir(&temporary).map_err(|e| Error::io(&temporary, "create", e))?;
-        Ok(StoreWriter {
-            out: out.to_owned(),
+        let writer = StoreWriter {
+            buffer: ShardBuffer::new(tokenizer.vocab_size),
+            lock,
             temporary,
             tokenizer,
             unk_id,
             text,
-            buffer: ShardBuffer::default(),
             shards: Vec::new(),
             hashes: Vec::new(),
             records: 0,
             tokens: 0,
             unknown_tokens: 0,
-            _lock: lock,
-        })
+        };
+        write_through(&writer.temporary.join(TOKENIZER), tokenizer_json)?;
+        Ok(writer)
     }
 
     /// Adds a record at the end.
-    pub fn push(&mut self, record: &NewRecord) -> Result<()> {
-        let ids = || record.prompt.iter().chain(&record.target);
+    pub fn push<I: AsRef<[u32]>>(&mut self, record: &NewRecord<I>) -> Result<()> {
+        for ids in [record.prompt.as_ref(), record.target.as_ref()] {
+            self.tokens += ids.len() as u64;
+            self.unknown_tokens += match self.unk_id {
+                Some(unknown) => ids.iter().filter(|&&id| id == unknown).count() as u64,
+                None => 0,
+            };
+        }
         self.records += 1;
-        self.tokens += ids().count() as u64;
-        self.unknown_tokens += ids().filter(|&&id| Some(id) == self.unk_id).count() as u64;
         self.buffer.push(record);
-        if self.buffer.tokens() >= SHARD_TOKENS {
+        if self.buffer.tokens() >= SHARD_TOKENS || self.buffer.records() >= SHARD_RECORDS {
             self.write_shard()?;
         }
         Ok(())
     }
 
     fn write_shard(&mut self) -> Result<()> {
-        let buffer = std::mem::take(&mut self.buffer);
-        let records = buffer.records() as u64;
-        let file = format!("shard-{:05}.safetensors", self.shards.len());
-        let path = self.temporary.join(&file);
-        let bytes = buffer
-            .serialize(self.tokenizer.vocab_size > 1 << 16)
-            .map_err(|e| Error::damaged(&path, e.to_string()))?;
-        write_through(&path, &bytes)?;
-        self.hashes.extend(hash_blocks(&bytes));
+        let name = format!("shard-{:05}.safetensors", self.shards.len());
+        let path = self.temporary.join(&name);
+        let failed = |e| Error::io(&path, "write", e);
+        let (header, columns) = self.buffer.parts().map_err(failed)?;
+        let mut file = Hashed::create(&path).map_err(failed)?;
+        file.write(&header).map_err(failed)?;
+        for column in columns {
+            file.write(column).map_err(failed)?;
+        }
+        let (bytes, blake3, hashes) = file.finish().map_err(failed)?;
+        self.hashes.extend(hashes);
         self.shards.push(ShardPart {
-            file,
-            bytes: bytes.len() as u64,
-            records,
-            blake3: Fingerprint::of(&bytes),
+            file: name,
+            bytes,
+            records: self.buffer.records() as u64,
+            blake3,
         });
+        self.buffer.clear();
         Ok(())
     }
 
@@ -122,7 +132,8 @@ impl StoreWriter {
         sync(&self.temporary)?;
 
         let name = format!("store-{}", &fingerprint.hex()[..16]);
-        let target = self.out.join(&name);
+        let out = self.lock.out();
+        let target = out.join(&name);
         if !self.rename_to(&target)? {
             match TokenStore::open(&target).and_then(|store| store.verify()) {
                 // The same records from other sources: the newer origin is the one to keep.
@@ -145,11 +156,8 @@ impl StoreWriter {
                 Err(e) => return Err(e),
             }
         }
-        sync(&self.out)?;
-        let pointer = self.out.join(".current.new");
-        write_through(&pointer, format!("{name}\n").as_bytes())?;
-        replace(&pointer, &self.out.join(CURRENT))?;
-        sync(&self.out)?;
+        sync(out)?;
+        self.lock.replace(CURRENT, format!("{name}\n").as_bytes())?;
         TokenStore::open(&target)
     }
 
@@ -171,6 +179,42 @@ impl Drop for StoreWriter {
     }
 }
 
+/// A file that is hashed while it is written.
+struct Hashed {
+    file: File,
+    whole: blake3::Hasher,
+    blocks: BlockHasher,
+}
+
+impl Hashed {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Hashed {
+            file: File::create(path)?,
+            whole: blake3::Hasher::new(),
+            blocks: BlockHasher::default(),
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(PIECE) {
+            self.whole.update_rayon(piece);
+            self.blocks.update(piece);
+            self.file.write_all(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Its size, its name and its blocks' checksums, once it is through to the disk.
+    fn finish(self) -> io::Result<(u64, Fingerprint, Vec<u64>)> {
+        self.file.sync_all()?;
+        Ok((
+            self.whole.count(),
+            Fingerprint::of_hash(&self.whole.finalize()),
+            self.blocks.finish(),
+        ))
+    }
+}
+
 fn set_aside(store: &Path) -> Result<()> {
     for n in 1.. {
         let aside = store.with_extension(format!("bad-{n}"));
@@ -187,16 +231,9 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| Error::io(to, "replace", e))
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
-    File::create(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(|e| Error::io(path, "write", e))?;
-    sync(path)
-}
-
 fn remove_dir(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, "remove", e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(path, "remove", e)),
         _ => Ok(()),
     }
 }

@@ -2,104 +2,57 @@
 
 use crate::recipe::Recipe;
 
-use super::normalise;
-
 const TITLE: &str = "title";
 const INGREDIENTS: &str = "ingredients";
 const DIRECTIONS: &str = "directions";
-/// Stands between two items; [`normalise`] leaves none inside of one.
+/// Stands between two items; [`normalise`](super::normalise) leaves none inside of one.
 pub(super) const SEPARATOR: &str = " | ";
-
-/// The recipe as it is trained on: every item normalised, empty ones dropped, and gone what a list's
-/// layout says already: a leading bullet, and a step's own number where it is its place (`3.` or `3)`
-/// on the third step). An item that begins like a section's head (`directions:`) gets a capital, so that it
-/// cannot be taken for one. Cleaning a clean recipe changes nothing.
-#[must_use]
-pub fn clean(recipe: &Recipe) -> Recipe {
-    Recipe {
-        title: normalise(&recipe.title),
-        ingredients: clean_list(&recipe.ingredients, false),
-        directions: clean_list(&recipe.directions, true),
-    }
-}
-
-fn clean_list(items: &[String], is_numbered: bool) -> Vec<String> {
-    let mut cleaned: Vec<String> = Vec::with_capacity(items.len());
-    for item in items {
-        let item = normalise(item);
-        let place = is_numbered.then_some(cleaned.len() + 1);
-        let bare = without_marker(&item, place);
-        if !bare.is_empty() {
-            cleaned.push(if is_head(bare) {
-                capitalised(bare)
-            } else {
-                bare.to_owned()
-            });
-        }
-    }
-    cleaned
-}
-
-/// `item` without bullets and, at `place`, its own number.
-fn without_marker(item: &str, place: Option<usize>) -> &str {
-    let number = place.map(|place| place.to_string());
-    let mut rest = item;
-    loop {
-        let shorter = after_bullet(rest)
-            .or_else(|| after_number(rest, number.as_deref()?))
-            .map(str::trim_start);
-        match shorter {
-            Some(shorter) => rest = shorter,
-            None => return rest,
-        }
-    }
-}
-
-fn after_bullet(item: &str) -> Option<&str> {
-    if let Some(rest) = item.strip_prefix(['•', '‣', '▪', '●', '◦', '■', '‧', '∙'])
-    {
-        return Some(rest);
-    }
-    // These begin words too (`*optional`, `-5 C`): only a space after them makes them bullets.
-    let rest = item.strip_prefix(['-', '*', '+', '–', '—', '·'])?;
-    (rest.is_empty() || rest.starts_with(' ')).then_some(rest)
-}
-
-fn after_number<'a>(item: &'a str, number: &str) -> Option<&'a str> {
-    let rest = item.strip_prefix(number)?.strip_prefix(['.', ')'])?;
-    let is_decimal = rest.starts_with(|first: char| first.is_ascii_digit());
-    (!is_decimal).then_some(rest)
-}
-
-fn is_head(item: &str) -> bool {
-    [TITLE, INGREDIENTS, DIRECTIONS]
-        .iter()
-        .any(|head| after_head(item, head).is_some())
-}
-
-fn capitalised(item: &str) -> String {
-    let (first, rest) = item.split_at(1);
-    first.to_ascii_uppercase() + rest
-}
 
 /// The text of a clean recipe. An empty list leaves its head with nothing after it.
 #[must_use]
 pub fn recipe_text(recipe: &Recipe) -> String {
-    let mut text = format!("{TITLE}: {}", recipe.title);
-    for (head, items) in [
-        (INGREDIENTS, &recipe.ingredients),
-        (DIRECTIONS, &recipe.directions),
-    ] {
-        text.truncate(text.trim_end().len());
+    let mut text = String::new();
+    write_recipe(
+        &recipe.title,
+        &recipe.ingredients,
+        &recipe.directions,
+        &mut text,
+    );
+    text
+}
+
+/// Adds the text of a clean recipe.
+pub(super) fn write_recipe<S: AsRef<str>>(
+    title: &str,
+    ingredients: &[S],
+    directions: &[S],
+    text: &mut String,
+) {
+    text.push_str(TITLE);
+    text.push(':');
+    if !title.is_empty() {
+        text.push(' ');
+        text.push_str(title);
+    }
+    for (head, items) in [(INGREDIENTS, ingredients), (DIRECTIONS, directions)] {
         text.push_str(SEPARATOR);
         text.push_str(head);
         text.push(':');
-        for (index, item) in items.iter().enumerate() {
-            text.push_str(if index == 0 { " " } else { SEPARATOR });
-            text.push_str(item);
+        if !items.is_empty() {
+            text.push(' ');
+            write_list(items, text);
         }
     }
-    text
+}
+
+/// Adds the items, separated by ` | `.
+pub(super) fn write_list<S: AsRef<str>>(items: &[S], text: &mut String) {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push_str(SEPARATOR);
+        }
+        text.push_str(item.as_ref());
+    }
 }
 
 /// The recipe that `text` spells: for every recipe, `parse_recipe(&recipe_text(&clean(r)))` is
@@ -133,6 +86,13 @@ pub fn parse_recipe(text: &str) -> Option<Recipe> {
         }
     }
     is_in_directions.then_some(recipe)
+}
+
+/// Whether an item would be taken for the head of a section.
+pub(super) fn is_head(item: &str) -> bool {
+    [TITLE, INGREDIENTS, DIRECTIONS]
+        .iter()
+        .any(|head| after_head(item, head).is_some())
 }
 
 fn push(items: &mut Vec<String>, item: &str) {

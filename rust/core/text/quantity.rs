@@ -1,126 +1,65 @@
-//! Fractions as ASCII.
+//! The numbers of a recipe.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
-const FRACTION_SLASH: char = '\u{2044}';
-
-/// `text` with rule 6 of [`normalise`](super::normalise) applied.
-pub(super) fn ascii_fractions(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut rest = text.chars().peekable();
-    while let Some(char) = rest.next() {
-        if char.is_ascii() {
-            out.push(char);
-        } else if let Some(fraction) = vulgar(char) {
-            part_from_digit(&mut out);
-            out.push_str(fraction);
-            if !fraction.ends_with('/') && rest.peek().is_some_and(char::is_ascii_digit) {
-                out.push(' ');
-            }
-        } else if superscript(char).is_some() {
-            raised_digits(char, &mut rest, &mut out);
-        } else if char == FRACTION_SLASH {
-            part_whole_number(&mut out, rest.clone());
-            slash(&mut rest, &mut out);
+/// The quantities of an item, as it writes them, in order.
+///
+/// A quantity is a number in ASCII digits: a whole one (`2`), one with groups of three (`1,000`), a decimal
+/// (`1.5`, `.5`), a fraction (`1/2`) or a whole number, one space or more, and a fraction (`1 1/2`). So `5-6`
+/// is two of them, `2 x 400g` too, and `cm2` is one. Linear, without allocation.
+pub fn quantities(item: &str) -> impl Iterator<Item = &str> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let bytes = item.as_bytes();
+        let first = at + bytes[at..].iter().position(u8::is_ascii_digit)?;
+        // `.5`, but not the end of `...5` or `approx.5`.
+        let is_below_one = first > at
+            && bytes[first - 1] == b'.'
+            && !bytes[..first - 1]
+                .last()
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
+        let start = if is_below_one { first - 1 } else { first };
+        at = if is_below_one {
+            end_of_digits(bytes, first)
         } else {
-            out.push(char);
-        }
-    }
-    out
-}
-
-/// Superscript digits are a numerator when a slash follows, else they stay what they are.
-fn raised_digits(first: char, rest: &mut Peekable<Chars<'_>>, out: &mut String) {
-    let mut raised = String::from(first);
-    while let Some(next) = rest.next_if(|next| superscript(*next).is_some()) {
-        raised.push(next);
-    }
-    if rest
-        .next_if(|next| matches!(*next, FRACTION_SLASH | '/'))
-        .is_none()
-    {
-        out.push_str(&raised);
-        return;
-    }
-    part_from_digit(out);
-    out.extend(raised.chars().filter_map(superscript));
-    slash(rest, out);
-}
-
-/// A slash, and the subscript digits of the denominator after it.
-fn slash(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
-    out.push('/');
-    while let Some(digit) = rest.peek().copied().and_then(subscript) {
-        out.push(digit);
-        rest.next();
-    }
-}
-
-fn part_from_digit(out: &mut String) {
-    if out.ends_with(|last: char| last.is_ascii_digit()) {
-        out.push(' ');
-    }
-}
-
-/// Before a fraction slash: of the digits at the end of `out`, those before the last are a whole number
-/// when the last with the denominator that follows makes a proper kitchen fraction (`31⁄2`, not `10⁄12`).
-fn part_whole_number(out: &mut String, mut rest: Peekable<Chars<'_>>) {
-    let digits = out.bytes().rev().take_while(u8::is_ascii_digit).count();
-    let before = out.len() - digits;
-    let goes_on = out[..before].ends_with(['.', ',', '/']);
-    let denominator = rest.next().and_then(|next| subscript(next).or(Some(next)));
-    let is_longer = rest
-        .next()
-        .is_some_and(|next| next.is_ascii_digit() || subscript(next).is_some());
-    let Some(denominator @ ('2' | '3' | '4' | '5' | '6' | '8')) = denominator else {
-        return;
-    };
-    let numerator = out.as_bytes().last().copied().map_or('0', char::from);
-    if digits >= 2 && !goes_on && !is_longer && numerator != '0' && numerator < denominator {
-        out.insert(out.len() - 1, ' ');
-    }
-}
-
-fn vulgar(char: char) -> Option<&'static str> {
-    Some(match char {
-        '¼' => "1/4",
-        '½' => "1/2",
-        '¾' => "3/4",
-        '⅐' => "1/7",
-        '⅑' => "1/9",
-        '⅒' => "1/10",
-        '⅓' => "1/3",
-        '⅔' => "2/3",
-        '⅕' => "1/5",
-        '⅖' => "2/5",
-        '⅗' => "3/5",
-        '⅘' => "4/5",
-        '⅙' => "1/6",
-        '⅚' => "5/6",
-        '⅛' => "1/8",
-        '⅜' => "3/8",
-        '⅝' => "5/8",
-        '⅞' => "7/8",
-        '⅟' => "1/",
-        '↉' => "0/3",
-        _ => return None,
+            end_of_number(bytes, first)
+        };
+        Some(&item[start..at])
     })
 }
 
-/// The ASCII digit of a superscript one.
-fn superscript(char: char) -> Option<char> {
-    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    place(&DIGITS, char)
+/// Where the number that begins at `start` with a digit ends.
+fn end_of_number(bytes: &[u8], start: usize) -> usize {
+    let whole = end_of_digits(bytes, start);
+    if let Some(end) = end_after(bytes, whole, b'/') {
+        return end;
+    }
+    let spaces = bytes[whole..]
+        .iter()
+        .take_while(|byte| **byte == b' ')
+        .count();
+    let numerator = end_of_digits(bytes, whole + spaces);
+    if spaces > 0
+        && numerator > whole + spaces
+        && let Some(end) = end_after(bytes, numerator, b'/')
+    {
+        return end;
+    }
+    let mut end = whole;
+    while let Some(group) = end_after(bytes, end, b',').filter(|group| group - end == 4) {
+        end = group;
+    }
+    end_after(bytes, end, b'.').unwrap_or(end)
 }
 
-/// The ASCII digit of a subscript one.
-fn subscript(char: char) -> Option<char> {
-    const DIGITS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
-    place(&DIGITS, char)
+/// Where the digits end that begin at `start`; `start` where there are none.
+fn end_of_digits(bytes: &[u8], start: usize) -> usize {
+    let digits = bytes[start..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    start + digits.count()
 }
 
-fn place(digits: &[char; 10], char: char) -> Option<char> {
-    let value = digits.iter().position(|digit| *digit == char)?;
-    char::from_digit(u32::try_from(value).ok()?, 10)
+/// Where the digits end that follow a `mark` at `at`.
+fn end_after(bytes: &[u8], at: usize, mark: u8) -> Option<usize> {
+    let end = end_of_digits(bytes, at + usize::from(bytes.get(at) == Some(&mark)));
+    (bytes.get(at) == Some(&mark) && end > at + 1).then_some(end)
 }

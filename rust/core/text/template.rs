@@ -1,12 +1,17 @@
 //! From a record to its prompt and target.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::ingest::whole_page;
 use crate::recipe::{Content, Pair, Recipe};
 
-use super::form::{SEPARATOR, clean, parse_recipe, recipe_text};
-use super::name::ingredient_name;
-use super::{body, normalise};
+use super::body::Body;
+use super::clean::Clean;
+use super::form::{SEPARATOR, write_list, write_recipe};
+use super::name::write_names;
+use super::spell::respell;
+use super::{Spell, normalise, parse_recipe};
 
 const PROMPT: &str = "Write a recipe for {title}. Ingredients: {names}.";
 const TARGET: &str = "{recipe}";
@@ -61,49 +66,73 @@ impl Template {
         &self.target.source
     }
 
-    /// The text of a record. A ready pair keeps its prompt, normalised; where its output is a recipe,
-    /// target and body are that recipe's, else the target is its lines, normalised and separated by
-    /// ` | `.
+    /// The text of a record, in characters that `spell` leaves. A ready pair keeps its prompt, normalised; where
+    /// its output is a recipe, target and body are that recipe's, else the target is its lines, normalised and
+    /// separated by ` | `. The body is that of the record before respelling.
     #[must_use]
-    pub fn render(&self, content: &Content) -> TextPair {
+    pub fn render(&self, content: &Content, spell: &mut dyn Spell) -> TextPair {
         match content {
             Content::Recipe(recipe) => {
-                let recipe = clean(recipe);
+                let (recipe, body) = cleaned(recipe, spell);
                 TextPair {
                     prompt: self.prompt.render(&recipe),
                     target: self.target.render(&recipe),
-                    body: body::of_recipe(&recipe),
+                    body,
                 }
             }
-            Content::Pair(pair) => self.render_pair(pair),
+            Content::Pair(pair) => {
+                let mut prompt = normalise(&pair.input);
+                respell(&mut prompt, spell);
+                let (target, body) = match recipe_of(content) {
+                    Some(recipe) => {
+                        let (recipe, body) = cleaned(&recipe, spell);
+                        (self.target.render(&recipe), body)
+                    }
+                    None => loose(&pair.output, spell),
+                };
+                TextPair {
+                    prompt: prompt.into_owned(),
+                    target,
+                    body,
+                }
+            }
         }
     }
+}
 
-    fn render_pair(&self, pair: &Pair) -> TextPair {
-        let prompt = normalise(&pair.input);
-        let recipe = parse_recipe(&pair.output).or_else(|| whole_page(&pair.output));
-        if let Some(recipe) = recipe {
-            let recipe = clean(&recipe);
-            return TextPair {
-                prompt,
-                target: self.target.render(&recipe),
-                body: body::of_recipe(&recipe),
-            };
-        }
-        let lines: Vec<String> = pair
-            .output
-            .lines()
-            .map(normalise)
-            .filter(|line| !line.is_empty())
-            .collect();
-        let mut body = String::new();
-        lines.iter().for_each(|line| body::add(line, &mut body));
-        TextPair {
-            prompt,
-            target: lines.join(SEPARATOR),
-            body,
+/// The recipe that a record holds: its own, or the one that the output of a ready pair spells, in our form or
+/// in Markdown.
+#[must_use]
+pub fn recipe_of(content: &Content) -> Option<Cow<'_, Recipe>> {
+    match content {
+        Content::Recipe(recipe) => Some(Cow::Borrowed(recipe)),
+        Content::Pair(Pair { output, .. }) => parse_recipe(output)
+            .or_else(|| whole_page(output))
+            .map(Cow::Owned),
+    }
+}
+
+/// A recipe clean and respelt, and its body from before it was respelt.
+fn cleaned<'a>(recipe: &'a Recipe, spell: &mut dyn Spell) -> (Clean<'a>, String) {
+    let clean = Clean::of(recipe);
+    let items = clean.ingredients.iter().chain(&clean.directions);
+    let body = Body::of_items(items.map(AsRef::as_ref));
+    (clean.respelt(spell), body)
+}
+
+/// Target and body of an output that is no recipe.
+fn loose(output: &str, spell: &mut dyn Spell) -> (String, String) {
+    let mut body = Body::default();
+    let mut lines = Vec::new();
+    for line in output.lines() {
+        let mut line = normalise(line);
+        body.add(&line);
+        respell(&mut line, spell);
+        if !line.is_empty() {
+            lines.push(line);
         }
     }
+    (lines.join(SEPARATOR), body.finish())
 }
 
 impl Default for Template {
@@ -147,26 +176,18 @@ impl Placeholder {
         ("recipe", Placeholder::Recipe),
     ];
 
-    fn value(self, recipe: &Recipe) -> String {
+    /// Adds what it stands for.
+    fn write(self, recipe: &Clean, text: &mut String) {
         match self {
-            Placeholder::Title => recipe.title.clone(),
-            Placeholder::Names => names(recipe),
-            Placeholder::Ingredients => recipe.ingredients.join(SEPARATOR),
-            Placeholder::Directions => recipe.directions.join(SEPARATOR),
-            Placeholder::Recipe => recipe_text(recipe),
+            Placeholder::Title => text.push_str(&recipe.title),
+            Placeholder::Names => write_names(&recipe.ingredients, text),
+            Placeholder::Ingredients => write_list(&recipe.ingredients, text),
+            Placeholder::Directions => write_list(&recipe.directions, text),
+            Placeholder::Recipe => {
+                write_recipe(&recipe.title, &recipe.ingredients, &recipe.directions, text)
+            }
         }
     }
-}
-
-fn names(recipe: &Recipe) -> String {
-    let mut names: Vec<String> = Vec::with_capacity(recipe.ingredients.len());
-    for line in &recipe.ingredients {
-        let name = ingredient_name(line);
-        if !name.is_empty() && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.join(", ")
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,12 +241,12 @@ impl Format {
         })
     }
 
-    fn render(&self, recipe: &Recipe) -> String {
-        let mut text = String::new();
+    fn render(&self, recipe: &Clean) -> String {
+        let mut text = String::with_capacity(self.source.len() + recipe.text_len());
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Placeholder(placeholder) => text.push_str(&placeholder.value(recipe)),
+                Piece::Placeholder(placeholder) => placeholder.write(recipe, &mut text),
             }
         }
         text

@@ -68,7 +68,7 @@ impl Inside {
     }
 
     /// Stays where the interpreter ends. Not to be called with the GIL.
-    fn stay_at_exit(&self) {
+    pub fn stay_at_exit(&self) {
         if is_ended() {
             INSIDE.fetch_sub(1, Ordering::SeqCst);
             stay();

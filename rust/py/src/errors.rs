@@ -72,6 +72,7 @@ pub fn to_py(error: Error) -> PyErr {
             PyValueError::new_err(text)
         }
         Error::StateMismatch { .. } => StateMismatchError::new_err(text),
+        Error::Threads(_) => PyOSError::new_err(text),
         Error::Loader(_) => LoaderError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err(text),
     }

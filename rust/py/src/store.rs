@@ -98,7 +98,12 @@ impl TokenStore {
         ))
     }
 
+    /// The text of ids of this store.
+    fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> PyResult<String> {
+        enter(py, |_| self.inner.decode(&ids))
+    }
+
     fn verify(&self, py: Python<'_>) -> PyResult<()> {
-        enter(py, |_| self.inner.verify())
+        enter(py, |look_up| self.inner.verify_while(look_up))
     }
 }

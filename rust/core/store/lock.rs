@@ -1,0 +1,69 @@
+//! One writer at a time in a store's directory.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::fingerprint::{sync, write_through};
+
+/// Between two looks at a lock that another one holds.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The right to write in a directory, until it is dropped or its process ends, however that ends.
+pub struct Lock {
+    out: PathBuf,
+    has_waited: bool,
+    _file: File,
+}
+
+impl Lock {
+    /// Takes it, and makes `out` where that is missing. While another writer has it, `waiting` is called twenty times
+    /// a second; what it fails with is the outcome.
+    pub fn take(out: &Path, waiting: &mut dyn FnMut() -> Result<()>) -> Result<Self> {
+        fs::create_dir_all(out).map_err(|e| Error::io(out, "create", e))?;
+        let mut has_waited = false;
+        loop {
+            if let Some(lock) = Self::try_take(out)? {
+                return Ok(Lock { has_waited, ..lock });
+            }
+            has_waited = true;
+            waiting()?;
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Takes it where no other writer has it.
+    pub fn try_take(out: &Path) -> Result<Option<Self>> {
+        let path = out.join(".lock");
+        let file = File::create(&path).map_err(|e| Error::io(&path, "create", e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock {
+                out: out.to_owned(),
+                has_waited: false,
+                _file: file,
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(Error::io(&path, "lock", e)),
+        }
+    }
+
+    /// Puts a file there by one rename, through to the disk.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let (new, path) = (self.out.join(format!(".{name}.new")), self.out.join(name));
+        write_through(&new, bytes)?;
+        fs::rename(&new, &path).map_err(|e| Error::io(&path, "replace", e))?;
+        sync(&self.out)
+    }
+
+    /// The directory.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Whether another writer had it before: there may be another store now.
+    pub fn has_waited(&self) -> bool {
+        self.has_waited
+    }
+}

@@ -1,0 +1,388 @@
+//! The encoder that remembers words.
+//!
+//! 1. A text is cut at white space, 64 bytes at a time, and each word is looked up in the [`Table`]. This is all that
+//!    happens to 99 words in a hundred.
+//! 2. A new word ([`Words::learn`]) is cut into pieces by ourselves where the model is known and its characters stand
+//!    for themselves; else the library gives its ids, and a word that is not printable ASCII is tried in several
+//!    contexts. What was found is kept, up to a bound of memory.
+//! 3. A word that depends on its neighbours, or holds an added token, sends the whole text to the library.
+//! 4. One text in [`AUDIT_EVERY`] is encoded by the library too, and a difference is an error.
+
+use std::collections::HashMap;
+
+use super::library::Library;
+use super::plain::Plain;
+use super::probe::Rules;
+use super::shape::Glue;
+use super::table::{Known, LONGEST, Table, key, key_at};
+use super::unigram::Best;
+use super::{Counts, Encoder};
+use crate::error::Result;
+
+/// One text in this many is encoded twice, the first one among them. The library takes so much longer that an audit of
+/// each 256th text would cost more than everything else.
+const AUDIT_EVERY: u64 = 4096;
+/// The memory of short words.
+const TABLE_BYTES: usize = 32 << 20;
+/// The memory of all others, counted without what the allocator adds.
+const OTHER_BYTES: usize = 16 << 20;
+/// A longer word sends its text to the library.
+const LONGEST_WORD: usize = 1024;
+
+/// Words that are cut before they are looked up.
+const BATCH: usize = 64;
+
+/// A word that the table does not take, and its ids.
+struct Other {
+    ids: Box<[u32]>,
+    known: Known,
+}
+
+/// Words that the table does not take.
+#[derive(Default)]
+struct Others {
+    words: HashMap<Box<str>, Other>,
+}
+
+/// The encoder.
+pub(super) struct Words<'a> {
+    library: &'a Library,
+    rules: &'a Rules,
+    table: Table,
+    long: Others,
+    /// First words of texts, where these have other ids.
+    first: Others,
+    other_bytes: usize,
+    plain: Plain,
+    normal: String,
+    best: Vec<Best>,
+    new_ids: Vec<u32>,
+    counts: Counts,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(library: &'a Library, rules: &'a Rules) -> Self {
+        Words {
+            library,
+            rules,
+            table: Table::new(TABLE_BYTES),
+            long: Others::default(),
+            first: Others::default(),
+            other_bytes: 0,
+            plain: Plain::default(),
+            normal: String::new(),
+            best: Vec::new(),
+            new_ids: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Appends the ids of all words and says whether they read back as the text; `None` where the text must be
+    /// encoded whole.
+    fn words(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<Option<bool>> {
+        let mut cut = Cut::new(text.as_bytes(), self.rules);
+        let mut batch = [Place::default(); BATCH];
+        let (mut words, mut hits) = (0, 0);
+        let mut exact = true;
+        loop {
+            let count = cut.fill(&self.table, &mut batch);
+            for place in &batch[..count] {
+                let known = match self.table.find(place.key, place.home) {
+                    Some(slot) => {
+                        hits += 1;
+                        self.table.take(slot, ids)
+                    }
+                    None => self.other_word(text, place, &mut hits, ids)?,
+                };
+                if !known.local {
+                    return Ok(None);
+                }
+                exact &= known.exact;
+            }
+            words += count as u64;
+            if count < BATCH {
+                break;
+            }
+        }
+        self.counts.words += words;
+        self.counts.hits += hits;
+        Ok(cut.understood.then_some(exact && cut.spaces))
+    }
+
+    /// A word that was not found in the table, or cannot be there.
+    #[cold]
+    #[inline(never)]
+    fn other_word(
+        &mut self,
+        text: &str,
+        place: &Place,
+        hits: &mut u64,
+        ids: &mut Vec<u32>,
+    ) -> Result<Known> {
+        let word = &text[place.begin..place.end];
+        let first = place.begin == 0 && self.rules.glue == Glue::Single;
+        if place.key == 0 {
+            let others = if first { &self.first } else { &self.long };
+            if let Some(other) = others.words.get(word) {
+                *hits += 1;
+                ids.extend_from_slice(&other.ids);
+                return Ok(other.known);
+            }
+        }
+        self.new_word(word, first, ids)
+    }
+
+    /// Learns a word, keeps it, and appends its ids.
+    fn new_word(&mut self, word: &str, first: bool, ids: &mut Vec<u32>) -> Result<Known> {
+        let known = self.learn(word, first)?;
+        ids.extend_from_slice(&self.new_ids);
+        match key(word.as_bytes()) {
+            Some(key) if !first => self.table.insert(key, &self.new_ids, known),
+            _ => {
+                let bytes = size_of::<(Box<str>, Other)>() + word.len() + self.new_ids.len() * 4;
+                if self.other_bytes + bytes <= OTHER_BYTES && word.len() <= LONGEST_WORD {
+                    self.other_bytes += bytes;
+                    let others = if first {
+                        &mut self.first
+                    } else {
+                        &mut self.long
+                    };
+                    let other = Other {
+                        ids: self.new_ids.as_slice().into(),
+                        known,
+                    };
+                    others.words.insert(word.into(), other);
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Makes `new_ids` those of a word, and says what is known of it.
+    fn learn(&mut self, word: &str, first: bool) -> Result<Known> {
+        self.new_ids.clear();
+        if word.len() > LONGEST_WORD || self.rules.holds_added(word) {
+            return Ok(Known::default());
+        }
+        if let Some(known) = self.own(word)? {
+            self.counts.own += 1;
+            return Ok(known);
+        }
+        self.counts.library_words += 1;
+        let (library, rules) = (self.library, self.rules);
+        library.encode(&rules.alone(word, first), &mut self.new_ids)?;
+        let usual = word.bytes().all(|byte| byte.is_ascii_graphic());
+        if !usual && !rules.stands_alone(library, word, first, &self.new_ids)? {
+            return Ok(Known::default());
+        }
+        Ok(Known {
+            local: true,
+            exact: rules.reads_back(library, word, first, &self.new_ids)?,
+        })
+    }
+
+    /// Makes `new_ids` without the library, where that can be done.
+    fn own(&mut self, word: &str) -> Result<Option<Known>> {
+        let Some(unigram) = &self.rules.unigram else {
+            return Ok(None);
+        };
+        self.normal.clear();
+        self.normal.push('\u{2581}');
+        let plain = self.plain.normalise(self.library, word, &mut self.normal)?;
+        if plain.is_none() {
+            return Ok(None);
+        }
+        let known = unigram.cut(&self.normal, &mut self.best, &mut self.new_ids);
+        let unchanged = self.normal.strip_prefix('\u{2581}') == Some(word);
+        Ok(Some(Known {
+            local: true,
+            exact: known && unchanged && self.rules.all_shown(&self.new_ids),
+        }))
+    }
+
+    /// Compares ids with the library's.
+    fn audit(&self, text: &str, ids: &[u32]) -> Result<()> {
+        let expected = self.library.ids(text)?;
+        if ids == expected {
+            return Ok(());
+        }
+        let same = ids
+            .iter()
+            .zip(&expected)
+            .take_while(|(a, b)| a == b)
+            .count();
+        let beginning = self.library.decode(&expected[..same])?;
+        let words = beginning.split_whitespace().count();
+        Err(self.library.refuse(format!(
+            "its word memo and the library disagree from about word {} of the text that begins `{}`: use the \
+             method `library` for this tokenizer",
+            words.max(1),
+            text.chars().take(60).collect::<String>()
+        )))
+    }
+}
+
+impl Encoder for Words<'_> {
+    fn encode(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<Option<bool>> {
+        let start = ids.len();
+        let number = self.counts.texts;
+        self.counts.texts += 1;
+        let Some(exact) = self.words(text, ids)? else {
+            ids.truncate(start);
+            self.counts.library_texts += 1;
+            self.library.encode(text, ids)?;
+            return Ok(None);
+        };
+        if number.is_multiple_of(AUDIT_EVERY) {
+            self.counts.audited += 1;
+            self.audit(text, &ids[start..])?;
+        }
+        Ok(self.rules.joins.then_some(exact && !text.is_empty()))
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+/// A word of a text: where it stands, and where the table may hold it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// 0 where the table does not take it.
+    key: u128,
+    home: usize,
+    begin: usize,
+    end: usize,
+}
+
+/// A text that is being cut into words. Words are cut and looked up in turns of [`BATCH`], so that the memory of all
+/// slots of a turn is asked for before the first one is needed.
+struct Cut<'a> {
+    bytes: &'a [u8],
+    rules: &'a Rules,
+    /// The block of 64 bytes that `ends` is about.
+    at: usize,
+    /// Bytes that may end a word, a bit each.
+    ends: u64,
+    /// Where the next word begins.
+    begin: usize,
+    /// Whether the table cannot hold it.
+    rare: bool,
+    /// Whether all separators so far were single spaces between words.
+    spaces: bool,
+    /// Whether the white space so far was what the glue knows.
+    understood: bool,
+}
+
+impl<'a> Cut<'a> {
+    fn new(bytes: &'a [u8], rules: &'a Rules) -> Self {
+        Cut {
+            bytes,
+            rules,
+            at: 0,
+            ends: white_from(bytes, 0),
+            begin: 0,
+            rare: rules.glue == Glue::Single,
+            spaces: true,
+            understood: true,
+        }
+    }
+
+    /// Puts the next words into `batch` and says how many; fewer than [`BATCH`] at the end of the text.
+    #[inline(always)]
+    fn fill(&mut self, table: &Table, batch: &mut [Place; BATCH]) -> usize {
+        let mut count = 0;
+        while count < BATCH {
+            if self.ends == 0 {
+                self.at += 64;
+                if self.at > self.bytes.len() {
+                    break;
+                }
+                self.ends = white_from(self.bytes, self.at);
+                continue;
+            }
+            let end = self.at + self.ends.trailing_zeros() as usize;
+            self.ends &= self.ends - 1;
+            if end < self.bytes.len() && self.bytes[end] != b' ' {
+                if !self.rules.separates(self.bytes[end]) {
+                    self.rare = true;
+                    continue;
+                }
+                self.spaces = false;
+            }
+            let begin = self.begin;
+            self.begin = end + 1;
+            let length = end - begin;
+            if length == 0 {
+                self.spaces = false;
+                self.understood &= self.rules.glue == Glue::Runs;
+                continue;
+            }
+            let place = &mut batch[count];
+            (place.begin, place.end) = (begin, end);
+            place.key = if length <= LONGEST && !self.rare {
+                key_at(self.bytes, begin, length)
+            } else {
+                0
+            };
+            place.home = table.home(place.key);
+            self.rare = false;
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Which of 64 bytes are a space or a control character: a bit each, the first byte's the lowest.
+#[inline(always)]
+fn white(block: &[u8; 64]) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    const HIGH: u64 = !LOW;
+    // Added to seven bits, this sets the eighth from `!` on.
+    const FROM_GRAPHIC: u64 = 0x5F5F_5F5F_5F5F_5F5F;
+    // Moves the high bit of byte n to bit n of the highest byte.
+    const GATHER: u64 = 0x0002_0408_1020_4081;
+    let mut bits = 0;
+    for (place, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
+        let bytes = u64::from_le_bytes(*bytes);
+        let white = !(((bytes & LOW) + FROM_GRAPHIC) | bytes) & HIGH;
+        bits |= (white.wrapping_mul(GATHER) >> 56) << (8 * place);
+    }
+    bits
+}
+
+/// [`white`] of the 64 bytes from `at` on. Where the text ends among them, its end is a bit too, for it ends a word.
+#[inline(always)]
+fn white_from(bytes: &[u8], at: usize) -> u64 {
+    let rest = &bytes[at..];
+    match rest.first_chunk() {
+        Some(block) => white(block),
+        None => {
+            let mut block = [b' '; 64];
+            block[..rest.len()].copy_from_slice(rest);
+            white(&block) & (u64::MAX >> (63 - rest.len()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_bytes_are_found() {
+        for byte in 0..=255 {
+            for place in 0..64 {
+                let mut block = [b'x'; 64];
+                block[place] = byte;
+                let expected = u64::from(byte <= b' ') << place;
+                assert_eq!(white(&block), expected, "{byte} at {place}");
+            }
+        }
+        assert_eq!(white_from(b"", 0), 1);
+        assert_eq!(white_from(b"xxa b", 2), 0b1010);
+        assert_eq!(white_from(&[b'a'; 63], 0), 1 << 63);
+        assert_eq!(white_from(&[b'a'; 64], 0), 0);
+        assert_eq!(white_from(&[b'a'; 64], 64), 1);
+    }
+}
