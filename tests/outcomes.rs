@@ -144,7 +144,7 @@ impl Files {
 }
 
 proptest! {
-    #![proptest_config(common::cases(24))]
+    #![proptest_config(common::cases(12))]
 
     #[test]
     fn outcomes_add_up_and_are_those_of_the_twin(

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use chefgenius::prepare::{Progress, Report, Request, prepare};
+use chefgenius::prepare::{Progress, Report, Request, Stage, prepare};
 use chefgenius::store::{Counts, Filtered, TokenStore};
 use chefgenius::text::Template;
 use chefgenius::{Error, Result};
@@ -206,6 +207,33 @@ fn a_stop_leaves_the_former_store_and_no_half_one() {
     assert!(matches!(stopped, Err(Error::Interrupted)));
     assert_eq!(TokenStore::open(&kitchen.out()).unwrap().len(), 5);
     assert!(!kitchen.out().join(".building").exists());
+}
+
+#[test]
+fn progress_tells_the_bytes_of_the_files_as_they_are() {
+    let kitchen = Kitchen::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(lines(0..3000).as_bytes()).unwrap();
+    let sources = [
+        kitchen.file("a.jsonl", lines(3000..3100)),
+        kitchen.file("b.jsonl.gz", packed.finish().unwrap()),
+    ];
+    let total = sources.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let mut told = Vec::new();
+    let request = kitchen.request(&sources.iter().collect::<Vec<_>>(), None);
+    prepare(&request, &mut |now| {
+        told.push(now);
+        Ok(())
+    })
+    .unwrap();
+    assert!(told.iter().all(|now| now.total == total && now.done <= total));
+    for stage in [Stage::Hash, Stage::Read] {
+        let of_stage: Vec<&Progress> = told.iter().filter(|now| now.stage == stage).collect();
+        assert!(of_stage.is_sorted_by_key(|now| (now.done, now.records)));
+        assert!(!of_stage.is_empty());
+    }
+    let last = told.last().unwrap();
+    assert_eq!((last.stage, last.done, last.records), (Stage::Write, total, 3100));
 }
 
 #[test]

@@ -11,6 +11,10 @@ mod any;
 mod name;
 #[path = "text/normalise.rs"]
 mod normalise;
+#[path = "text/quality.rs"]
+mod quality;
+#[path = "text/read_back.rs"]
+mod read_back;
 #[path = "text/template.rs"]
 mod template;
 

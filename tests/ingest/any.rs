@@ -1,6 +1,9 @@
 //! What holds for all recipes and for all bytes.
 
+use std::path::Path;
+
 use chefgenius::error::Error;
+use chefgenius::ingest::{Names, records_of_bytes};
 use chefgenius::recipe::{Content, Recipe};
 use proptest::prelude::*;
 
@@ -33,6 +36,52 @@ fn csv_of(recipe: &Recipe) -> String {
     cells.join(",")
 }
 
+/// The lists as Python prints them, between semicolons.
+fn python_of(recipe: &Recipe) -> String {
+    let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let list = |items: &[String]| {
+        cell(&format!(
+            "[{}]",
+            items
+                .iter()
+                .map(|item| repr(item))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+    };
+    let cells = [
+        cell(&recipe.title),
+        list(&recipe.directions),
+        list(&recipe.ingredients),
+    ];
+    cells.join(";")
+}
+
+/// Python's `repr` of a text.
+fn repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut repr = String::from(quote);
+    for char in text.chars() {
+        match char {
+            '\\' => repr.push_str("\\\\"),
+            '\n' => repr.push_str("\\n"),
+            '\r' => repr.push_str("\\r"),
+            '\t' => repr.push_str("\\t"),
+            _ if char == quote => repr.extend(['\\', quote]),
+            '\u{2028}' => repr.push_str("\\u2028"),
+            'é' => repr.push_str("\\xe9"),
+            _ if char > '\u{ffff}' => repr.push_str(&format!("\\U{:08x}", u32::from(char))),
+            _ => repr.push(char),
+        }
+    }
+    repr.push(quote);
+    repr
+}
+
 fn any_recipe() -> impl Strategy<Value = Recipe> {
     let text = "([a-z\"\\\\,\\[\\]{}\n\r |é\u{2028}]|\\PC){0,8}x";
     let items = || prop::collection::vec(text, 0..4);
@@ -53,7 +102,9 @@ proptest! {
         let lines = join(&|recipe| json_of(recipe).replace('\n', " "), "\n");
         let array = format!("[{}]", join(&json_of, ","));
         let table = format!("title,ingredients,steps\n{}", join(&csv_of, "\n"));
-        for (name, text) in [("a.jsonl", lines), ("a.json", array), ("a.csv", table)] {
+        let keyed = format!("{{\n{}}}", join(&|recipe| format!("\"k\": {}", json_of(recipe)), ","));
+        let python = format!("title;steps;ingredients\n{}", join(&python_of, "\n"));
+        for (name, text) in [("a.jsonl", lines), ("a.json", array), ("a.csv", table), ("k.json", keyed), ("p.csv", python)] {
             let given = read_all(&files.write(name, text)).unwrap();
             let given: Vec<Content> = given.into_iter().map(|(_, read)| read.unwrap().content).collect();
             let wanted: Vec<Content> = recipes.iter().cloned().map(Content::Recipe).collect();
@@ -62,13 +113,88 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_break_it(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]{}\",\\\n:".to_vec())], 0..80)) {
-        let files = Files::new();
-        for name in ["a.jsonl", "a.json", "a.csv", "a.jsonl.gz", "a"] {
-            let path = files.write(name, &bytes);
-            if let Err(error) = read_all(&path) {
-                prop_assert!(matches!(error, Error::Source { .. }), "{:?}", error);
-            }
+    fn no_bytes_break_it(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]{}\",\\\n:'#-*|<>(".to_vec())], 0..80)) {
+        for name in NAMES {
+            survives(name, &bytes)?;
         }
     }
+
+    #[test]
+    fn no_nearly_right_text_breaks_it(pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..30)) {
+        let text = pieces.concat();
+        let cell = serde_json::to_string(&text).unwrap();
+        let record = format!("{{\"title\": \"a\", \"ingredients\": {cell}, \"steps\": [{cell}]}}");
+        for name in NAMES {
+            survives(name, text.as_bytes())?;
+            survives(name, record.as_bytes())?;
+        }
+    }
+}
+
+const NAMES: [&str; 9] = [
+    "a.jsonl",
+    "a.json",
+    "a.csv",
+    "a.tsv",
+    "a.md",
+    "a.tar",
+    "a.jsonl.gz",
+    "a.json.xz",
+    "a",
+];
+
+const PIECES: [&str; 44] = [
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "'",
+    "\"",
+    ",",
+    ":",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\\",
+    "\\x4",
+    "\\u00e9",
+    "\\ud83c",
+    "c(",
+    "NA",
+    "None",
+    "array(",
+    "dtype=object",
+    "--",
+    " | ",
+    "<li>",
+    "</li>",
+    "<br",
+    "é",
+    "米",
+    "title",
+    "\"@graph\": [",
+    "\"@type\": \"Recipe\"",
+    "# ",
+    "## Ingredients\n",
+    "## Directions\n",
+    "- ",
+    "1. ",
+    "**",
+    "![",
+    "](",
+    "---\n",
+    "|",
+    "\u{feff}",
+];
+
+/// Reads the bytes as a file of this name: records, or an error of the source.
+fn survives(name: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Err(error) = records_of_bytes(Path::new(name), bytes, &Names::default(), &mut |_| Ok(()))
+    {
+        prop_assert!(matches!(error, Error::Source { .. }), "{:?}", error);
+    }
+    Ok(())
 }

@@ -55,7 +55,11 @@ def test_a_second_call_does_nothing(tmp_path: Path) -> None:
 
     def look() -> dict[str, tuple[int, int]]:
         files = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
-        return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files if path.name != "report.json"}
+        return {
+            str(path): (path.stat().st_ino, path.stat().st_mtime_ns)
+            for path in files
+            if path.name != "report.json"
+        }
 
     before = look()
     calls: list[tuple[str, int, int, int]] = []

@@ -65,7 +65,7 @@ def test_not_one_quantity_is_lost(english: TokenStore, out: Path, tmp_path: Path
     fidelity = report(out)["fidelity"]
     assert fidelity["records"] == report(out)["counts"]["kept"] > 20_000
     assert fidelity["records_same"] >= 0.999 * fidelity["records"], fidelity["worst"]
-    assert fidelity["quantities_same"] == fidelity["quantities"] > 500_000, fidelity["worst"]
+    assert fidelity["quantities_same"] == fidelity["quantities"] > 400_000, fidelity["worst"]
 
 
 def test_what_a_tokenizer_cannot_spell_is_named(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ fn rough() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-fn rough_recipe() -> impl Strategy<Value = Recipe> {
+pub fn rough_recipe() -> impl Strategy<Value = Recipe> {
     let items = || prop::collection::vec(rough(), 0..5);
     (rough(), items(), items()).prop_map(|(title, ingredients, directions)| Recipe {
         title,

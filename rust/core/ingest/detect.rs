@@ -87,7 +87,7 @@ pub(super) fn format(window: &mut Window, name: &Path, names: &Names) -> Result<
     match family(name) {
         Some(Family::JsonLines) => Ok(Format::JsonLines),
         Some(Family::Csv) => csv_format(window),
-        Some(Family::Tsv) => Ok(Format::Tsv),
+        Some(Family::Tsv) => Ok(Format::Csv(b'\t')),
         Some(Family::Markdown) => Ok(Format::Markdown),
         Some(Family::Parquet) => Ok(Format::Parquet),
         Some(Family::Tar) => Ok(Format::Tar),
@@ -125,15 +125,14 @@ fn first_byte(window: &mut Window) -> Result<Option<(usize, u8)>> {
     }
 }
 
-/// The delimiter that the header line of a `.csv` file has more of.
+/// A table with the delimiter that the header line of a `.csv` file has most of.
 fn csv_format(window: &mut Window) -> Result<Format> {
-    let line = line_end(window, 0)?;
-    let header = &window.bytes()[..line];
-    let count = |byte| memchr::memchr_iter(byte, header).count();
-    match count(b'\t') > count(b',') {
-        true => Ok(Format::Tsv),
-        false => Ok(Format::Csv),
-    }
+    let end = line_end(window, 0)?;
+    let header = &window.bytes()[..end];
+    let count = |byte: &u8| memchr::memchr_iter(*byte, header).count();
+    // Of equal counts the last: the comma.
+    let delimiter = [b';', b'\t', b','].into_iter().max_by_key(count);
+    Ok(Format::Csv(delimiter.unwrap_or(b',')))
 }
 
 /// The offset of the line end after `from`, or of the end; at most about [`MAX_RECORD`].
@@ -155,6 +154,7 @@ fn line_end(window: &mut Window, from: usize) -> Result<usize> {
 fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format> {
     let end = line_end(window, at)?;
     let line = json::look(&window.bytes()[at..end], names);
+    let is_halted = is_halted(&window.bytes()[at..end]);
     if line == Line::Record {
         return Ok(Format::JsonLines);
     }
@@ -168,6 +168,7 @@ fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format
         }
     };
     match (line, next) {
+        (Line::Open, Some(b'{')) if is_halted => keyed_or_document(window, at, names),
         (Line::Broken, _) | (_, Some(b'{')) | (Line::Other, Some(_)) | (Line::Open, None) => {
             Ok(Format::JsonLines)
         }
@@ -175,6 +176,17 @@ fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format
             keyed_or_document(window, at, names)
         }
     }
+}
+
+/// Whether a line of JSON ends where a value or a key must follow: one that was cut off rarely does.
+fn is_halted(line: &[u8]) -> bool {
+    let mut scan = Scan::new(b'}');
+    scan.step(line.get(1..).unwrap_or_default());
+    !scan.in_string()
+        && matches!(
+            line.trim_ascii_end().last(),
+            Some(b'[' | b'{' | b',' | b':')
+        )
 }
 
 /// An object whose own fields are a recipe's is a document. Else it holds a record under each key when

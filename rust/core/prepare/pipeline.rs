@@ -11,10 +11,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::budget::{Budget, Closing};
 use crate::error::{Error, Result};
 
 /// How often the calling thread looks up.
@@ -193,68 +194,6 @@ impl<I> Cutter<'_, I> {
         }
         self.next += 1;
         Ok(())
-    }
-}
-
-/// Bounds how much is under way.
-struct Budget {
-    limit: usize,
-    state: Mutex<Used>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Used {
-    bytes: usize,
-    is_closed: bool,
-}
-
-impl Budget {
-    fn new(limit: usize) -> Self {
-        Budget {
-            limit,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, Used> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until `bytes` fit, or nothing else is under way; false where it is closed.
-    fn take(&self, bytes: usize) -> bool {
-        let is_full =
-            |used: &mut Used| !used.is_closed && used.bytes > 0 && used.bytes + bytes > self.limit;
-        let mut used = self
-            .changed
-            .wait_while(self.state(), is_full)
-            .unwrap_or_else(PoisonError::into_inner);
-        used.bytes += bytes;
-        !used.is_closed
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.state().bytes -= bytes;
-        self.changed.notify_one();
-    }
-
-    fn is_closed(&self) -> bool {
-        self.state().is_closed
-    }
-
-    fn close(&self) {
-        self.state().is_closed = true;
-        self.changed.notify_all();
-    }
-}
-
-/// Closes a budget when it goes.
-struct Closing<'a>(&'a Budget);
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }
 

@@ -14,7 +14,7 @@ use super::worker::{Chunk, Shared, Worker};
 use super::{Progress, Request, Stage};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::ingest::{self, Names, Raw};
+use crate::ingest::{self, Cut, Names, Raw};
 use crate::spelling::Alphabet;
 use crate::store::{Lock, SourcePart, StoreWriter, TextPart, TokenStore, TokenizerPart};
 use crate::text;
@@ -210,19 +210,16 @@ impl<'a> Task<'a> {
                 records: Vec::new(),
             };
             let (mut chunk, mut bytes) = (empty(), 0);
-            let mut unpacked = 0;
-            let outcome = ingest::read(&given.source, &self.names, &mut |place, raw| {
-                let length = raw.as_ref().map_or(0, Raw::len);
-                bytes += RECORD_BYTES + length;
-                unpacked += length as u64;
-                read.store(before + unpacked.min(given.bytes), Relaxed);
+            let mut sink = |place, raw: Cut| {
+                bytes += RECORD_BYTES + raw.as_ref().map_or(0, Raw::len);
                 chunk.records.push((place, raw));
                 if chunk.records.len() >= CHUNK_RECORDS || bytes >= CHUNK_BYTES {
                     cutter.give(std::mem::replace(&mut chunk, empty()), bytes)?;
                     bytes = 0;
                 }
                 Ok(())
-            });
+            };
+            let outcome = ingest::read_watched(&given.source, &self.names, read, &mut sink);
             // What stands before a place that cannot be read is judged before it.
             if !chunk.records.is_empty() {
                 cutter.give(chunk, bytes)?;

@@ -10,7 +10,7 @@ use super::known::Texts;
 use super::loss::Loss;
 use super::pipeline;
 use crate::error::Result;
-use crate::ingest::{Names, Raw};
+use crate::ingest::{Cut, Names};
 use crate::recipe::{BadRecord, Place, Record};
 use crate::spelling::{Alphabet, Spelling};
 use crate::split::split_key;
@@ -22,7 +22,7 @@ use crate::tokenize::{Encoder, Tokenizer};
 pub(super) struct Chunk {
     /// The number of the source.
     pub(super) source: u32,
-    pub(super) records: Vec<(Place, std::result::Result<Raw, BadRecord>)>,
+    pub(super) records: Vec<(Place, Cut)>,
 }
 
 /// Quantities of a target that a store can tell.
@@ -102,7 +102,7 @@ impl<'a> Worker<'a> {
             return Ok(Fate::Empty);
         }
         let scored = || match choice.score_quality {
-            true => text::recipe_of(&record.content).map(|recipe| 0.5 * recipe.title.len() as f32),
+            true => text::recipe_of(&record.content).map(|recipe| text::quality(&recipe)),
             false => None,
         };
         let quality = record.quality.or_else(scored);

@@ -15,7 +15,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{Error, Result};
 use crate::text::Spell;
-use crate::tokenize::Tokenizer;
+use crate::tokenize::{Encoder, Tokenizer};
 use respellings::{Around, respellings};
 
 /// Characters that [`Alphabet::of`] asks about: ASCII, Latin-1, Latin Extended-A; General Punctuation.
@@ -38,11 +38,10 @@ impl<'a> Alphabet<'a> {
     /// Those of the tokenizer.
     pub fn of(tokenizer: &'a dyn Tokenizer) -> Result<Self> {
         let common = (0..LATIN as u32).chain(PUNCTUATION);
+        let mut asker = Asker::new(tokenizer);
         let common = common
             .map(|code| match char::from_u32(code) {
-                Some(char) if !char.is_whitespace() && !char.is_control() => {
-                    comes_back(tokenizer, char)
-                }
+                Some(char) if !char.is_whitespace() && !char.is_control() => asker.comes_back(char),
                 _ => Ok(true),
             })
             .collect::<Result<Vec<bool>>>()?;
@@ -60,6 +59,7 @@ impl<'a> Alphabet<'a> {
     pub fn spelling(&self) -> Spelling<'_> {
         Spelling {
             alphabet: self,
+            asker: Asker::new(self.tokenizer),
             known: HashMap::new(),
             plans: HashMap::new(),
             counts: SpellingCounts::default(),
@@ -79,21 +79,43 @@ impl<'a> Alphabet<'a> {
     }
 }
 
-/// Whether a character comes back from its ids, inside of a word and as one. White space does not count: where it is
-/// lost, no respelling helps.
-fn comes_back(tokenizer: &dyn Tokenizer, char: char) -> Result<bool> {
-    let text = format!("a{char}b {char} c");
-    let mut ids = Vec::new();
-    tokenizer.encoder()?.encode(&text, &mut ids)?;
-    let decoded = tokenizer.decode(&ids)?;
-    let letters =
-        |text: &str| -> Vec<char> { text.chars().filter(|c| !c.is_whitespace()).collect() };
-    Ok(letters(&decoded) == letters(&text))
+/// Asks a tokenizer about characters.
+struct Asker<'a> {
+    tokenizer: &'a dyn Tokenizer,
+    /// Made for the first question.
+    encoder: Option<Box<dyn Encoder + 'a>>,
+    ids: Vec<u32>,
+}
+
+impl<'a> Asker<'a> {
+    fn new(tokenizer: &'a dyn Tokenizer) -> Self {
+        Asker {
+            tokenizer,
+            encoder: None,
+            ids: Vec::new(),
+        }
+    }
+
+    /// Whether a character comes back from its ids, inside of a word and as one. White space does not count: where
+    /// it is lost, no respelling helps.
+    fn comes_back(&mut self, char: char) -> Result<bool> {
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(self.tokenizer.encoder()?),
+        };
+        let text = format!("a{char}b {char} c");
+        self.ids.clear();
+        encoder.encode(&text, &mut self.ids)?;
+        let decoded = self.tokenizer.decode(&self.ids)?;
+        let letters = |text: &str| text.replace(char::is_whitespace, "");
+        Ok(letters(&decoded) == letters(&text))
+    }
 }
 
 /// Respells items, for one thread, and counts.
 pub struct Spelling<'a> {
     alphabet: &'a Alphabet<'a>,
+    asker: Asker<'a>,
     /// Whether an uncommon character comes back.
     known: HashMap<char, bool>,
     plans: HashMap<(char, Around), Plan>,
@@ -131,7 +153,7 @@ impl Spelling<'_> {
         if let Some(is_spelt) = self.known.get(&char) {
             return *is_spelt;
         }
-        let is_spelt = comes_back(self.alphabet.tokenizer, char).unwrap_or_else(|error| {
+        let is_spelt = self.asker.comes_back(char).unwrap_or_else(|error| {
             self.error.get_or_insert(error);
             true
         });
@@ -180,8 +202,10 @@ impl Spelling<'_> {
                     changed.push((char, respelt));
                 }
                 Plan::Drop => {
-                    // Words do not grow together over it.
-                    if around.is_inside_word && !is_combining_mark(char) {
+                    // Neither words nor numbers grow together over it.
+                    let is_in_word = around.after_word && around.before_word;
+                    let is_at_number = around.after_digit || around.before_digit;
+                    if is_at_number || (is_in_word && !is_combining_mark(char)) {
                         out.push(' ');
                     }
                     changed.push((char, String::new()));

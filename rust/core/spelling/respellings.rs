@@ -12,8 +12,10 @@ pub(super) struct Around {
     pub after_digit: bool,
     /// A digit follows, with a space or without.
     pub before_digit: bool,
-    /// A letter or digit stands directly before it and directly after it.
-    pub is_inside_word: bool,
+    /// A letter or digit stands directly before it.
+    pub after_word: bool,
+    /// One stands directly after it.
+    pub before_word: bool,
 }
 
 impl Around {
@@ -24,7 +26,8 @@ impl Around {
         Around {
             after_digit: before.ends_with(|last: char| last.is_ascii_digit()),
             before_digit: next.starts_with(|first: char| first.is_ascii_digit()),
-            is_inside_word: is_word(before.chars().next_back()) && is_word(after.chars().next()),
+            after_word: is_word(before.chars().next_back()),
+            before_word: is_word(after.chars().next()),
         }
     }
 }
@@ -32,11 +35,13 @@ impl Around {
 /// The respellings of `char`, the best first; an empty one says that it may be left out.
 ///
 /// 1. Those written by hand below.
-/// 2. Of a letter: itself without its marks (`ñ` is `n`).
+/// 2. Of a Latin letter: itself without its marks (`ñ` is `n`).
 /// 3. Its compatibility form (`ﬁ` is `fi`, `²` is `2`).
 ///
-/// None holds `|`, `&` or `<`. A digit stays apart from the digits around it: `10²` is `10 (2)`; so does what might
-/// make a fraction of two numbers: `1\2` is `1 / 2`.
+/// `¡` after a digit is the degree sign of another character set (`350¡F`).
+///
+/// None holds `|`, `&` or `<`. A digit stays apart from the digits around it: `10²` is `10 (2)`. What would
+/// make a fraction of two numbers does not: `1\2` is `1 / 2`.
 pub(super) fn respellings(char: char, around: Around) -> Vec<Cow<'static, str>> {
     let mut all: Vec<Cow<str>> = by_hand(char, around)
         .iter()
@@ -44,33 +49,43 @@ pub(super) fn respellings(char: char, around: Around) -> Vec<Cow<'static, str>> 
         .map(Cow::Borrowed)
         .collect();
     if char.is_alphabetic() {
-        all.push(
-            char.nfd()
-                .filter(|part| !is_combining_mark(*part))
-                .collect(),
-        );
+        let bare: String = char
+            .nfd()
+            .filter(|part| !is_combining_mark(*part))
+            .collect();
+        let is_latin = !bare.is_empty() && bare.chars().all(|part| part < '\u{250}');
+        all.extend(is_latin.then_some(Cow::Owned(bare)));
     }
     all.push(char.nfkc().collect());
     let itself = |respelt: &str| respelt.chars().eq([char]);
     all.retain(|respelt| !respelt.contains(['|', '&', '<']) && !itself(respelt));
-    if around.after_digit || around.before_digit {
-        all = all
-            .into_iter()
-            .map(|respelt| apart(respelt, around))
-            .collect();
-    }
-    all
+    all.into_iter()
+        .map(|respelt| fitted(respelt, around))
+        .collect()
 }
 
-/// Keeps the digits of a respelling apart from those around it.
-fn apart(respelt: Cow<'static, str>, around: Around) -> Cow<'static, str> {
+/// Keeps the digits of a respelling apart from those around it, and the space at its ends only towards words.
+fn fitted(respelt: Cow<'static, str>, around: Around) -> Cow<'static, str> {
+    let Around {
+        after_digit,
+        before_digit,
+        after_word,
+        before_word,
+    } = around;
     let is_digit = |char: char| char.is_ascii_digit();
-    let joins = (around.after_digit && respelt.starts_with(is_digit))
-        || (around.before_digit && respelt.ends_with(is_digit));
+    if (after_digit && respelt.starts_with(is_digit))
+        || (before_digit && respelt.ends_with(is_digit))
+    {
+        return format!(" ({respelt}) ").into();
+    }
     match respelt.as_ref() {
-        "/" => " / ".into(),
-        _ if joins => format!(" ({respelt}) ").into(),
-        _ => respelt,
+        "/" if after_digit && before_digit => " / ".into(),
+        "" | " " => respelt,
+        text => {
+            let text = if after_word { text } else { text.trim_start() };
+            let text = if before_word { text } else { text.trim_end() };
+            text.to_owned().into()
+        }
     }
 }
 
@@ -81,6 +96,7 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         // Degrees, and the ring and the ordinal that are typed for it.
         '°' => &[" degrees "],
         'º' | '˚' | 'ᵒ' => &["°", " degrees "],
+        '¡' if after_digit => &["°", " degrees "],
         '℃' => &["°C", " degrees C"],
         '℉' => &["°F", " degrees F"],
 
@@ -112,12 +128,28 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         '†' | '‡' | '※' | '★' | '☆' | '✱' | '∗' | '⁎' => &["*"],
         '、' => &[", "],
         '。' => &[". "],
+        '۔' => &["."],
+        '،' => &[","],
+        '؟' => &["?"],
         '＆' | '&' => &[" and "],
         '_' => &["-"],
         '™' | '®' | '©' | '℠' => &[""],
-        '#' | '№' if before_digit => &["No. "],
-        '€' => &["EUR "],
+        '#' | '№' if before_digit => &[" No. "],
+        '€' => &[" EUR "],
+        '£' => &[" GBP "],
         '¢' => &[" cents "],
+
+        // Numbers of steps.
+        '❶' | '➀' | '➊' => &["1"],
+        '❷' | '➁' | '➋' => &["2"],
+        '❸' | '➂' | '➌' => &["3"],
+        '❹' | '➃' | '➍' => &["4"],
+        '❺' | '➄' | '➎' => &["5"],
+        '❻' | '➅' | '➏' => &["6"],
+        '❼' | '➆' | '➐' => &["7"],
+        '❽' | '➇' | '➑' => &["8"],
+        '❾' | '➈' | '➒' => &["9"],
+        '❿' | '➉' | '➓' => &["10"],
 
         // Letters that are no base letter with a mark.
         'æ' | 'ǽ' => &["ae"],
@@ -139,7 +171,7 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         'ŋ' => &["ng"],
         'ı' => &["i"],
         'ª' => &["a"],
-        'µ' | 'μ' => &["u"],
+        'µ' => &["u"],
         _ => &[],
     }
 }

@@ -3,6 +3,8 @@
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
+use super::normalise::stands_alone;
+
 /// What a body keeps of each ASCII character: letters in lower case, digits, and 0 for the others.
 const KEPT: [u8; 256] = {
     let mut kept = [0; 256];
@@ -36,26 +38,45 @@ impl Body {
     /// Adds `text` in NFKC, case-folded, letters and digits only.
     pub fn add(&mut self, text: &str) {
         if text.is_ascii() {
-            // Every byte is written, and the next one over it where it does not count.
-            let mut end = self.bytes.len();
-            self.bytes.resize(end + text.len(), 0);
-            for byte in text.bytes() {
-                let kept = KEPT[usize::from(byte)];
-                self.bytes[end] = kept;
-                end += usize::from(kept != 0);
+            self.add_ascii(text.as_bytes());
+        } else if text.chars().all(stands_alone) {
+            // What is between them is taken as it is.
+            let mut rest = text;
+            while let Some(at) = rest.find(|char: char| !char.is_ascii()) {
+                let end = at + rest[at..].chars().next().map_or(0, char::len_utf8);
+                self.add_ascii(&rest.as_bytes()[..at]);
+                self.add_wide(&rest[at..end]);
+                rest = &rest[end..];
             }
-            self.bytes.truncate(end);
+            self.add_ascii(rest.as_bytes());
         } else {
-            let folded = text.nfkc().default_case_fold();
-            let mut utf8 = [0; 4];
-            for char in folded.filter(|char| char.is_alphanumeric()) {
-                self.bytes.extend(char.encode_utf8(&mut utf8).as_bytes());
-            }
+            self.add_wide(text);
+        }
+    }
+
+    fn add_ascii(&mut self, text: &[u8]) {
+        // Every byte is written, and the next one over it where it does not count.
+        let mut end = self.bytes.len();
+        self.bytes.resize(end + text.len(), 0);
+        for byte in text {
+            let kept = KEPT[usize::from(*byte)];
+            self.bytes[end] = kept;
+            end += usize::from(kept != 0);
+        }
+        self.bytes.truncate(end);
+    }
+
+    fn add_wide(&mut self, text: &str) {
+        let folded = text.nfkc().default_case_fold();
+        let mut utf8 = [0; 4];
+        for char in folded.filter(|char| char.is_alphanumeric()) {
+            self.bytes.extend(char.encode_utf8(&mut utf8).as_bytes());
         }
     }
 
     pub fn finish(self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
+        String::from_utf8(self.bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 
@@ -69,5 +90,22 @@ mod tests {
         assert_eq!(of("1 1/2 Cups, RICE!"), "112cupsrice");
         assert_eq!(of("STRASSE é"), of("Straße e\u{301}"));
         assert_eq!(of("ﬁne ①"), "fine1");
+    }
+
+    #[test]
+    fn characters_that_stand_alone_may_be_taken_alone() {
+        let alone: String = (0..0x3000)
+            .filter_map(char::from_u32)
+            .filter(|c| stands_alone(*c))
+            .collect();
+        assert!(alone.chars().count() > 300);
+        let (mut whole, mut parts) = (Body::default(), Body::default());
+        whole.add_wide(&alone);
+        parts.add(&alone);
+        assert_eq!(parts.finish(), whole.finish());
+        for char in alone.chars() {
+            let twice = format!("{char}e{char}");
+            assert_eq!(twice.nfc().collect::<String>(), twice);
+        }
     }
 }

@@ -40,6 +40,12 @@ impl<'a> Clean<'a> {
         }
     }
 
+    /// About how many bytes its text takes.
+    pub fn text_len(&self) -> usize {
+        let items = self.ingredients.iter().chain(&self.directions);
+        64 + self.title.len() + items.map(|item| item.len() + 3).sum::<usize>()
+    }
+
     /// The same recipe with every item respelt, and clean again.
     pub fn respelt(mut self, spell: &mut dyn Spell) -> Self {
         respell(&mut self.title, spell);

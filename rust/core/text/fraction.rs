@@ -7,8 +7,10 @@ const FRACTION_SLASH: char = '\u{2044}';
 
 /// `text` with rule 6 of [`normalise`](super::normalise) applied.
 pub(super) fn ascii_fractions(text: &str) -> String {
+    let ascii = text.bytes().take_while(u8::is_ascii).count();
     let mut out = String::with_capacity(text.len() + 8);
-    let mut rest = text.chars().peekable();
+    out.push_str(&text[..ascii]);
+    let mut rest = text[ascii..].chars().peekable();
     while let Some(char) = rest.next() {
         if char.is_ascii() {
             out.push(char);

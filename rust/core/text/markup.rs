@@ -5,7 +5,7 @@
 //! pushed like any other character. So entities in entities and tags in tags fold up in one
 //! linear pass, and none is left, however they were nested.
 
-/// `text` with rules 2, 3, 5 and 7 of [`normalise`](super::normalise) applied, and all white space
+/// `text` with rules 2, 3, 5, 7 and 8 of [`normalise`](super::normalise) applied, and all white space
 /// turned into spaces.
 pub(super) fn strip(text: &str) -> String {
     let mut output = Output {
@@ -14,7 +14,12 @@ pub(super) fn strip(text: &str) -> String {
         waiting: Vec::new(),
         has_ampersand: false,
     };
-    for char in text.chars() {
+    // Up to what may begin an entity or a tag there is nothing to look back for.
+    let special = text.find(['&', '<']).unwrap_or(text.len());
+    output
+        .text
+        .extend(text[..special].chars().filter_map(plain));
+    for char in text[special..].chars() {
         output.push(char);
     }
     while let Some((start, char)) = output.unfinished_entity() {
@@ -236,6 +241,7 @@ fn plain(char: char) -> Option<char> {
         ' '..='{' | '}' | '~' => Some(char),
         '|' => Some('/'),
         '\u{2215}' => Some('\u{2044}'),
+        '．'..='９' => char::from_u32(char as u32 - '．' as u32 + '.' as u32),
         // The three that composing turns into ASCII.
         '\u{37e}' => Some(';'),
         '\u{1fef}' => Some('`'),

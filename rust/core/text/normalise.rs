@@ -8,7 +8,7 @@ use super::{fraction, markup};
 
 /// The version of the rules of [`normalise`] and [`clean`](super::clean). It is part of a store's
 /// fingerprint: any change of what they give raises it.
-pub const NORMALISATION: u32 = 1;
+pub const NORMALISATION: u32 = 2;
 
 /// One item (a title, an ingredient, a step) as plain text in one line.
 ///
@@ -26,6 +26,7 @@ pub const NORMALISATION: u32 = 1;
 /// 6. Fractions are ASCII: `½` is `1/2`, `1½` is `1 1/2`, `¹⁄₂` and `1⁄2` are `1/2`, and `31⁄2`, where the
 ///    fraction slash says that a fraction was set, is `3 1/2`.
 /// 7. `|` is `/`: it separates the items of a recipe's text.
+/// 8. Digits as wide as ideographs are ASCII, and so are the slash and the full stop of that width (`１／２`).
 ///
 /// The result is a fixed point: normalising it again changes nothing. Cost: linear, and one scan where
 /// there is nothing to do.
@@ -45,18 +46,58 @@ pub fn normalise(item: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether `text` is ASCII on which no rule has anything to do.
+/// Whether no rule has anything to do on `text`, as far as a glance at each character tells.
 fn is_plain(text: &str) -> bool {
-    let mut before = b' ';
-    for byte in text.bytes() {
-        let is_dull = matches!(byte, b'!'..=b'~') && !matches!(byte, b'&' | b'<' | b'|');
-        let is_single_space = byte == b' ' && before != b' ';
-        if !is_dull && !is_single_space {
-            return false;
+    const SPACE: u8 = 1;
+    const AMPERSAND: u8 = 2;
+    const WIDE: u8 = 4;
+    const WORK: u8 = 8;
+    const KINDS: [u8; 256] = {
+        let mut kinds = [WIDE; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            kinds[byte as usize] = match byte {
+                b' ' => SPACE,
+                b'&' => AMPERSAND,
+                b'<' | b'|' | 127 | 0..b' ' => WORK,
+                _ => 0,
+            };
+            byte += 1;
         }
-        before = byte;
+        kinds
+    };
+    let bytes = text.as_bytes();
+    let kinds = bytes
+        .iter()
+        .fold(0, |kinds, byte| kinds | KINDS[usize::from(*byte)]);
+    if kinds & SPACE != 0 && !is_spaced(bytes) {
+        return false;
     }
-    before != b' ' || text.is_empty()
+    kinds & WORK == 0
+        && (kinds & AMPERSAND == 0 || !may_hold_entity(bytes))
+        && (kinds & WIDE == 0 || text.chars().all(stands_alone))
+}
+
+/// Whether spaces are single and none is at the ends.
+fn is_spaced(bytes: &[u8]) -> bool {
+    let doubles = bytes
+        .iter()
+        .zip(&bytes[1..])
+        .filter(|(a, b)| (**a, **b) == (b' ', b' '));
+    bytes.first() != Some(&b' ') && bytes.last() != Some(&b' ') && doubles.count() == 0
+}
+
+/// Whether an `&` stands before what might be a name or number.
+fn may_hold_entity(bytes: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
+    memchr::memchr_iter(b'&', bytes).any(|at| bytes.get(at + 1).is_some_and(is_name))
+}
+
+/// Whether a character is one that no rule changes and that composes with none beside it, of the common ones:
+/// ASCII, the letters of Latin-1 and Latin Extended-A, the degree sign, dashes, quotes, bullets, ellipsis.
+pub(super) fn stands_alone(char: char) -> bool {
+    char.is_ascii()
+        || matches!(char, 'À'..='ÿ' | 'Ā'..='ŀ' | 'Ł'..='ň' | 'Ŋ'..='ž' | '°' | 'º' | '\u{2010}'..='\u{2027}')
 }
 
 /// All rules once. A second pass is needed where one made work for another, say where removing
@@ -91,10 +132,22 @@ mod tests {
 
     #[test]
     fn plain_text_is_told_from_text_with_work_in_it() {
-        for plain in ["", "a", "1 cup rice", "a > b"] {
+        for plain in [
+            "",
+            "a",
+            "1 cup rice",
+            "a > b",
+            "salt & pepper",
+            "&",
+            "crème",
+            "350°F",
+        ] {
             assert!(is_plain(plain), "{plain:?}");
         }
-        for other in [" ", " a", "a ", "a  b", "a\tb", "a&b", "a|b", "a<b", "é"] {
+        for other in [
+            " ", " a", "a ", "a  b", "a\tb", "a&b", "a &#1", "a|b", "a<b", "a\u{7f}", "½",
+            "e\u{301}", "a\u{a0}b",
+        ] {
             assert!(!is_plain(other), "{other:?}");
         }
     }

@@ -10,7 +10,12 @@ pub fn quantities(item: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let bytes = item.as_bytes();
         let first = at + bytes[at..].iter().position(u8::is_ascii_digit)?;
-        let is_below_one = first > at && bytes[first - 1] == b'.';
+        // `.5`, but not the end of `...5` or `approx.5`.
+        let is_below_one = first > at
+            && bytes[first - 1] == b'.'
+            && !bytes[..first - 1]
+                .last()
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
         let start = if is_below_one { first - 1 } else { first };
         at = if is_below_one {
             end_of_digits(bytes, first)
