@@ -1,45 +1,165 @@
-//! Texts to ids and back, with the bundled tokenizer, on all cores.
+//! The word memo beside the library's batch function, in turn in one run, every id compared.
+//!
+//! With a folder of real recipes and tokenizers (`english_21k.jsonl.xz`, `tokenizers/t5` and others; named by
+//! `CHEFGENIUS_BENCH_DATA`, else `../shared/data`) the figures are those of the targets; else the seeded corpus and the
+//! bundled tokenizer are taken, which is said.
 #![allow(clippy::unwrap_used, reason = "a bench ends at the first surprise")]
 
 mod common;
 
-use std::hint::black_box;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
 
-use chefgenius::recipe::Content;
+use chefgenius::recipe::{Content, Recipe};
 use chefgenius::text::{AsIs, Template};
-use chefgenius::tokenize;
-use common::{Work, corpus, run, size};
+use chefgenius::tokenize::{self, Counts, Encoder};
+use common::{corpus, grouped, size};
+use serde_json::Value;
+use tokenizers::utils::parallelism::set_parallelism;
+
+/// Texts that the library gets in one call.
+const BATCH: usize = 1000;
+/// How often everything is measured, in turn; the best time of each counts. With `--quick` once.
+const ROUNDS: usize = 3;
 
 fn main() {
-    let tokenizer = tokenize::load(&common::tokenizer()).unwrap();
+    let quick = std::env::args().any(|argument| argument == "--quick" || argument == "--test");
+    let rounds = if quick { 1 } else { ROUNDS };
+    let (data, recipes) = match data() {
+        Some(data) => {
+            let recipes = real(&data.join("english_21k.jsonl.xz"));
+            (Some(data), recipes)
+        }
+        None => {
+            println!("real recipes are not at hand: the seeded corpus and the bundled tokenizer");
+            (None, corpus::recipes(8192))
+        }
+    };
+    let limit = if quick { 500 } else { recipes.len() };
     let template = Template::default();
-    let pairs: Vec<_> = corpus::recipes(256)
+    let pairs: Vec<_> = recipes
         .into_iter()
+        .take(limit)
         .map(|recipe| template.render(&Content::Recipe(recipe), &mut AsIs))
         .collect();
-    let prompts: Vec<&str> = pairs.iter().map(|pair| pair.prompt.as_str()).collect();
-    let targets: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
-    run("tokenize", |benches| {
-        for (name, texts) in [("prompts", &prompts), ("targets", &targets)] {
-            let bytes: usize = texts.iter().map(|text| text.len()).sum();
-            let work = Work {
-                elements: Some((texts.len() as u64, "texts")),
-                bytes: Some(bytes as u64),
-            };
-            let title = format!("{} {name} {}", texts.len(), size(bytes));
-            benches.measure(&title, work, |b| {
-                b.iter(|| black_box(tokenizer.encode_batch(texts).unwrap()));
-            });
+    let texts: Vec<&str> = pairs
+        .iter()
+        .flat_map(|pair| [pair.prompt.as_str(), pair.target.as_str()])
+        .collect();
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    println!(
+        "tokenize: {} prompts and targets, {}",
+        grouped(texts.len() as f64),
+        size(bytes)
+    );
+    println!(
+        "{:<12}{:>8}{:>16}{:>16}{:>9}{:>16}{:>9}  must reach",
+        "tokenizer", "threads", "library MB/s", "first MB/s", "ratio", "warm MB/s", "ratio"
+    );
+    match data {
+        Some(data) => {
+            let of = |name: &str| data.join("tokenizers").join(name).join("tokenizer.json");
+            measure("T5", &of("t5"), &texts, 1, rounds, "60, warm 150");
+            measure("GPT-2", &of("gpt2"), &texts, 1, rounds, "");
+            measure("GPT-2", &of("gpt2"), &texts, 2, rounds, "1.0 (aim 10)");
+            measure("Mistral", &of("mistral"), &texts, 1, rounds, "");
+            measure("BERT", &of("bert"), &texts, 1, rounds, "");
         }
-        let ids = tokenizer.encode_batch(&targets).unwrap();
-        let count: usize = ids.iter().map(Vec::len).sum();
-        let title = format!("decode {} targets", ids.len());
-        benches.measure(&title, Work::elements(count as u64, "ids"), |b| {
-            b.iter(|| {
-                for ids in &ids {
-                    black_box(tokenizer.decode(ids).unwrap());
+        None => measure("bundled", &common::tokenizer(), &texts, 1, rounds, ""),
+    }
+}
+
+/// The folder of real recipes and tokenizers.
+fn data() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let path = std::env::var_os("CHEFGENIUS_BENCH_DATA").map_or_else(beside, PathBuf::from);
+    path.is_dir().then_some(path)
+}
+
+fn real(path: &Path) -> Vec<Recipe> {
+    let strings = |list: &Value| {
+        let list = list.as_array().unwrap().iter();
+        list.map(|item| item.as_str().unwrap().to_owned()).collect()
+    };
+    BufReader::new(liblzma::read::XzDecoder::new(File::open(path).unwrap()))
+        .lines()
+        .map(|line| {
+            let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            Recipe {
+                title: record["title"].as_str().unwrap().to_owned(),
+                ingredients: strings(&record["ingredients"]),
+                directions: strings(&record["directions"]),
+            }
+        })
+        .collect()
+}
+
+/// Prints a line of the table, and what the memo did below it.
+fn measure(name: &str, path: &Path, texts: &[&str], threads: usize, rounds: usize, target: &str) {
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    let library = tokenizers::Tokenizer::from_file(path).unwrap();
+    let tokenizer = tokenize::load(path).unwrap();
+    let mut best = [f64::INFINITY; 3];
+    let mut counts = Counts::default();
+    let mut parts = vec![Ids::new(); threads];
+    for _ in 0..rounds {
+        let (seconds, expected) = by_library(&library, texts, threads);
+        best[0] = best[0].min(seconds);
+        let mut encoders: Vec<_> = (0..threads).map(|_| tokenizer.encoder().unwrap()).collect();
+        for pass in &mut best[1..] {
+            let seconds = by_encoders(&mut encoders, texts, &mut parts);
+            *pass = pass.min(seconds);
+            let same = parts.concat() == expected;
+            assert!(same, "{name}: other ids than the library's");
+            if counts.texts == 0 {
+                encoders
+                    .iter()
+                    .for_each(|encoder| counts.add(&encoder.counts()));
+            }
+        }
+    }
+    let [library, first, warm] = best.map(|seconds| bytes as f64 / seconds / 1e6);
+    println!(
+        "{name:<12}{threads:>8}{library:>16.1}{first:>16.1}{:>8.1}x{warm:>16.1}{:>8.1}x  {target}",
+        first / library,
+        warm / library,
+    );
+    println!("    {}; first pass: {counts:?}", tokenizer.method());
+}
+
+/// All ids, one text after another.
+type Ids = Vec<u32>;
+
+fn by_library(library: &tokenizers::Tokenizer, texts: &[&str], threads: usize) -> (f64, Ids) {
+    set_parallelism(threads > 1);
+    let mut ids = Vec::new();
+    let begin = Instant::now();
+    for batch in texts.chunks(BATCH) {
+        let encodings = library.encode_batch_fast(batch.to_vec(), false).unwrap();
+        for encoding in encodings {
+            ids.extend_from_slice(encoding.get_ids());
+        }
+    }
+    (begin.elapsed().as_secs_f64(), ids)
+}
+
+/// Each encoder takes its share of the texts on a thread of its own.
+fn by_encoders(encoders: &mut [Box<dyn Encoder + '_>], texts: &[&str], parts: &mut [Ids]) -> f64 {
+    let share = texts.len().div_ceil(encoders.len());
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        let running = encoders.iter_mut().zip(texts.chunks(share)).zip(parts);
+        for ((encoder, texts), ids) in running {
+            scope.spawn(move || {
+                ids.clear();
+                for text in texts {
+                    encoder.encode(text, ids).unwrap();
                 }
             });
-        });
+        }
     });
+    begin.elapsed().as_secs_f64()
 }

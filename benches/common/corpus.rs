@@ -39,7 +39,8 @@ pub fn recipes(n: u64) -> Vec<Recipe> {
     (0..n).map(recipe).collect()
 }
 
-fn recipe(number: u64) -> Recipe {
+/// One of them.
+pub fn recipe(number: u64) -> Recipe {
     let mut random = Random(number.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let mut some = |least: u64, most: u64| least + random.below(most - least + 1);
     let (title, ingredients, directions) = (some(2, 5), some(5, 15), some(2, 7));
@@ -94,7 +95,8 @@ pub fn json_array(recipes: &[Recipe]) -> String {
     format!("[\n{}\n]\n", objects.join(",\n"))
 }
 
-fn object(r: &Recipe) -> String {
+/// One JSON object.
+pub fn object(r: &Recipe) -> String {
     json!({"title": r.title, "ingredients": r.ingredients, "directions": r.directions}).to_string()
 }
 
@@ -110,4 +112,16 @@ pub fn csv(recipes: &[Recipe]) -> String {
         cells.map(quoted).join(",") + "\n"
     });
     "title,ingredients,directions\n".to_owned() + &rows.collect::<String>()
+}
+
+/// A Markdown page.
+pub fn page(recipe: &Recipe) -> String {
+    let list =
+        |items: &[String]| -> String { items.iter().map(|item| format!("- {item}\n")).collect() };
+    format!(
+        "# {}\n\n## Ingredients\n\n{}\n## Directions\n\n{}",
+        recipe.title,
+        list(&recipe.ingredients),
+        list(&recipe.directions)
+    )
 }

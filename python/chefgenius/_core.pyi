@@ -44,11 +44,20 @@ def prepare(
     sources: list[str],
     *,
     tokenizer: str,
+    library: bool,
     out: str,
     prompt_template: str,
     target_template: str,
     max_bad: int | None,
-    progress: Callable[[int, int], object] | None,
+    columns: list[tuple[str, str]],
+    min_quality: float | None,
+    min_tokens: int,
+    max_tokens: int | None,
+    keep_duplicates: bool,
+    score_quality: bool,
+    respell: bool,
+    threads: int | None,
+    progress: Callable[[str, int, int, int], object] | None,
 ) -> tuple[TokenStore, str]:
     """The store, and the report as JSON. `max_bad` None ends it at the first bad record."""
 
@@ -90,6 +99,9 @@ class TokenStore:
     def __len__(self) -> int: ...
     def record(self, record_id: int) -> tuple[_Ids, _Ids, float | None, str, int]:
         """Prompt ids, target ids, quality, source and ordinal of a record."""
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids, by the store's own copy of its tokenizer."""
 
     def verify(self) -> None: ...
 

@@ -91,7 +91,7 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
 
     train = loader("train", config.seed, settings.prefetch)
     validation = loader("validation", VALIDATION_SEED, 0) if config.eval.every_steps else None
-    if (report := store.report) is not None and (report.built or report.bad or report.empty):
+    if (report := store.report) is not None and (report.built or report.bad or report.filtered):
         say(report.summary())
     held_out = f", {validation.records:,} held out" if validation else ""
     say(f"{len(store):,} recipes: {train.records:,} to train on{held_out}; store {store.path}")

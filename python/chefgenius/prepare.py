@@ -1,67 +1,180 @@
-"""The command `python -m chefgenius.prepare`: recipes to a token store."""
+"""The command `python -m chefgenius.prepare`: recipes to a token store, and a store back to text.
+
+1. `parser` holds the options, `request` makes of them what `chefgenius.store.prepare` takes.
+2. `progress` shows a bar while it works, `summary` what became of every record, `inspection` prints records.
+3. `main` turns every outcome into an exit code: 0 done, 2 bad input, 74 input/output, 130 interrupted.
+
+The store is imported when it is needed, so that `--help` answers at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-from chefgenius.store import DEFAULT_PROMPT, DEFAULT_TARGET, ChefGeniusError, prepare
+DESCRIPTION = """\
+Turn recipes into a token store, or find that it is there already: a second call with
+nothing changed does nothing, and after a change only new texts are tokenized."""
+
+EPILOG = """\
+example:
+  python -m chefgenius.prepare recipes.jsonl.xz "pages/**/*.md" --tokenizer t5 --out stores/mine"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error of this command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}: see `--help`\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    made = _Parser(
         prog="python -m chefgenius.prepare",
-        description="Turn recipes into a token store. A second call with nothing changed does nothing.",
-        epilog="example: python -m chefgenius.prepare recipes.jsonl.xz --tokenizer t5 --out stores/mine",
+        usage="%(prog)s SOURCE... --tokenizer PATH --out DIR [options]\n"
+        "       %(prog)s --inspect STORE [--records 0-4,17] [--ids]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=26, width=100
+        ),
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
-    parser.add_argument("sources", nargs="+", help="JSON Lines, JSON array or CSV; .gz, .zst, .xz of them")
-    parser.add_argument("--tokenizer", required=True, help="a tokenizer.json, or a directory that holds one")
-    parser.add_argument("--out", required=True, help="the directory of the store")
-    parser.add_argument("--prompt-template", default=DEFAULT_PROMPT, help="default: %(default)s")
-    parser.add_argument("--target-template", default=DEFAULT_TARGET, help="default: %(default)s")
-    parser.add_argument(
-        "--on-error",
-        choices=["fail", "skip"],
-        default="fail",
-        help="stop at a bad record, or count it and leave it out (default: %(default)s)",
+    add = made.add_argument
+    add(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help="a file, directory or glob, packed or not: docs/formats.md",
     )
-    parser.add_argument("--max-bad", type=int, default=1000, help="what `skip` allows (default: %(default)s)")
-    return parser
+    add("--tokenizer", metavar="PATH", help="a tokenizer.json, or a directory that holds one")
+    add("--out", metavar="DIR", help="where the store is, or is to be")
+    what = made.add_argument_group("what is read")
+    add = what.add_argument
+    add(
+        "--map",
+        action="append",
+        metavar="PART=FIELD,...",
+        help="the source's names: title=name,ingredients=ings",
+    )
+    add("--on-error", choices=["fail", "skip"], help="stop at a bad record (default), or count it and go on")
+    add("--max-bad", type=int, metavar="N", help="how many bad records `skip` allows (default: 1000)")
+    kept = made.add_argument_group("what is kept")
+    add = kept.add_argument
+    add(
+        "--quality",
+        dest="score_quality",
+        action="store_true",
+        help="score records that have no quality, 0 to 1",
+    )
+    add("--min-quality", type=float, metavar="X", help="leave out records of a lower quality")
+    add("--min-tokens", type=int, metavar="N", help="leave out shorter targets (default: 1)")
+    add("--max-tokens", type=int, metavar="N", help="leave out longer targets")
+    add("--keep-duplicates", action="store_true", help="keep recipes with the same ingredients and steps")
+    text = made.add_argument_group("how it becomes ids")
+    add = text.add_argument
+    add(
+        "--prompt-template",
+        metavar="TEXT",
+        help="with {title}, {names}, {ingredients}, {directions}, {recipe}",
+    )
+    add("--target-template", metavar="TEXT", help="with the same (default: {recipe})")
+    add("--no-respell", dest="respell", action="store_false", help="keep characters that the tokenizer loses")
+    add("--tokenize", choices=["auto", "library"], help="`library` never uses the faster way (default: auto)")
+    add("--threads", type=int, metavar="N", help="workers (default: one a core)")
+    look = made.add_argument_group("look at a store")
+    add = look.add_argument
+    add("--inspect", metavar="STORE", help="print records of a store as text")
+    add("--records", metavar="LIST", help="which, from 0: 0-4,17 (default: 0-2)")
+    add("--ids", action="store_true", help="print their token ids too")
+    return made
+
+
+def columns(given: Sequence[str]) -> dict[str, str]:
+    """`title=name,ingredients=ings` as a dict; raises ValueError where it is no such list."""
+    made: dict[str, str] = {}
+    for pair in ",".join(given).split(","):
+        part, equals, field = (word.strip() for word in pair.partition("="))
+        if not (part and equals and field):
+            raise ValueError(f"bad value for `--map`: `{pair}` is no `part=field`, such as `title=name`")
+        if part in made:
+            raise ValueError(f"bad value for `--map`: `{part}` is given twice")
+        made[part] = field
+    return made
+
+
+def request(options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `prepare`; raises ValueError where one is missing or out of place."""
+    for name, flag in {"sources": "SOURCE", "tokenizer": "--tokenizer", "out": "--out"}.items():
+        if not options.get(name):
+            raise ValueError(f"`{flag}` is missing: give {flag}, or `--inspect STORE` to look at one")
+    for name in ("records", "ids"):
+        if name in options:
+            raise ValueError(f"`--{name}` says what `--inspect` prints: give `--inspect STORE` with it")
+    if "map" in options:
+        options["columns"] = columns(options.pop("map"))
+    return options
+
+
+def build(options: dict[str, Any]) -> None:
+    """Prepare, and print what became of every record."""
+    asked = request(options)
+    from chefgenius.progress import progress
+    from chefgenius.store import prepare
+    from chefgenius.summary import show
+
+    with progress() as report:
+        store = prepare(**asked, progress=report)
+    assert store.report is not None  # `prepare` always reports
+    show(store.report, store.path)
+
+
+def look(options: dict[str, Any]) -> None:
+    """Print records of a store."""
+    store, asked, with_ids = options.pop("inspect"), options.pop("records", None), options.pop("ids", False)
+    if more := [name for name, value in options.items() if value]:
+        raise ValueError(f"`--inspect` builds nothing and takes no `{more[0]}`: leave one of them out")
+    from chefgenius.inspection import inspect
+
+    inspect(store, asked, with_ids)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = vars(parser().parse_args(arguments))
-
-    def show(records: int, reused: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{records:,} records", end="", file=sys.stderr, flush=True)
+    command = look if "inspect" in options else build
+    from chefgenius.store import ChefGeniusError
 
     try:
-        store = prepare(options.pop("sources"), progress=show, **options)
+        command(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("\ninterrupted: the former store, if there was one, is still in use", file=sys.stderr)
+        kept = ": the former store, if there was one, is still in use" if command is build else ""
+        print(f"interrupted{kept}", file=sys.stderr)
         return 130
-    except (ChefGeniusError, ValueError, OSError) as error:
-        place = (
-            f"`{error.filename}`: {error.strerror}"
-            if isinstance(error, OSError) and error.filename
-            else error
+    except BrokenPipeError:
+        # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(
+            f"error: `{error.filename}`: {error.strerror}" if error.filename else f"error: {error}",
+            file=sys.stderr,
         )
-        print(f"error: {place}", file=sys.stderr)
-        return 74 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) else 2
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
-    report = store.report
-    assert report is not None  # `prepare` always reports
-    for source in report.sources:
-        print(f"{source['name']} ({source['format']}): {source['counts']['kept']:,} records")
-    print(report.summary())
-    print(f"store: {store.path}")
+        return 2 if isinstance(error, FileNotFoundError) else 74
+    except (ChefGeniusError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -69,6 +182,8 @@ class _Module(ModuleType):
     """`chefgenius.prepare` is this module once anything has imported it, and a function all the same."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from chefgenius.store import prepare
+
         return prepare(*arguments, **options)
 
 

@@ -68,7 +68,8 @@ fn bad_rows_do_not_end_csv() {
         (
             b"a,[b],c,\nc,d,e,",
             &[
-                "2 bad: `ingredients` looks like a list, but is not a JSON one",
+                "2 bad: `ingredients` looks like a list and is none: at byte 1 of it a text in quotes is missing: write it \
+                 as a JSON list",
                 "3 c",
             ],
         ),

@@ -111,12 +111,17 @@ fn bad_records_name_the_field() {
             "entry 3 of `steps` is true or false, not text",
         ),
         (
-            r#"{"title": "a", "ingredients": [["a"]], "steps": []}"#,
-            "entry 1 of `ingredients` is a list, not text",
+            r#"{"title": "a", "ingredients": ["b", {"unit": "cup"}], "steps": []}"#,
+            "entry 2 of `ingredients` is an object without a text or a name",
         ),
         (
-            r#"{"title": "a", "ingredients": "['a', 'b']", "steps": []}"#,
-            "`ingredients` looks like a list, but is not a JSON one",
+            r#"{"title": "a", "ingredients": "['a', b]", "steps": []}"#,
+            "`ingredients` looks like a list and is none: at byte 6 of it a text in quotes is missing: write it as a \
+             JSON list",
+        ),
+        (
+            r#"{"title": "a", "ingredients": [], "steps": [], "title": "b"}"#,
+            "`title` is there twice: keep the right one",
         ),
         (
             r#"{"title": "a", "ingredients": [], "steps": [], "quality": "good"}"#,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chefgenius import TokenStore
+from batch_ids import encode
+from chefgenius import Recipe, TokenStore
 from chefgenius.cookbook import TOKENIZER
 from contenders import IGNORED, Contender, TokenFile, by_rows, by_windows, endless, plain_copy, shapes
 from corpus import recipes as read_recipes
@@ -22,6 +23,7 @@ from figures import Figure, Spread, percentile, table
 from samples import build, recipes, write_lines
 from shares import padding_of
 from speed import Track, ratio
+from tokenizers import Tokenizer
 from variants import BATCH_SIZE, FIXED, LENGTHS, PLANS, Variant
 
 BENCHES = Path(__file__).parents[2] / "benches" / "python"
@@ -179,6 +181,54 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     for name in ("view, ms a million", "view, bytes a record"):
         assert any(name in told for told in figures)
     assert all(any(sign.isdigit() for sign in cell) for name, cell in figures.items() if set(name) != {"-"})
+
+
+def test_the_peer_writes_every_id(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    texts = [Recipe(**recipe).text() for recipe in recipes(1003)]
+    assert encode(tokenizer, texts, tmp_path / "ids.npy") > 0
+    ids, ends = np.load(tmp_path / "ids.npy"), np.load(tmp_path / "ids.offsets.npy")
+    assert len(ends) == 1004
+    assert ids.dtype == np.uint16
+    for place in (0, 999, 1000, 1002):
+        expected = tokenizer.encode(texts[place], add_special_tokens=False).ids
+        assert ids[ends[place] : ends[place + 1]].tolist() == expected
+
+
+def test_the_race_of_prepare_compares_ids_and_measures_everything(tmp_path: Path) -> None:
+    words = [
+        sys.executable,
+        str(BENCHES / "prepare.py"),
+        "--quick",
+        "--work",
+        str(tmp_path),
+        "--rc",
+        sys.executable,
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if "|" in line
+    ]
+    figures = {row[0]: row for row in rows if len(row) == 5}
+    assert figures["raw to store, cookbook, against the library"][1:3] == ["12.0 x", "25.0 x"]
+    assert figures["second call, nothing changed, cookbook"][1] == "1.00 s"
+    assert sum("one thread" in name for name in figures) == 2
+    contenders = [row[0] for row in rows if len(row) == 3]
+    assert {"chefgenius.prepare", "library, ready texts", "library and json.loads"} < set(contenders)
+    assert list(tmp_path.iterdir()) == [], "what was written is gone"
+
+
+def test_other_ids_end_the_race(tmp_path: Path) -> None:
+    raw = write_lines(tmp_path / "raw.jsonl", recipes(30))
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    race = importlib.import_module("prepare")
+    texts, count = race.compared(raw, tokenizer, TOKENIZER, tmp_path)
+    assert len(texts) == 60
+    assert count == sum(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts)
+    tokenizer.add_tokens(["tablespoon"])
+    with pytest.raises(SystemExit, match=r"other ids: record \d+, line \d+"):
+        race.compared(raw, tokenizer, TOKENIZER, tmp_path)
 
 
 @pytest.fixture

@@ -17,12 +17,19 @@ from samples import build, digest, files_below, load, python, recipes, write_lin
 SLOW = """
 import time
 from chefgenius import prepare
-def progress(records, reused):
-    print("building", flush=True)
-    time.sleep(60)
+def progress(stage, done, total, records):
+    if stage == "read":
+        print("building", flush=True)
+        time.sleep(60)
 prepare([sys.argv[1]], tokenizer=sys.argv[2], out=sys.argv[3], progress=progress)
 """
-"""A `prepare` that stands still after its first records."""
+"""A `prepare` that stands still when it begins to read."""
+
+THREADED = """
+from chefgenius import prepare
+print("begun", flush=True)
+prepare([sys.argv[1]], tokenizer=sys.argv[2], out=sys.argv[3], threads=3)
+"""
 
 LIMITED = """
 import resource, runpy
@@ -41,13 +48,17 @@ def stores(out: Path) -> list[str]:
     return sorted(path.name for path in out.glob("store-*"))
 
 
+@pytest.mark.parametrize("when", ["hash", "read", "write"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped, SystemExit])
-def test_an_exception_in_progress_leaves_no_half_store(tmp_path: Path, error: type[BaseException]) -> None:
+def test_an_exception_in_progress_leaves_no_half_store(
+    tmp_path: Path, error: type[BaseException], when: str
+) -> None:
     former = build(tmp_path, recipes(30))
     before = files_below(tmp_path / "store")
 
-    def progress(records: int, reused: int) -> None:
-        raise error
+    def progress(stage: str, done: int, total: int, records: int) -> None:
+        if stage == when:
+            raise error
 
     with pytest.raises(error):
         build(tmp_path, recipes(60), progress=progress)
@@ -82,6 +93,32 @@ def test_a_kill_leaves_the_former_store_and_the_next_call_cleans_up(tmp_path: Pa
     assert len(new) == 60
     assert set(os.listdir(tmp_path / "store")) - before == {new.path.name}
     assert digest(load(former)) == batches, "a store that is open stays whole"
+
+
+def test_a_kill_at_any_time_leaves_the_former_store_or_the_new_one(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "recipes.jsonl", recipes(30))
+    out = tmp_path / "store"
+    former = prepare([source], tokenizer=TOKENIZER, out=out).fingerprint
+    write_lines(source, recipes(3000) * 4)
+    new = prepare([source], tokenizer=TOKENIZER, out=tmp_path / "elsewhere").fingerprint
+    found = []
+    for turn in range(12):
+        with subprocess.Popen(
+            python(THREADED, source, TOKENIZER, out), stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            time.sleep(turn * 0.02)
+            process.kill()
+            process.wait(30)
+        store = TokenStore.open(out)
+        store.verify()
+        assert store.fingerprint in (former, new)
+        found.append(store.fingerprint)
+    assert former in found, "the first kill came before the store could be there"
+    assert prepare([source], tokenizer=TOKENIZER, out=out).fingerprint == new
+    assert not (out / ".building").exists()
+    assert not list(out.glob(".*.new"))
 
 
 def test_ctrl_c_stops_the_command(tmp_path: Path) -> None:

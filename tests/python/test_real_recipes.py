@@ -6,14 +6,22 @@ from typing import Any
 
 import pytest
 from chefgenius import RecipeLoader, TokenStore, prepare
+from chefgenius.cookbook import TOKENIZER
 from samples import assert_same, digest, ids, shared, take
+
+T5 = "tokenizers/t5"
 
 COUNTS = {
     "english_21k.jsonl.xz": 21_158,
     "public_domain_array.json": 405,
+    "scrapers_dict.json": 1_109,
     "recipenlg_style.csv": 1_883,
+    "recipes.parquet": 1_883,
     "old_format.jsonl.xz": 1_883,
+    "public-domain-recipes-md.tar.xz": 411,
+    "howtocook-zh-md.tar.xz": 369,
 }
+"""Records of each file, as its README has them."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +32,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def english(out: Path) -> TokenStore:
     """21,158 recipes in the ids of T5."""
-    return prepare([shared("english_21k.jsonl.xz")], tokenizer=shared("tokenizers/t5"), out=out)
+    return prepare([shared("english_21k.jsonl.xz")], tokenizer=shared(T5), out=out)
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -32,23 +40,48 @@ def report(out: Path) -> dict[str, Any]:
     return content
 
 
-def test_every_record_is_accounted_for(english: TokenStore, out: Path) -> None:
-    counts = report(out)["counts"]
-    assert sum(counts.values()) == COUNTS["english_21k.jsonl.xz"]
-    assert counts["kept"] == len(english) >= 21_000
-    assert counts["bad"] == 0
+def read(counts: dict[str, Any]) -> int:
+    """All records that these counts are of."""
+    return int(counts["kept"] + sum(counts["filtered"].values()) + counts["bad"])
 
 
-def test_the_text_survives_the_tokenizer(english: TokenStore, out: Path) -> None:
+def test_every_record_of_every_file_is_accounted_for(tmp_path: Path) -> None:
+    paths = [shared(name) for name in COUNTS]
+    store = prepare(paths, tokenizer=shared(T5), out=tmp_path, on_error="skip", keep_duplicates=True)
+    told = report(tmp_path)
+    counts = {Path(source["name"]).name: source["counts"] for source in told["sources"]}
+    assert {name: read(each) for name, each in counts.items()} == COUNTS
+    assert read(told["counts"]) == sum(COUNTS.values())
+    assert told["counts"]["kept"] == sum(each["kept"] for each in counts.values()) == len(store)
+    left_out = {name: (sum(each["filtered"].values()), each["bad"]) for name, each in counts.items()}
+    assert left_out == LEFT_OUT
+
+
+@pytest.mark.parametrize("tokenizer", [T5, "tokenizers/gpt2", "tokenizers/mistral", "bundled"])
+def test_not_one_quantity_is_lost(english: TokenStore, out: Path, tmp_path: Path, tokenizer: str) -> None:
+    if tokenizer != T5:
+        path = TOKENIZER if tokenizer == "bundled" else shared(tokenizer)
+        out = prepare([shared("english_21k.jsonl.xz")], tokenizer=path, out=tmp_path).path.parent
     fidelity = report(out)["fidelity"]
-    assert fidelity["checked"] > 800
-    # T5 has no `ñ` and no `ï`: one recipe in twenty has jalapeño or aïoli.
-    assert fidelity["faithful"] / fidelity["checked"] > 0.93, fidelity["example"]
-    assert report(out)["unknown_share"] < 0.001
+    assert fidelity["records"] == report(out)["counts"]["kept"] > 20_000
+    assert fidelity["records_same"] >= 0.999 * fidelity["records"], fidelity["worst"]
+    assert fidelity["quantities_same"] == fidelity["quantities"] > 400_000, fidelity["worst"]
+
+
+def test_what_a_tokenizer_cannot_spell_is_named(tmp_path: Path) -> None:
+    """Recipes in 49 languages: T5 has letters of four of them, and no script but Latin."""
+    prepare([shared("scrapers_dict.json")], tokenizer=shared(T5), out=tmp_path)
+    spelling = report(tmp_path)["spelling"]
+    unspelt = {one["character"]: one["count"] for one in spelling["unspelt"]}
+    assert len(unspelt) == 20, "the most frequent ones"
+    assert all(ord(character) > 0x180 and character.isalnum() for character in unspelt)
+    assert list(unspelt.values()) == sorted(unspelt.values(), reverse=True)
+    respelt = {one["character"]: one["as"] for one in spelling["respelt"]}
+    assert respelt["ñ"] == "n"
 
 
 def test_a_second_call_does_nothing(english: TokenStore, out: Path) -> None:
-    again = prepare([shared("english_21k.jsonl.xz")], tokenizer=shared("tokenizers/t5"), out=out)
+    again = prepare([shared("english_21k.jsonl.xz")], tokenizer=shared(T5), out=out)
     assert again.path == english.path
     assert len(list(out.glob("store-*"))) == 1
     english.verify()
@@ -85,16 +118,17 @@ def test_a_cut_resumes(english: TokenStore, index: int) -> None:
 
 
 def test_the_sources_agree(tmp_path: Path) -> None:
-    """The same 1,883 recipes in two formats, 405 of them in a third, stand on the same sides."""
+    """The same 1,883 recipes in three formats stand on the same sides."""
     held_out = {}
-    for name in ("public_domain_array.json", "recipenlg_style.csv", "old_format.jsonl.xz"):
-        store = prepare([shared(name)], tokenizer=shared("tokenizers/t5"), out=tmp_path / name)
-        assert sum(report(tmp_path / name)["counts"].values()) == COUNTS[name]
+    for name in ("recipenlg_style.csv", "recipes.parquet", "old_format.jsonl.xz"):
+        store = prepare([shared(name)], tokenizer=shared(T5), out=tmp_path / name, keep_duplicates=True)
+        assert read(report(tmp_path / name)["counts"]) == COUNTS[name]
         loader = RecipeLoader(store, split="validation", validation_fraction=0.2)
         held_out[name] = {store.record(int(record)).ordinal for record in loader.view_record_ids(len(store))}
         share = len(held_out[name]) / len(store)
         assert 0.15 < share < 0.25
-    table, old = held_out["recipenlg_style.csv"], held_out["old_format.jsonl.xz"]
+    table, columns, old = held_out.values()
+    assert table == columns
     # A page in a few of them is no recipe, and is told apart by its whole text.
     assert len(table ^ old) < 0.1 * len(table | old)
 

@@ -83,7 +83,7 @@ def test_one_flipped_bit_anywhere_is_found(whole: Path) -> None:
     assert flips > 100
     views = found.pop(".safetensors")
     assert views == {None, "open", "touch"}
-    assert found == {"current": {"open"}, ".json": {"open"}, ".bin": {"open"}}
+    assert found == {"current": {"open"}, ".json": {"open", "verify"}, ".bin": {"open"}}
     assert found_by(out) is None
 
 

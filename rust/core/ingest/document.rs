@@ -1,4 +1,5 @@
-//! One JSON object that is a record, or a JSON-LD document whose `@graph` holds recipes among other nodes.
+//! Files that are read whole: a Markdown page, a JSON object that is one record, and a JSON-LD document whose `@graph`
+//! holds recipes among other nodes.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -25,15 +26,31 @@ struct Node {
     types: Option<Value>,
 }
 
-/// Gives the recipes of a graph to `sink`, or the whole as the one record that it is. The document is held
-/// in memory; one longer than a record may be is a bad record.
-pub(super) fn read(window: &mut Window, sink: &mut Sink) -> Result<()> {
-    while window.bytes().len() <= MAX_RECORD && window.more()? {}
+/// Gives a Markdown page to `sink`, which is one record.
+pub(super) fn read_page(window: &mut Window, sink: &mut Sink) -> Result<()> {
+    match whole(window)? {
+        Ok(()) => sink(window.position(0), Ok(Raw::page(window.bytes()))),
+        Err(bad) => sink(window.position(0), Err(bad)),
+    }
+}
+
+/// Reads on to the end of the file; a file longer than a record may be is a bad record.
+fn whole(window: &mut Window) -> Result<std::result::Result<(), BadRecord>> {
+    window.fill(MAX_RECORD + 1)?;
+    if window.bytes().len() <= MAX_RECORD {
+        return Ok(Ok(()));
+    }
+    let reason = format!("the document is longer than {} MiB", MAX_RECORD >> 20);
+    Ok(Err(BadRecord { reason }))
+}
+
+/// Gives the recipes of a graph to `sink`, or the whole as the one record that it is.
+pub(super) fn read_json(window: &mut Window, sink: &mut Sink) -> Result<()> {
+    let fits = whole(window)?;
     let bytes = window.bytes();
     let first = window.position(bytes.len() - bytes.trim_ascii_start().len());
-    if bytes.len() > MAX_RECORD {
-        let reason = format!("the document is longer than {} MiB", MAX_RECORD >> 20);
-        return sink(first, Err(BadRecord { reason }));
+    if let Err(bad) = fits {
+        return sink(first, Err(bad));
     }
     let graph = serde_json::from_slice::<Document>(bytes).map(|document| document.graph);
     // What is wrong with it, parsing it says.

@@ -15,7 +15,7 @@ pub(super) fn parse(bytes: &[u8], names: &Names) -> Result<Record, BadRecord> {
     let text = std::str::from_utf8(bytes).map_err(|_| not_utf8(bytes))?;
     let bad = |reason| Err(BadRecord { reason });
     match top(text, names) {
-        Ok(Top::Object(node)) => node.into_fields(names)?.into_record(names),
+        Ok(Top::Object(node)) => node.into_fields()?.into_record(names),
         Ok(Top::Other(kind)) => bad(format!("it is {kind}, not an object")),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
@@ -117,7 +117,7 @@ impl Node {
     }
 
     /// The fields of the one recipe that this node is or holds.
-    fn into_fields(self, names: &Names) -> Result<Fields, BadRecord> {
+    fn into_fields(self) -> Result<Fields, BadRecord> {
         let bad = |reason| Err(BadRecord { reason });
         if let Some(graph) = self.graph {
             let mut recipes = graph.into_iter().filter_map(|node| match node {
@@ -125,7 +125,7 @@ impl Node {
                 _ => None,
             });
             return match (recipes.next(), recipes.next()) {
-                (Some(recipe), None) => recipe.into_fields(names),
+                (Some(recipe), None) => recipe.into_fields(),
                 (None, _) => bad("its `@graph` holds no `Recipe`".into()),
                 (Some(_), Some(_)) => bad(
                     "its `@graph` holds more than one `Recipe`: give each a record of its own"

@@ -3,27 +3,34 @@
 //! 1. [`expand`] turns globs into paths, and [`detect`] says what stands at a path (`source`): a file, a directory, an
 //!    archive; `detect` tells a file's format by its name and its first bytes.
 //! 2. [`read`] opens it (`open`: decompression, by magic bytes), and hands its bytes to the
-//!    reader of its format (`jsonl`, `array`, `document`, `csv`, `page`) through a `window`, which knows the
+//!    reader of its format (`jsonl`, `array`, `document`, `csv`, `parquet`) through a `window`, which knows the
 //!    line and keeps no more than about one record in memory. They only cut: each gives [`Raw`] records.
 //! 3. [`Raw::parse`], on any thread, makes a [`Record`](crate::recipe::Record) of what the file spells, or says why
-//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them, `record` puts them together.
+//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them (those spelt as text by `spelling` and `literal`), `record` puts them together.
 //!
 //! A record that cannot be read is given to the caller as a bad one, with its place and the reason,
 //! and the next one follows. Only what makes the rest of a file unreadable (a broken archive, a
 //! syntax error inside a JSON array) is an error.
 
 mod array;
+mod blocks;
 mod csv;
 mod detect;
 mod document;
+mod headings;
+mod inline;
 mod items;
 mod json;
 mod jsonl;
+mod literal;
+mod markdown;
 mod names;
 mod open;
+mod parquet;
 mod raw;
 mod record;
 mod source;
+mod spelling;
 mod value;
 mod window;
 
@@ -35,9 +42,11 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::recipe::{BadRecord, Place, Position, Read};
 use array::Shape;
+use detect::Family;
 use source::Kind;
 use window::Window;
 
+pub use markdown::{page, whole_page};
 pub use names::Names;
 pub use raw::Raw;
 pub use source::{Source, detect, expand};
@@ -116,19 +125,26 @@ pub fn read(
 ) -> Result<()> {
     match &source.kind {
         Kind::File { format, .. } => {
-            let mut sink = |position, cut| {
-                let place = Place {
-                    file: None,
-                    position,
-                };
-                sink(place, cut)
-            };
-            read_window(Window::open(&source.path)?, *format, names, &mut sink)
+            let mut sink = placed(None, sink);
+            match format {
+                Format::Parquet => {
+                    parquet::read(&source.path, open::file(&source.path)?, names, &mut sink)
+                }
+                format => read_window(Window::open(&source.path)?, *format, names, &mut sink),
+            }
         }
         Kind::Directory { files, .. } => files.iter().try_for_each(|member| {
-            let packed = source::open_member(member)?;
-            let window = Window::unpacking(&member.path, packed)?;
-            read_member(window, &member.name, names, sink)
+            let file = open::file(&member.path)?;
+            match member.family {
+                Family::Parquet => {
+                    let mut sink = placed(Some(&member.name), sink);
+                    parquet::read(&member.path, file, names, &mut sink)
+                }
+                _ => {
+                    let window = Window::unpacking(&member.path, file)?;
+                    read_member(window, &member.name, names, sink)
+                }
+            }
         }),
         Kind::Tar { .. } => {
             let mut archive = tar::Archive::new(Window::open(&source.path)?.into_reader());
@@ -136,7 +152,8 @@ pub fn read(
             for entry in archive.entries().map_err(bad)? {
                 let entry = entry.map_err(bad)?;
                 let name = entry.path().map_err(bad)?.into_owned();
-                if !entry.header().entry_type().is_file() || source::member_family(&name).is_none()
+                if !entry.header().entry_type().is_file()
+                    || matches!(source::member_family(&name), None | Some(Family::Parquet))
                 {
                     continue;
                 }
@@ -174,13 +191,19 @@ pub fn records_of_bytes(
 ) -> Result<()> {
     let mut window = Window::unpacking(name, bytes)?;
     let format = detect::format(&mut window, name, names)?;
-    read_window(window, format, names, &mut |position, cut| {
-        let place = Place {
-            file: None,
-            position,
-        };
-        sink((place, cut.and_then(|raw| raw.parse(names))))
-    })
+    let mut sink = |place, cut: Cut| sink((place, cut.and_then(|raw| raw.parse(names))));
+    read_window(window, format, names, &mut placed(None, &mut sink))
+}
+
+/// `sink` for the records of one file.
+fn placed<'a>(
+    file: Option<&'a Arc<str>>,
+    sink: &'a mut dyn FnMut(Place, Cut) -> Result<()>,
+) -> impl FnMut(Position, Cut) -> Result<()> + 'a {
+    move |position, cut| {
+        let file = file.cloned();
+        sink(Place { file, position }, cut)
+    }
 }
 
 /// Reads a file of a directory or archive. One that is no use as a whole is a bad record.
@@ -190,13 +213,7 @@ fn read_member(
     names: &Names,
     sink: &mut dyn FnMut(Place, Cut) -> Result<()>,
 ) -> Result<()> {
-    let mut sink = |position, cut| {
-        let place = Place {
-            file: Some(Arc::clone(name)),
-            position,
-        };
-        sink(place, cut)
-    };
+    let mut sink = placed(Some(name), sink);
     let path = window.path().to_owned();
     match detect::format(&mut window, &path, names) {
         Ok(format) => read_window(window, format, names, &mut sink),
@@ -210,10 +227,13 @@ fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sin
         Format::JsonLines => jsonl::read(&mut window, sink),
         Format::JsonArray => array::read(&mut window, Shape::Array, sink),
         Format::JsonObject => array::read(&mut window, Shape::Object, sink),
-        Format::JsonDocument => document::read(&mut window, sink),
+        Format::JsonDocument => document::read_json(&mut window, sink),
+        Format::Markdown => document::read_page(&mut window, sink),
         Format::Csv => csv::read(&mut window, b',', names, sink),
         Format::Tsv => csv::read(&mut window, b'\t', names, sink),
-        Format::Markdown | Format::Parquet | Format::Tar => Err(window.error("soon")),
+        Format::Parquet | Format::Tar => Err(window.error(format!(
+            "{format} cannot be read inside a packed file or an archive: unpack it"
+        ))),
     }
 }
 

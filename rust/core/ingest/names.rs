@@ -239,7 +239,7 @@ pub(super) fn of_columns<S: AsRef<str>>(
 }
 
 /// The bytes of a name that count.
-fn folded(name: &str) -> impl Iterator<Item = u8> {
+pub(super) fn folded(name: &str) -> impl Iterator<Item = u8> {
     name.bytes()
         .filter(|byte| !matches!(byte, b' ' | b'_' | b'-'))
         .map(|byte| byte.to_ascii_lowercase())

@@ -1,8 +1,9 @@
 //! A record that is cut out of its file and not parsed yet.
 
-use crate::recipe::{BadRecord, Record};
+use crate::recipe::{BadRecord, Content, Record};
 
 use super::json;
+use super::markdown;
 use super::names::{Name, Names};
 use super::record::Fields;
 use super::value::Value;
@@ -15,6 +16,8 @@ pub struct Raw(Form);
 enum Form {
     /// The bytes of one JSON value.
     Json(Vec<u8>),
+    /// A Markdown page.
+    Page(Vec<u8>),
     /// The cells of a row that have a known name.
     Row(Vec<(Name, Value)>),
 }
@@ -22,6 +25,10 @@ enum Form {
 impl Raw {
     pub(super) fn json(bytes: &[u8]) -> Raw {
         Raw(Form::Json(bytes.to_vec()))
+    }
+
+    pub(super) fn page(bytes: &[u8]) -> Raw {
+        Raw(Form::Page(bytes.to_vec()))
     }
 
     pub(super) fn row(cells: Vec<(Name, Value)>) -> Raw {
@@ -35,6 +42,13 @@ impl Raw {
     pub fn parse(self, names: &Names) -> Result<Record, BadRecord> {
         match self.0 {
             Form::Json(bytes) => json::parse(&bytes, names),
+            Form::Page(bytes) => {
+                let text = std::str::from_utf8(&bytes).map_err(|_| json::not_utf8(&bytes))?;
+                Ok(Record {
+                    content: Content::Recipe(markdown::page(text)?),
+                    quality: None,
+                })
+            }
             Form::Row(cells) => {
                 let mut fields = Fields::default();
                 for (name, value) in cells {
@@ -50,7 +64,7 @@ impl Raw {
     #[expect(clippy::len_without_is_empty, reason = "none is empty")]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Form::Json(bytes) => bytes.len(),
+            Form::Json(bytes) | Form::Page(bytes) => bytes.len(),
             Form::Row(cells) => cells.iter().map(|(_, value)| value.len()).sum(),
         }
     }

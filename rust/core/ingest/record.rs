@@ -6,7 +6,7 @@
 
 use crate::recipe::{BadRecord, Content, Pair, Recipe, Record};
 
-use super::items;
+use super::items::{self, Items};
 use super::names::{Name, Names, PARTS, Part};
 use super::value::Value;
 
@@ -70,7 +70,7 @@ impl Fields {
             Content::Recipe(Recipe {
                 title,
                 ingredients: self.ingredients(names)?,
-                directions: self.list(Part::Directions, names)?,
+                directions: self.directions(names)?,
             })
         };
         Ok(Record { content, quality })
@@ -95,14 +95,37 @@ impl Fields {
         }
     }
 
-    fn list(&mut self, part: Part, names: &Names) -> Result<Vec<String>, String> {
-        let (name, value) = self.take(part, names)?;
-        items::of(value, name)
+    fn directions(&mut self, names: &Names) -> Result<Vec<String>, String> {
+        let (name, value) = self.take(Part::Directions, names)?;
+        Ok(items::of(value, Part::Directions, name)?.texts)
     }
 
-    /// The ingredients, with the amounts of `quantities` where those go with them one by one.
+    /// The ingredients: with their amounts where `quantities` has one for each, and under their headings where
+    /// `groups` holds the same under some.
     fn ingredients(&mut self, names: &Names) -> Result<Vec<String>, String> {
-        self.list(Part::Ingredients, names)
+        let groups = match self.take(Part::Groups, names) {
+            Ok((name, value)) => items::of(value, Part::Ingredients, name)?,
+            Err(_) => Items::default(),
+        };
+        let quantities = match self.take(Part::Quantities, names) {
+            Ok((name, value)) => Some(items::entries(value, Part::Ingredients, name)?),
+            Err(_) => None,
+        };
+        if !self.holds(Part::Ingredients) && !groups.texts.is_empty() {
+            return Ok(groups.texts);
+        }
+        let (name, value) = self.take(Part::Ingredients, names)?;
+        let value = match quantities {
+            Some(quantities) => {
+                with_amounts(quantities, items::entries(value, Part::Ingredients, name)?)
+            }
+            None => value,
+        };
+        let flat = items::of(value, Part::Ingredients, name)?;
+        match groups.headings > flat.headings && groups.has_all_of(&flat) {
+            true => Ok(groups.texts),
+            false => Ok(flat.texts),
+        }
     }
 
     fn quality(&mut self, names: &Names) -> Result<Option<f32>, String> {
@@ -125,4 +148,25 @@ impl Fields {
         }
         Ok(Some(score))
     }
+}
+
+/// Each thing after its amount. Where there are not as many amounts as things nobody can tell which is whose: then
+/// the things alone.
+fn with_amounts(amounts: Value, things: Value) -> Value {
+    let (Value::List(amounts), Value::List(things)) = (&amounts, &things) else {
+        return things;
+    };
+    if amounts.len() != things.len() {
+        return Value::List(things.clone());
+    }
+    let joined = amounts.iter().zip(things).map(|pair| match pair {
+        (Value::Text(amount), Value::Text(thing))
+            if amount != "NA" && !amount.trim().is_empty() =>
+        {
+            Value::Text(format!("{} {thing}", amount.trim()))
+        }
+        (Value::Number(amount), Value::Text(thing)) => Value::Text(format!("{amount} {thing}")),
+        (_, thing) => thing.clone(),
+    });
+    Value::List(joined.collect())
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -195,11 +194,18 @@ fn directory(path: &Path) -> Result<Kind> {
     }
 }
 
-/// What a file of a directory or archive is; `None` where it is to be left out: hidden, or of no known extension.
+/// Markdown files that tell of the collection.
+const ABOUT: [&str; 5] = ["license", "licence", "copying", "contributing", "changelog"];
+
+/// What a file of a directory or archive is; `None` where it is to be left out: hidden, of no known extension, or
+/// about the collection (`LICENSE.md`).
 pub(super) fn member_family(name: &Path) -> Option<Family> {
     let is_hidden = |part: std::path::Component| matches!(part, std::path::Component::Normal(part) if part.as_encoded_bytes().starts_with(b"."));
+    let stem = name.file_stem().map(|stem| stem.to_ascii_lowercase());
+    let is_about = stem.is_some_and(|stem| ABOUT.iter().any(|about| stem == *about));
     match detect::family(name) {
         Some(Family::Tar) | None => None,
+        Some(Family::Markdown) if is_about => None,
         Some(_) if name.components().any(is_hidden) => None,
         known => known,
     }
@@ -274,9 +280,4 @@ pub fn expand(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
         });
     }
     Ok(paths)
-}
-
-/// Opens a member's file.
-pub(super) fn open_member(member: &Member) -> Result<File> {
-    super::open::file(&member.path)
 }

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::recipe::{Place, Position};
 use crate::spelling::SpellingCounts;
 use crate::store::{
-    BadPlace, Character, Characters, Choice, Counts, Fidelity, Making, NewRecord, ORIGIN_SCHEMA,
-    Origin, SourcePart, StoreWriter, TokenStore, Tokenizing,
+    BadPlace, Character, Choice, Counts, Fidelity, Making, NewRecord, ORIGIN_SCHEMA, Origin,
+    SourcePart, StoreWriter, TokenStore, Tokenizing, Unspelt,
 };
 use crate::tokenize;
 
@@ -217,8 +217,8 @@ impl<'a> Build<'a> {
             prompt_lengths: self.prompts.lengths(),
             target_lengths: self.targets.lengths(),
             vocabulary: self.used.vocabulary(),
-            tokenizing,
-            characters: characters(&spelling),
+            tokenizer: tokenizing,
+            spelling: unspelt(&spelling),
             first_errors: self.first_errors,
             reused: self.reused,
             seconds: begin.elapsed().as_secs_f64(),
@@ -233,18 +233,18 @@ impl<'a> Build<'a> {
 }
 
 /// The most frequent of each kind.
-fn characters(spelling: &SpellingCounts) -> Characters {
-    let one = |(&character, &times): (&char, &u64), written: &str| Character {
+fn unspelt(spelling: &SpellingCounts) -> Unspelt {
+    let one = |(&character, &count): (&char, &u64), written: &str| Character {
         character,
         written: written.to_owned(),
-        times,
+        count,
     };
     let respelt = spelling.respelt.iter().flat_map(|(character, spellings)| {
         spellings
             .iter()
-            .map(move |(written, times)| one((character, times), written))
+            .map(move |(written, count)| one((character, count), written))
     });
-    Characters {
+    Unspelt {
         respelt: frequent(respelt.collect()),
         dropped: frequent(
             spelling
@@ -264,7 +264,7 @@ fn characters(spelling: &SpellingCounts) -> Characters {
 }
 
 fn frequent(mut characters: Vec<Character>) -> Vec<Character> {
-    characters.sort_by_key(|character| std::cmp::Reverse(character.times));
+    characters.sort_by_key(|character| std::cmp::Reverse(character.count));
     characters.truncate(REPORTED_CHARACTERS);
     characters
 }

@@ -93,3 +93,47 @@ impl<'a> Texts<'a> {
         self.store
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_key_is_new_once() {
+        let (mut bodies, mut twin) = (Bodies::new(), BTreeSet::new());
+        let mut key = 1_u64;
+        for turn in 0..200_000_u64 {
+            key = key.wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(17);
+            // Some keys come again, some differ in few bits.
+            let key = match turn % 4 {
+                0 => turn / 8,
+                1 => key & 0xfff,
+                _ => key,
+            };
+            assert_eq!(bodies.insert(key), twin.insert(key));
+        }
+        assert!(twin.len() > 100_000);
+    }
+
+    #[test]
+    fn keys_take_no_more_memory_than_is_said() {
+        for records in [1 << 20, (1 << 20) + (1 << 17), 3 << 19] {
+            let mut bodies = Bodies::new();
+            for number in 0..records {
+                let mut hash = blake3::Hasher::new();
+                hash.update(&u64::to_le_bytes(number));
+                let mut key = [0; 8];
+                hash.finalize_xof().fill(&mut key);
+                bodies.insert(u64::from_le_bytes(key));
+            }
+            // A table has a byte and a key for each of its places, of which it says seven in eight.
+            let places: usize = bodies.0.iter().map(|table| table.capacity() * 8 / 7).sum();
+            let bytes = places as f64 * 9.0 / records as f64;
+            assert!(
+                (9.0..=21.0).contains(&bytes),
+                "{records}: {bytes} bytes a record"
+            );
+        }
+    }
+}

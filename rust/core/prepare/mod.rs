@@ -8,6 +8,7 @@
 //!    number of threads: it leaves duplicates out, counts (`statistics`, `loss`), and writes.
 //! 4. The store is published; `report.json` beside `current` says what became of every record.
 
+mod budget;
 mod build;
 mod known;
 mod loss;

@@ -11,10 +11,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::budget::{Budget, Closing};
 use crate::error::{Error, Result};
 
 /// How often the calling thread looks up.
@@ -196,64 +197,178 @@ impl<I> Cutter<'_, I> {
     }
 }
 
-/// Bounds how much is under way.
-struct Budget {
-    limit: usize,
-    state: Mutex<Used>,
-    changed: Condvar,
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-#[derive(Default)]
-struct Used {
-    bytes: usize,
-    is_closed: bool,
-}
+    /// Squares numbers, after a while; stumbles over one.
+    struct Squares<'a> {
+        bad: Option<(u64, bool)>,
+        /// How many are still there.
+        alive: &'a AtomicUsize,
+    }
 
-impl Budget {
-    fn new(limit: usize) -> Self {
-        Budget {
-            limit,
-            state: Mutex::default(),
-            changed: Condvar::new(),
+    impl<'a> Squares<'a> {
+        fn many(count: usize, bad: Option<(u64, bool)>, alive: &'a AtomicUsize) -> Vec<Self> {
+            alive.store(count, Ordering::SeqCst);
+            (0..count).map(|_| Squares { bad, alive }).collect()
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Used> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    impl Drop for Squares<'_> {
+        fn drop(&mut self) {
+            self.alive.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 
-    /// Waits until `bytes` fit, or nothing else is under way; false where it is closed.
-    fn take(&self, bytes: usize) -> bool {
-        let is_full =
-            |used: &mut Used| !used.is_closed && used.bytes > 0 && used.bytes + bytes > self.limit;
-        let mut used = self
-            .changed
-            .wait_while(self.state(), is_full)
-            .unwrap_or_else(PoisonError::into_inner);
-        used.bytes += bytes;
-        !used.is_closed
+    impl Worker for Squares<'_> {
+        type Item = u64;
+        type Done = u64;
+
+        fn work(&mut self, number: u64) -> Result<u64> {
+            thread::sleep(Duration::from_micros(number * 7919 % 300));
+            match self.bad {
+                Some((bad, true)) if bad == number => panic!("number {number}"),
+                Some((bad, false)) if number >= bad => Err(Error::Loader(number.to_string())),
+                _ => Ok(number * number),
+            }
+        }
     }
 
-    fn give_back(&self, bytes: usize) {
-        self.state().bytes -= bytes;
-        self.changed.notify_one();
+    fn numbers(count: u64) -> impl FnOnce(&mut Cutter<'_, u64>) -> Result<()> + Send {
+        move |cutter| (0..count).try_for_each(|number| cutter.give(number, 1 + number as usize % 5))
     }
 
-    fn is_closed(&self) -> bool {
-        self.state().is_closed
+    #[test]
+    fn everything_comes_in_order_whatever_the_threads() {
+        for (threads, limit) in [(1, 1), (2, 3), (5, 100), (3, 0)] {
+            let alive = AtomicUsize::new(0);
+            let mut taken = Vec::new();
+            let take = |square| {
+                taken.push(square);
+                Ok(())
+            };
+            let workers = Squares::many(threads, None, &alive);
+            let workers = run(workers, limit, numbers(300), take, &mut || Ok(())).unwrap();
+            assert_eq!(workers.len(), threads);
+            assert!(taken.iter().copied().eq((0..300).map(|n| n * n)));
+        }
     }
 
-    fn close(&self) {
-        self.state().is_closed = true;
-        self.changed.notify_all();
+    #[test]
+    fn no_more_is_under_way_than_the_limit() {
+        let alive = AtomicUsize::new(0);
+        let (given, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let most = AtomicUsize::new(0);
+        let cut = |cutter: &mut Cutter<'_, u64>| {
+            for number in 0..200 {
+                cutter.give(number, 10)?;
+                let under_way =
+                    given.fetch_add(1, Ordering::SeqCst) + 1 - taken.load(Ordering::SeqCst);
+                most.fetch_max(under_way, Ordering::SeqCst);
+            }
+            Ok(())
+        };
+        let take = |_| {
+            taken.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        run(
+            Squares::many(4, None, &alive),
+            60,
+            cut,
+            take,
+            &mut || Ok(()),
+        )
+        .unwrap();
+        let most = most.load(Ordering::SeqCst);
+        assert!((2..=6).contains(&most), "{most}");
     }
-}
 
-/// Closes a budget when it goes.
-struct Closing<'a>(&'a Budget);
+    #[test]
+    fn the_first_error_in_order_is_the_one_and_what_stands_before_it_is_taken() {
+        for threads in [1, 4] {
+            let alive = AtomicUsize::new(0);
+            let mut last = None;
+            let take = |square| {
+                last = Some(square);
+                Ok(())
+            };
+            let workers = Squares::many(threads, Some((50, false)), &alive);
+            match run(workers, 1000, numbers(300), take, &mut || Ok(())) {
+                Err(Error::Loader(number)) => assert_eq!(number, "50"),
+                other => panic!("{:?}", other.map(|_| ())),
+            }
+            assert_eq!(last, Some(49 * 49));
+            assert_eq!(alive.load(Ordering::SeqCst), 0, "no thread is left");
+        }
+    }
 
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        self.0.close();
+    #[test]
+    fn an_error_of_the_cutting_comes_after_all_that_was_cut() {
+        let alive = AtomicUsize::new(0);
+        let mut count = 0;
+        let cut = |cutter: &mut Cutter<'_, u64>| {
+            numbers(20)(cutter)?;
+            Err(Error::Loader("cut".into()))
+        };
+        let take = |_| {
+            count += 1;
+            Ok(())
+        };
+        let workers = Squares::many(3, None, &alive);
+        let outcome = run(workers, 5, cut, take, &mut || Ok(())).map(|_| ());
+        assert!(matches!(outcome, Err(Error::Loader(text)) if text == "cut"));
+        assert_eq!(count, 20);
+    }
+
+    #[test]
+    fn a_stop_is_seen_while_everything_waits() {
+        let alive = AtomicUsize::new(0);
+        let begin = Instant::now();
+        let cut = |cutter: &mut Cutter<'_, u64>| {
+            thread::sleep(Duration::from_millis(400));
+            numbers(1_000_000)(cutter)
+        };
+        let mut ticks = 0;
+        let mut tick = || {
+            ticks += 1;
+            match ticks {
+                2 => Err(Error::Interrupted),
+                _ => Ok(()),
+            }
+        };
+        let workers = Squares::many(2, None, &alive);
+        let outcome = run(workers, 10, cut, |_| Ok(()), &mut tick).map(|_| ());
+        assert!(matches!(outcome, Err(Error::Interrupted)));
+        assert!(begin.elapsed() < Duration::from_secs(5));
+        assert_eq!(alive.load(Ordering::SeqCst), 0, "no thread is left");
+    }
+
+    #[test]
+    fn a_panic_goes_on_in_the_calling_thread_and_no_thread_is_left() {
+        for threads in [1, 3] {
+            let alive = AtomicUsize::new(0);
+            let workers = Squares::many(threads, Some((30, true)), &alive);
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+                run(workers, 20, numbers(300), |_| Ok(()), &mut || Ok(())).map(|_| ())
+            }));
+            let payload = outcome.unwrap_err();
+            assert_eq!(payload.downcast_ref::<String>().unwrap(), "number 30");
+            assert_eq!(alive.load(Ordering::SeqCst), 0);
+        }
+        let alive = AtomicUsize::new(0);
+        let workers = Squares::many(2, None, &alive);
+        let cut = |_: &mut Cutter<'_, u64>| -> Result<()> { panic!("cutting") };
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            run(workers, 20, cut, |_| Ok(()), &mut || Ok(())).map(|_| ())
+        }));
+        assert_eq!(
+            outcome.unwrap_err().downcast_ref::<&str>(),
+            Some(&"cutting")
+        );
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
     }
 }

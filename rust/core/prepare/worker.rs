@@ -102,7 +102,7 @@ impl<'a> Worker<'a> {
             return Ok(Fate::Empty);
         }
         let scored = || match choice.score_quality {
-            true => text::recipe_of(&record.content).map(|recipe| 0.5 * recipe.title.len() as f32),
+            true => text::recipe_of(&record.content).map(|recipe| text::quality(&recipe)),
             false => None,
         };
         let quality = record.quality.or_else(scored);

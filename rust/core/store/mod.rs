@@ -29,8 +29,8 @@ pub use buffer::{NewRecord, Survival};
 pub use lock::Lock;
 pub use manifest::{Manifest, TextPart, TokenizerPart};
 pub use origin::{
-    BadPlace, Character, Characters, Choice, Counts, Fidelity, Filtered, Lengths, Lost, Making,
-    Origin, SCHEMA as ORIGIN_SCHEMA, SourcePart, Tokenizing, Vocabulary,
+    BadPlace, Character, Choice, Counts, Fidelity, Filtered, Lengths, Lost, Making, Origin,
+    SCHEMA as ORIGIN_SCHEMA, SourcePart, Tokenizing, Unspelt, Vocabulary,
 };
 pub use shard::{Element, Ids};
 pub use writer::StoreWriter;

@@ -143,9 +143,9 @@ pub struct Making {
     /// Which ids occur.
     pub vocabulary: Vocabulary,
     /// How ids were made.
-    pub tokenizing: Tokenizing,
+    pub tokenizer: Tokenizing,
     /// Characters that the tokenizer does not spell.
-    pub characters: Characters,
+    pub spelling: Unspelt,
     /// The first bad records.
     pub first_errors: Vec<BadPlace>,
     /// Records whose ids were copied from the former store.
@@ -224,7 +224,7 @@ pub struct Tokenizing {
 /// Characters that the tokenizer does not spell, in the texts of all records, the most frequent ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Characters {
+pub struct Unspelt {
     /// Written in others.
     pub respelt: Vec<Character>,
     /// Left out: signs that carry no words.
@@ -239,9 +239,10 @@ pub struct Characters {
 pub struct Character {
     pub character: char,
     /// What was written for it.
+    #[serde(rename = "as")]
     pub written: String,
     /// How often it stood in the sources.
-    pub times: u64,
+    pub count: u64,
 }
 
 /// A record that could not be read.

@@ -14,7 +14,6 @@ mod body;
 mod clean;
 mod form;
 mod fraction;
-mod markdown;
 mod markup;
 mod name;
 mod normalise;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+use crate::ingest::whole_page;
 use crate::recipe::{Content, Pair, Recipe};
 
 use super::body::Body;
@@ -10,7 +11,7 @@ use super::clean::Clean;
 use super::form::{SEPARATOR, write_list, write_recipe};
 use super::name::write_names;
 use super::spell::respell;
-use super::{Spell, markdown, normalise, parse_recipe};
+use super::{Spell, normalise, parse_recipe};
 
 const PROMPT: &str = "Write a recipe for {title}. Ingredients: {names}.";
 const TARGET: &str = "{recipe}";
@@ -106,7 +107,7 @@ pub fn recipe_of(content: &Content) -> Option<Cow<'_, Recipe>> {
     match content {
         Content::Recipe(recipe) => Some(Cow::Borrowed(recipe)),
         Content::Pair(Pair { output, .. }) => parse_recipe(output)
-            .or_else(|| markdown::parse(output))
+            .or_else(|| whole_page(output))
             .map(Cow::Owned),
     }
 }

@@ -94,18 +94,26 @@ impl Table {
         }
     }
 
-    /// The slot of a key.
+    /// Where to look for a key, whose slot is asked of memory here.
     #[inline(always)]
-    pub(super) fn find(&self, key: u128) -> Option<&Slot> {
+    pub(super) fn home(&self, key: u128) -> usize {
+        let home = hash(key);
+        std::hint::black_box(self.slots[home & (self.slots.len() - 1)].meta);
+        home
+    }
+
+    /// The slot of a key, from its [`Table::home`] on. There is none of key 0.
+    #[inline(always)]
+    pub(super) fn find(&self, key: u128, home: usize) -> Option<&Slot> {
         let mask = self.slots.len() - 1;
-        let mut at = hash(key);
+        let mut at = home;
         loop {
             let slot = &self.slots[at & mask];
-            if slot.key == key {
-                return Some(slot);
-            }
             if slot.key == 0 {
                 return None;
+            }
+            if slot.key == key {
+                return Some(slot);
             }
             at += 1;
         }
@@ -200,14 +208,15 @@ mod tests {
             (0..n % 12).map(|k| n % 70_000 + k).collect()
         };
         for (n, word) in words.iter().enumerate() {
-            assert!(table.find(key(word.as_bytes()).unwrap()).is_none());
-            table.insert(key(word.as_bytes()).unwrap(), &ids_of(n), known);
+            let key = key(word.as_bytes()).unwrap();
+            assert!(table.find(key, table.home(key)).is_none());
+            table.insert(key, &ids_of(n), known);
         }
         let mut kept = 0;
         for (n, word) in words.iter().enumerate() {
             let padded = format!("{word} and what follows it");
             let at = key_at(padded.as_bytes(), 0, word.len());
-            if let Some(slot) = table.find(at) {
+            if let Some(slot) = table.find(at, table.home(at)) {
                 let mut ids = vec![7];
                 assert_eq!(table.take(slot, &mut ids), known);
                 assert_eq!(ids[1..], ids_of(n), "{word}");

@@ -29,6 +29,9 @@ const OTHER_BYTES: usize = 16 << 20;
 /// A longer word sends its text to the library.
 const LONGEST_WORD: usize = 1024;
 
+/// Words that are cut before they are looked up.
+const BATCH: usize = 64;
+
 /// A word that the table does not take, and its ids.
 struct Other {
     ids: Box<[u32]>,
@@ -77,89 +80,59 @@ impl<'a> Words<'a> {
     /// Appends the ids of all words and says whether they read back as the text; `None` where the text must be
     /// encoded whole.
     fn words(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<Option<bool>> {
-        let bytes = text.as_bytes();
-        let single = self.rules.glue == Glue::Single;
+        let mut cut = Cut::new(text.as_bytes(), self.rules);
+        let mut batch = [Place::default(); BATCH];
+        let (mut words, mut hits) = (0, 0);
         let mut exact = true;
-        let mut begin = 0;
-        // Whether this word cannot be in the table: the first one of its glue, or one with a control character.
-        let mut rare = single;
-        let (mut words, mut found) = (0, 0);
-        let mut at = 0;
         loop {
-            let mut ends = match bytes[at..].first_chunk::<64>() {
-                Some(block) => white(block),
-                None => white_at_end(&bytes[at..]),
-            };
-            while ends != 0 {
-                let end = at + ends.trailing_zeros() as usize;
-                ends &= ends - 1;
-                if end < bytes.len() && bytes[end] != b' ' {
-                    if !self.rules.separates(bytes[end]) {
-                        rare = true;
-                        continue;
+            let count = cut.fill(&self.table, &mut batch);
+            for place in &batch[..count] {
+                let known = match self.table.find(place.key, place.home) {
+                    Some(slot) => {
+                        hits += 1;
+                        self.table.take(slot, ids)
                     }
-                    exact = false;
-                }
-                let length = end - begin;
-                let known = if length.wrapping_sub(1) < LONGEST && !rare {
-                    let key = key_at(bytes, begin, length);
-                    match self.table.find(key) {
-                        Some(slot) => {
-                            found += 1;
-                            self.table.take(slot, ids)
-                        }
-                        None => self.new_word(&text[begin..end], false, ids)?,
-                    }
-                } else if length == 0 {
-                    if single {
-                        return Ok(None);
-                    }
-                    exact = false;
-                    begin = end + 1;
-                    continue;
-                } else {
-                    let first = single && begin == 0;
-                    rare = false;
-                    self.other_word(&text[begin..end], first, &mut found, ids)?
+                    None => self.other_word(text, place, &mut hits, ids)?,
                 };
                 if !known.local {
                     return Ok(None);
                 }
-                words += 1;
                 exact &= known.exact;
-                begin = end + 1;
             }
-            at += 64;
-            if at > bytes.len() {
+            words += count as u64;
+            if count < BATCH {
                 break;
             }
         }
         self.counts.words += words;
-        self.counts.hits += found;
-        Ok(Some(exact))
+        self.counts.hits += hits;
+        Ok(cut.understood.then_some(exact && cut.spaces))
     }
 
-    /// A word that the table cannot hold.
+    /// A word that was not found in the table, or cannot be there.
     #[cold]
+    #[inline(never)]
     fn other_word(
         &mut self,
-        word: &str,
-        first: bool,
-        found: &mut u64,
+        text: &str,
+        place: &Place,
+        hits: &mut u64,
         ids: &mut Vec<u32>,
     ) -> Result<Known> {
-        let others = if first { &self.first } else { &self.long };
-        if let Some(other) = others.words.get(word) {
-            *found += 1;
-            ids.extend_from_slice(&other.ids);
-            return Ok(other.known);
+        let word = &text[place.begin..place.end];
+        let first = place.begin == 0 && self.rules.glue == Glue::Single;
+        if place.key == 0 {
+            let others = if first { &self.first } else { &self.long };
+            if let Some(other) = others.words.get(word) {
+                *hits += 1;
+                ids.extend_from_slice(&other.ids);
+                return Ok(other.known);
+            }
         }
         self.new_word(word, first, ids)
     }
 
     /// Learns a word, keeps it, and appends its ids.
-    #[cold]
-    #[inline(never)]
     fn new_word(&mut self, word: &str, first: bool, ids: &mut Vec<u32>) -> Result<Known> {
         let known = self.learn(word, first)?;
         ids.extend_from_slice(&self.new_ids);
@@ -272,6 +245,94 @@ impl Encoder for Words<'_> {
     }
 }
 
+/// A word of a text: where it stands, and where the table may hold it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// 0 where the table does not take it.
+    key: u128,
+    home: usize,
+    begin: usize,
+    end: usize,
+}
+
+/// A text that is being cut into words. Words are cut and looked up in turns of [`BATCH`], so that the memory of all
+/// slots of a turn is asked for before the first one is needed.
+struct Cut<'a> {
+    bytes: &'a [u8],
+    rules: &'a Rules,
+    /// The block of 64 bytes that `ends` is about.
+    at: usize,
+    /// Bytes that may end a word, a bit each.
+    ends: u64,
+    /// Where the next word begins.
+    begin: usize,
+    /// Whether the table cannot hold it.
+    rare: bool,
+    /// Whether all separators so far were single spaces between words.
+    spaces: bool,
+    /// Whether the white space so far was what the glue knows.
+    understood: bool,
+}
+
+impl<'a> Cut<'a> {
+    fn new(bytes: &'a [u8], rules: &'a Rules) -> Self {
+        Cut {
+            bytes,
+            rules,
+            at: 0,
+            ends: white_from(bytes, 0),
+            begin: 0,
+            rare: rules.glue == Glue::Single,
+            spaces: true,
+            understood: true,
+        }
+    }
+
+    /// Puts the next words into `batch` and says how many; fewer than [`BATCH`] at the end of the text.
+    #[inline(always)]
+    fn fill(&mut self, table: &Table, batch: &mut [Place; BATCH]) -> usize {
+        let mut count = 0;
+        while count < BATCH {
+            if self.ends == 0 {
+                self.at += 64;
+                if self.at > self.bytes.len() {
+                    break;
+                }
+                self.ends = white_from(self.bytes, self.at);
+                continue;
+            }
+            let end = self.at + self.ends.trailing_zeros() as usize;
+            self.ends &= self.ends - 1;
+            if end < self.bytes.len() && self.bytes[end] != b' ' {
+                if !self.rules.separates(self.bytes[end]) {
+                    self.rare = true;
+                    continue;
+                }
+                self.spaces = false;
+            }
+            let begin = self.begin;
+            self.begin = end + 1;
+            let length = end - begin;
+            if length == 0 {
+                self.spaces = false;
+                self.understood &= self.rules.glue == Glue::Runs;
+                continue;
+            }
+            let place = &mut batch[count];
+            (place.begin, place.end) = (begin, end);
+            place.key = if length <= LONGEST && !self.rare {
+                key_at(self.bytes, begin, length)
+            } else {
+                0
+            };
+            place.home = table.home(place.key);
+            self.rare = false;
+            count += 1;
+        }
+        count
+    }
+}
+
 /// Which of 64 bytes are a space or a control character: a bit each, the first byte's the lowest.
 #[inline(always)]
 fn white(block: &[u8; 64]) -> u64 {
@@ -290,11 +351,18 @@ fn white(block: &[u8; 64]) -> u64 {
     bits
 }
 
-/// [`white`] of the last bytes of a text, and one bit more: the text's end ends a word.
-fn white_at_end(rest: &[u8]) -> u64 {
-    let mut block = [b' '; 64];
-    block[..rest.len()].copy_from_slice(rest);
-    white(&block) & (u64::MAX >> (63 - rest.len()))
+/// [`white`] of the 64 bytes from `at` on. Where the text ends among them, its end is a bit too, for it ends a word.
+#[inline(always)]
+fn white_from(bytes: &[u8], at: usize) -> u64 {
+    let rest = &bytes[at..];
+    match rest.first_chunk() {
+        Some(block) => white(block),
+        None => {
+            let mut block = [b' '; 64];
+            block[..rest.len()].copy_from_slice(rest);
+            white(&block) & (u64::MAX >> (63 - rest.len()))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -311,8 +379,10 @@ mod tests {
                 assert_eq!(white(&block), expected, "{byte} at {place}");
             }
         }
-        assert_eq!(white_at_end(b""), 1);
-        assert_eq!(white_at_end(b"a b"), 0b1010);
-        assert_eq!(white_at_end(&[b'a'; 63]), 1 << 63);
+        assert_eq!(white_from(b"", 0), 1);
+        assert_eq!(white_from(b"xxa b", 2), 0b1010);
+        assert_eq!(white_from(&[b'a'; 63], 0), 1 << 63);
+        assert_eq!(white_from(&[b'a'; 64], 0), 0);
+        assert_eq!(white_from(&[b'a'; 64], 64), 1);
     }
 }

@@ -1,0 +1,166 @@
+"""What became of every record, for a person: a short table, and a warning where the tokenizer loses text.
+
+1. `outcomes` is the table of sources: records read, and of them kept, filtered and bad.
+2. `facts` are the figures of the whole store, a name and a line each.
+3. `warning` is what nobody should overlook: fidelity under 99 %.
+4. `show` prints them: with a little colour in a terminal, as plain columns elsewhere.
+
+`report.json` beside the store holds all of it and more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from chefgenius.store import Report
+
+ENOUGH = 0.99
+"""the share of records that must come back from their ids; below it `prepare` warns"""
+
+WORST, ERRORS, CHARACTERS = 3, 5, 8
+"""how many examples, bad records and characters are shown; `report.json` has more"""
+
+HEAD = ("source", "format", "read", "kept", "filtered", "bad")
+
+
+def outcomes(report: Report) -> list[tuple[str, ...]]:
+    """A row for each source and, of several, one for all of them."""
+    rows = [(source["name"], source["format"], source["counts"]) for source in report.sources]
+    if len(rows) > 1:
+        rows.append(("all", f"{len(rows)} sources", report.counts))
+    return [(name, form, *(f"{n:,}" for n in tally(counts))) for name, form, counts in rows]
+
+
+def tally(counts: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Records read, kept, filtered and bad; the first is the sum of the others."""
+    kept, filtered, bad = int(counts["kept"]), sum(counts["filtered"].values()), int(counts["bad"])
+    return kept + filtered + bad, kept, filtered, bad
+
+
+def facts(report: Report, path: Path) -> list[tuple[str, str]]:
+    """Name and value of each figure of the whole store."""
+    fidelity, used = report.fidelity, report.vocabulary
+    filtered = [f"{n:,} {reason}" for reason, n in report.counts["filtered"].items() if n]
+    made = [
+        ("filtered", ", ".join(filtered)),
+        ("prompts", lengths(report.prompt_lengths)),
+        ("targets", lengths(report.target_lengths)),
+        (
+            "fidelity",
+            f"{percent(fidelity['records_same'], fidelity['records'])} of the records and "
+            f"{percent(fidelity['quantities_same'], fidelity['quantities'])} of their "
+            f"{fidelity['quantities']:,} quantities come back from their ids",
+        ),
+        ("unknown", f"{100 * report.unknown_share:.3f} % of the tokens"),
+        ("vocabulary", f"{used['used']:,} of {used['size']:,} tokens are in use"),
+        *((kind, listed(report.spelling[kind])) for kind in ("respelt", "dropped", "unspelt")),
+        ("tokenizer", tokenizing(report)),
+        ("store", built(report)),
+    ]
+    return [(name, value) for name, value in made if value] + [("", str(path))]
+
+
+def lengths(spread: Mapping[str, float]) -> str:
+    """How many tokens texts have, in a line."""
+    p50, p95, most = (f"{spread[name]:,}" for name in ("p50", "p95", "max"))
+    return f"{spread['min']:,} to {most} tokens, half of them up to {p50}, 95 % up to {p95}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share with two digits, never rounded up to all."""
+    return f"{10000 * part // max(whole, 1) / 100 if whole else 100:.2f} %"
+
+
+def listed(characters: Sequence[Mapping[str, Any]]) -> str:
+    """Characters with what was written for them and how often, the most frequent first."""
+    shown = [
+        f"`{one['character']}`" + (f" as `{one['as']}`" if one["as"] else "") + f" {one['count']:,} times"
+        for one in characters[:CHARACTERS]
+    ]
+    return ", ".join(shown) + (", ..." if len(characters) > CHARACTERS else "")
+
+
+def tokenizing(report: Report) -> str:
+    """How ids were made and, where words are remembered, how many were known."""
+    counts = report.tokenizer["counts"]
+    known = f", {percent(counts['hits'], counts['words'])} of the words known" if counts["words"] else ""
+    return f"{report.tokenizer['method']}{known}"
+
+
+def built(report: Report) -> str:
+    """What was done, and with how much."""
+    size = f"{report.counts['kept']:,} records, {report.tokens:,} tokens"
+    if not report.built:
+        return f"already built, {size}"
+    reused = f", {report.reused:,} taken over" if report.reused else ""
+    return f"built in {report.seconds:.1f} s, {size}{reused}"
+
+
+def errors(report: Report) -> list[str]:
+    """The first bad records, a line each."""
+    made = [f"{place(bad)}: {bad['reason']}" for bad in report.first_errors[:ERRORS]]
+    more = int(report.counts["bad"]) - len(made)
+    return made + ([f"and {more:,} more: see report.json"] if made and more else [])
+
+
+def place(bad: Mapping[str, Any]) -> str:
+    """Where a bad record begins: source, file within it, and row, or line and byte."""
+    parts = [bad["source"], bad.get("file")]
+    parts += [f"{name} {bad[name]}" for name in ("row", "line", "byte") if bad.get(name) is not None]
+    return ", ".join(part for part in parts if part)
+
+
+def warning(report: Report) -> list[str]:
+    """The lines of a warning, where fewer records than `ENOUGH` come back from their ids."""
+    fidelity = report.fidelity
+    if fidelity["records_same"] >= ENOUGH * fidelity["records"]:
+        return []
+    made = [
+        f"WARNING: only {percent(fidelity['records_same'], fidelity['records'])} of the records come back "
+        "from their ids.",
+        "This tokenizer loses text, and a model that learns from these ids learns the loss.",
+    ]
+    for lost in fidelity["worst"][:WORST]:
+        made += [f"  {lost['source']}, {lost['place']}"]
+        made += [f"    written    {lost['written']}", f"    read back  {lost['read_back']}"]
+    if report.spelling["unspelt"]:
+        made.append(f"  It cannot spell {listed(report.spelling['unspelt'])}.")
+    return [
+        *made,
+        "Take a tokenizer that spells what you write, such as a byte-level one: docs/prepare.md",
+    ]
+
+
+def columns(rows: Sequence[Sequence[str]], numbers: int) -> Iterator[str]:
+    """Rows as lines with two spaces between the columns; those from `numbers` on are set to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if place >= numbers else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def show(report: Report, path: Path) -> None:
+    """Print all of it; the warning goes to stderr."""
+    paint(columns([HEAD, *outcomes(report)], 2), sys.stdout)
+    paint(errors(report), sys.stdout, "yellow")
+    print()
+    paint(columns(facts(report, path), 2), sys.stdout)
+    paint(warning(report), sys.stderr, "bold red")
+
+
+def paint(lines: Iterable[str], file: TextIO, style: str = "") -> None:
+    """Print lines, in this style where `file` is a terminal."""
+    text = "\n".join(lines)
+    if text and style and file.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(file=file).print(Text(text, style), soft_wrap=True)
+    elif text:
+        print(text, file=file)

@@ -1,0 +1,278 @@
+//! The lines of a Markdown page -> its blocks: headings, list items, paragraphs, each one line of text.
+
+use super::inline;
+
+/// What a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `#` is level 1. A bold line alone is one of [`BOLD`], a line that ends with a colon stays a paragraph.
+    Heading(usize),
+    /// An entry of a list, or a row of a table.
+    Item,
+    Paragraph,
+}
+
+/// The level of a bold line that stands alone: below all others.
+pub(super) const BOLD: usize = 7;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) kind: Kind,
+    pub(super) text: String,
+}
+
+/// A page as blocks.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    /// `title` of the front matter.
+    pub(super) title: Option<String>,
+    pub(super) blocks: Vec<Block>,
+    /// Whether the page has words or addresses that stand in no block.
+    pub(super) has_lost: bool,
+    /// Whether the next line goes on with the last block.
+    goes_on: bool,
+    /// Whether the last block is of a list, whose indented lines go on with it over blank lines too.
+    is_in_list: bool,
+    /// The bits of the numbers that items had.
+    numbers: u128,
+    /// The head of a table, until the line after it tells that it is one.
+    table_head: Option<usize>,
+}
+
+impl Blocks {
+    /// The blocks of a page; `is_plain`: without the marks inside their lines ([`inline`]).
+    pub(super) fn of(page: &str, is_plain: bool) -> Blocks {
+        let mut blocks = Blocks::default();
+        let mut lines = blocks.front_matter(page).lines();
+        let mut fence: Option<&str> = None;
+        let mut is_comment = false;
+        while let Some(line) = lines.next() {
+            let text = line.trim();
+            if let Some(mark) = fence {
+                blocks.has_lost |= !text.is_empty();
+                if text.starts_with(mark) && text.trim_start_matches(['`', '~']).is_empty() {
+                    fence = None;
+                }
+            } else if is_comment || text.starts_with("<!--") {
+                is_comment = !text.contains("-->");
+                blocks.has_lost = true;
+            } else if let Some(mark) = ["```", "~~~"]
+                .into_iter()
+                .find(|mark| text.starts_with(mark))
+            {
+                fence = Some(mark);
+                blocks.break_off();
+            } else {
+                blocks.line(line);
+            }
+        }
+        for block in blocks.blocks.iter_mut().filter(|_| is_plain) {
+            block.text = inline::plain(&block.text, &mut blocks.has_lost);
+        }
+        blocks
+    }
+
+    /// Takes the title out of front matter (`---` or `+++`) and returns what follows it.
+    fn front_matter<'a>(&mut self, page: &'a str) -> &'a str {
+        let page = page.trim_start_matches(['\u{feff}', '\n', '\r']);
+        let mut end = 0;
+        let mut fence = "";
+        let mut title = None;
+        let mut has_more = false;
+        for (number, line) in page.split_inclusive('\n').enumerate() {
+            end += line.len();
+            let text = line.trim_end();
+            match (number, text) {
+                (0, "---" | "+++") => fence = text,
+                (0, _) => return page,
+                (_, text) if text == fence => {
+                    self.title = title;
+                    self.has_lost |= has_more;
+                    return &page[end..];
+                }
+                _ => match front_value(text, "title") {
+                    Some(value) if title.is_none() => title = Some(value),
+                    _ => has_more |= !text.trim().is_empty(),
+                },
+            }
+        }
+        // Never closed: a rule, and text.
+        page
+    }
+
+    fn line(&mut self, line: &str) {
+        let quoted = line.trim_start().trim_start_matches('>');
+        let indent = match quoted.len() == line.trim_start().len() {
+            true => line
+                .chars()
+                .take_while(|char| matches!(char, ' ' | '\t'))
+                .count(),
+            false => 0,
+        };
+        let text = quoted.trim();
+        if text.is_empty() {
+            self.goes_on = false;
+        } else if let Some((level, text)) = heading(text) {
+            self.push(Kind::Heading(level), text);
+            self.break_off();
+        } else if self.goes_on && !self.is_in_list && is_underline(text) {
+            let level = if text.starts_with('=') { 1 } else { 2 };
+            if let Some(last) = self.blocks.last_mut() {
+                last.kind = Kind::Heading(level);
+            }
+            self.break_off();
+        } else if is_rule(text) {
+            self.break_off();
+        } else if text.starts_with('|') {
+            self.row(text);
+        } else if let Some(item) = self.marked(text) {
+            self.push(Kind::Item, item);
+            self.goes_on = true;
+            self.is_in_list = true;
+        } else if let Some(name) = bold_line(text).filter(|_| indent < 2 || !self.is_in_list) {
+            self.push(Kind::Heading(BOLD), name);
+            self.break_off();
+        } else {
+            self.text(text, indent);
+        }
+    }
+
+    /// A line without a mark: it goes on with the block before, or is a paragraph.
+    fn text(&mut self, text: &str, indent: usize) {
+        let goes_on = self.goes_on || (self.is_in_list && indent >= 2);
+        match self.blocks.last_mut().filter(|_| goes_on) {
+            Some(last) => join(&mut last.text, text),
+            None => {
+                self.is_in_list = false;
+                self.push(Kind::Paragraph, text);
+            }
+        }
+        self.goes_on = true;
+    }
+
+    fn push(&mut self, kind: Kind, text: &str) {
+        let text = text.to_owned();
+        self.blocks.push(Block { kind, text });
+    }
+
+    /// What comes next belongs to no block before it.
+    fn break_off(&mut self) {
+        self.goes_on = false;
+        self.is_in_list = false;
+        self.table_head = None;
+    }
+
+    /// A row of a table is an item: its cells, with spaces between. The head says nothing of its own.
+    fn row(&mut self, text: &str) {
+        let cells = text.trim_matches('|').split('|').map(str::trim);
+        let is_separator = text.contains('-') && text.chars().all(|char| "|-: ".contains(char));
+        if is_separator {
+            if let Some(head) = self
+                .table_head
+                .take()
+                .filter(|head| head + 1 == self.blocks.len())
+            {
+                self.blocks.truncate(head);
+                self.has_lost = true;
+            }
+        } else {
+            let row = cells
+                .filter(|cell| !cell.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
+            self.table_head = Some(self.blocks.len());
+            self.push(Kind::Item, &row);
+        }
+        self.goes_on = false;
+        self.is_in_list = false;
+    }
+
+    /// The item after its mark. Where the line before goes on, a number is a mark only when it is 1 or about the one
+    /// after another's: any other is part of a sentence that was broken there.
+    fn marked<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let is_end = |rest: &str| rest.is_empty() || rest.starts_with([' ', '\t']);
+        if let Some(rest) = line.strip_prefix(['-', '*', '+', '•']) {
+            let rest = Some(rest).filter(|rest| is_end(rest))?.trim_start();
+            let boxes = ["[ ] ", "[x] ", "[X] "];
+            let ticked = boxes.into_iter().find_map(|mark| rest.strip_prefix(mark));
+            return Some(ticked.unwrap_or(rest));
+        }
+        let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u32 = line[..digits].parse().ok()?;
+        let rest = line[digits..].strip_prefix(['.', ')', '、', '．'])?;
+        let is_wide = rest.starts_with(|char: char| char >= '\u{2e80}');
+        let bit = 1_u128.checked_shl(number).unwrap_or_default();
+        let is_next =
+            number == 1 || (self.numbers | self.numbers << 1 | self.numbers << 2) & bit != 0;
+        if !(is_end(rest) || is_wide) || digits > 3 || (self.goes_on && !is_next) {
+            return None;
+        }
+        self.numbers |= bit;
+        Some(rest.trim_start())
+    }
+}
+
+/// Adds a line to what goes on with it; Chinese and its kin have no space at a line's end.
+fn join(text: &mut String, line: &str) {
+    let kept = text.trim_end_matches(['\\', ' ']).len();
+    text.truncate(kept);
+    let is_wide = |char: Option<char>| char.is_some_and(|char| char >= '\u{2e80}');
+    let is_dense = is_wide(text.chars().next_back()) && is_wide(line.chars().next());
+    if !text.is_empty() && !line.is_empty() && !is_dense {
+        text.push(' ');
+    }
+    text.push_str(line);
+}
+
+/// Level and text of a heading (`## Ingredients`, also with `##` at its end).
+fn heading(line: &str) -> Option<(usize, &str)> {
+    let text = line.trim_start_matches('#');
+    let level = line.len() - text.len();
+    let is_heading = (1..=6).contains(&level) && (text.is_empty() || text.starts_with([' ', '\t']));
+    let text = text.trim();
+    let bare = text.trim_end_matches('#');
+    let text = if bare.ends_with([' ', '\t']) || bare.is_empty() {
+        bare.trim_end()
+    } else {
+        text
+    };
+    is_heading.then_some((level, text))
+}
+
+/// The line below a heading of two lines.
+fn is_underline(text: &str) -> bool {
+    text.len() >= 3
+        && (text.bytes().all(|byte| byte == b'=') || text.bytes().all(|byte| byte == b'-'))
+}
+
+/// A rule across the page: three or more of one mark, with or without spaces.
+fn is_rule(text: &str) -> bool {
+    ['-', '*', '_', '='].into_iter().any(|mark| {
+        text.chars().filter(|char| *char == mark).count() >= 3
+            && text.chars().all(|char| char == mark || char == ' ')
+    })
+}
+
+/// The text of a line that is bold as a whole, with or without a colon at its end.
+fn bold_line(text: &str) -> Option<&str> {
+    let bare = text.trim_end_matches([':', '：']).trim_end();
+    ["**", "__"].into_iter().find_map(|mark| {
+        let inner = bare.strip_prefix(mark)?.strip_suffix(mark)?;
+        let is_sentence = inner.ends_with(['.', '!', '?', '。', '！', '？']);
+        (!inner.trim().is_empty() && !inner.contains(mark) && !is_sentence).then_some(inner)
+    })
+}
+
+/// The value of `key` in a line of YAML or TOML, without its quotes.
+fn front_value(line: &str, key: &str) -> Option<String> {
+    let value = line.strip_prefix(key)?.trim_start();
+    let value = value.strip_prefix([':', '='])?.trim();
+    let unquoted = match value.as_bytes() {
+        [b'"', .., b'"'] => value[1..value.len() - 1]
+            .replace("\\\"", "\"")
+            .replace("\\\\", "\\"),
+        [b'\'', .., b'\''] => value[1..value.len() - 1].replace("''", "'"),
+        _ => value.to_owned(),
+    };
+    (!unquoted.trim().is_empty()).then_some(unquoted)
+}

@@ -1,0 +1,133 @@
+//! The marks inside a line of Markdown: emphasis, links, images, escapes.
+
+/// Marks inside marks, and the bytes from one mark to its partner: more than these are no marks, but noise.
+const DEPTH: u32 = 8;
+const REACH: usize = 4096;
+
+/// The plain text of a line. Bold, italic and code marks go, a link is its text, an image is nothing; `has_lost` is
+/// set where words or an address went with them.
+pub(super) fn plain(line: &str, has_lost: &mut bool) -> String {
+    nested(line, 0, has_lost)
+}
+
+fn nested(line: &str, depth: u32, has_lost: &mut bool) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line.trim_end_matches('\\').trim();
+    while let Some(at) = rest.find(['\\', '!', '[', '*', '_', '`', '<']) {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        rest = mark(from, depth, &mut text, has_lost);
+    }
+    text.push_str(rest);
+    text.trim().to_owned()
+}
+
+/// Deals with the mark that `from` begins with, and returns what follows it.
+fn mark<'a>(from: &'a str, depth: u32, text: &mut String, has_lost: &mut bool) -> &'a str {
+    let keep = |text: &mut String, count: usize| {
+        text.push_str(&from[..count]);
+        &from[count..]
+    };
+    match from.as_bytes() {
+        _ if depth == DEPTH => keep(text, from.len()),
+        [b'\\', escaped, ..] if escaped.is_ascii_punctuation() => {
+            text.push(char::from(*escaped));
+            &from[2..]
+        }
+        [b'!', b'[', ..] => match link(&from[1..]) {
+            Some((_, rest)) => left_out(rest, text, has_lost),
+            None => keep(text, 2),
+        },
+        [b'[', ..] => match link(from) {
+            Some((name, rest)) => {
+                *has_lost = true;
+                text.push_str(&nested(name, depth + 1, has_lost));
+                rest
+            }
+            None => keep(text, 1),
+        },
+        [b'<', b'!', b'-', b'-', ..] => match near(from).split_once("-->") {
+            Some((comment, _)) => left_out(&from[comment.len() + 3..], text, has_lost),
+            None => keep(text, 4),
+        },
+        [b'`', ..] => match near(&from[1..])
+            .find('`')
+            .map(|end| (&from[1..=end], &from[end + 2..]))
+        {
+            Some((code, rest)) => {
+                text.push_str(code);
+                rest
+            }
+            None => keep(text, 1),
+        },
+        [first @ (b'*' | b'_'), ..] => {
+            let count = from.bytes().take_while(|byte| byte == first).count();
+            match emphasised(from, count, text) {
+                Some((inner, rest)) => {
+                    text.push_str(&nested(inner, depth + 1, has_lost));
+                    rest
+                }
+                None => keep(text, count),
+            }
+        }
+        _ => keep(text, 1),
+    }
+}
+
+/// What follows something that is left out: of the spaces on its sides one stays.
+fn left_out<'a>(rest: &'a str, before: &str, has_lost: &mut bool) -> &'a str {
+    *has_lost = true;
+    match before.is_empty() || before.ends_with(' ') {
+        true => rest.trim_start(),
+        false => rest,
+    }
+}
+
+/// Text and rest of `[text](address)rest`.
+fn link(from: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    let close = near(from).bytes().position(|byte| {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })?;
+    let address = from[close + 1..].strip_prefix('(')?;
+    let mut depth = 1_usize;
+    let end = near(address).bytes().position(|byte| {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })?;
+    Some((&from[1..close], &address[end + 1..]))
+}
+
+/// Inner text and rest of `**inner**rest`, with `count` marks on each side; `None` where they emphasise nothing:
+/// `2 * 3 * 4`, `snake_case_name`.
+fn emphasised<'a>(from: &'a str, count: usize, before: &str) -> Option<(&'a str, &'a str)> {
+    let (marks, inner) = from.split_at(count);
+    if count > 3 || inner.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let is_word = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+    let is_underscore = marks.starts_with('_');
+    if is_underscore && is_word(before.chars().next_back()) {
+        return None;
+    }
+    let end = near(inner).find(marks).filter(|end| *end > 0)?;
+    let rest = &inner[end + count..];
+    let is_closed = !inner[..end].ends_with(char::is_whitespace)
+        && !rest.starts_with(marks.chars().next()?)
+        && !(is_underscore && is_word(rest.chars().next()));
+    is_closed.then_some((&inner[..end], rest))
+}
+
+/// The beginning of `text`, as far as a mark may look for its partner.
+fn near(text: &str) -> &str {
+    &text[..text.floor_char_boundary(REACH)]
+}
