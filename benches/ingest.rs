@@ -1,7 +1,10 @@
-//! Raw files to records, one thread: unpacked bytes per second of each format.
+//! Raw files to records, one thread: unpacked bytes per second of each format, and of cutting without parsing.
 #![allow(clippy::unwrap_used, reason = "a bench ends at the first surprise")]
 
 mod common;
+
+#[path = "../tests/common/parquet.rs"]
+mod parquet_file;
 
 use std::fs;
 use std::hint::black_box;
@@ -27,12 +30,31 @@ fn main() {
                 bytes: Some(unpacked as u64),
             };
             benches.measure(&title, work, |b| b.iter(|| read(&path)));
+            if matches!(name, "recipes.jsonl" | "recipes.json" | "recipes.csv") {
+                benches.measure(&format!("{title}, cut only"), work, |b| {
+                    b.iter(|| cut(&path))
+                });
+            }
         };
         measure("recipes.jsonl", lines.as_bytes(), lines.len());
         let array = corpus::json_array(&recipes);
         measure("recipes.json", array.as_bytes(), array.len());
         let table = corpus::csv(&recipes);
         measure("recipes.csv", table.as_bytes(), table.len());
+        let columns = parquet_file::of_recipes(&recipes);
+        measure("recipes.parquet", &columns, columns.len());
+
+        let mut pages = tar::Builder::new(Vec::new());
+        for (recipe, number) in recipes.iter().zip(0..) {
+            let page = corpus::page(recipe);
+            let mut header = tar::Header::new_gnu();
+            header.set_size(page.len() as u64);
+            pages
+                .append_data(&mut header, format!("{number}.md"), page.as_bytes())
+                .unwrap();
+        }
+        let pages = pages.into_inner().unwrap();
+        measure("pages.tar", &pages, pages.len());
 
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(lines.as_bytes()).unwrap();
@@ -54,4 +76,15 @@ fn read(path: &Path) {
     })
     .unwrap();
     assert_eq!(good, RECORDS);
+}
+
+fn cut(path: &Path) {
+    let source = ingest::detect(path).unwrap();
+    let mut bytes = 0;
+    ingest::read(&source, &Names::default(), &mut |_, cut| {
+        bytes += black_box(cut).map_or(0, |raw| raw.len());
+        Ok(())
+    })
+    .unwrap();
+    assert!(bytes > 0);
 }

@@ -19,10 +19,22 @@ mod array;
 mod csv;
 #[path = "ingest/detect.rs"]
 mod detect;
+#[path = "ingest/documents.rs"]
+mod documents;
+#[path = "ingest/lists.rs"]
+mod lists;
+#[path = "ingest/pages.rs"]
+mod pages;
+#[path = "ingest/parquet.rs"]
+mod parquet;
+#[path = "common/parquet.rs"]
+mod parquet_file;
 #[path = "ingest/real.rs"]
 mod real;
 #[path = "ingest/record.rs"]
 mod record;
+#[path = "ingest/sources.rs"]
+mod sources;
 #[path = "ingest/stream.rs"]
 mod stream;
 

@@ -113,3 +113,15 @@ pub fn csv(recipes: &[Recipe]) -> String {
     });
     "title,ingredients,directions\n".to_owned() + &rows.collect::<String>()
 }
+
+/// A Markdown page.
+pub fn page(recipe: &Recipe) -> String {
+    let list =
+        |items: &[String]| -> String { items.iter().map(|item| format!("- {item}\n")).collect() };
+    format!(
+        "# {}\n\n## Ingredients\n\n{}\n## Directions\n\n{}",
+        recipe.title,
+        list(&recipe.ingredients),
+        list(&recipe.directions)
+    )
+}

@@ -1,6 +1,9 @@
 //! What holds for all recipes and for all bytes.
 
+use std::path::Path;
+
 use chefgenius::error::Error;
+use chefgenius::ingest::{Names, records_of_bytes};
 use chefgenius::recipe::{Content, Recipe};
 use proptest::prelude::*;
 
@@ -62,13 +65,88 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_break_it(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]{}\",\\\n:".to_vec())], 0..80)) {
-        let files = Files::new();
-        for name in ["a.jsonl", "a.json", "a.csv", "a.jsonl.gz", "a"] {
-            let path = files.write(name, &bytes);
-            if let Err(error) = read_all(&path) {
-                prop_assert!(matches!(error, Error::Source { .. }), "{:?}", error);
-            }
+    fn no_bytes_break_it(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]{}\",\\\n:'#-*|<>(".to_vec())], 0..80)) {
+        for name in NAMES {
+            survives(name, &bytes)?;
         }
     }
+
+    #[test]
+    fn no_nearly_right_text_breaks_it(pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..30)) {
+        let text = pieces.concat();
+        let cell = serde_json::to_string(&text).unwrap();
+        let record = format!("{{\"title\": \"a\", \"ingredients\": {cell}, \"steps\": [{cell}]}}");
+        for name in NAMES {
+            survives(name, text.as_bytes())?;
+            survives(name, record.as_bytes())?;
+        }
+    }
+}
+
+const NAMES: [&str; 9] = [
+    "a.jsonl",
+    "a.json",
+    "a.csv",
+    "a.tsv",
+    "a.md",
+    "a.tar",
+    "a.jsonl.gz",
+    "a.json.xz",
+    "a",
+];
+
+const PIECES: [&str; 44] = [
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "'",
+    "\"",
+    ",",
+    ":",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\\",
+    "\\x4",
+    "\\u00e9",
+    "\\ud83c",
+    "c(",
+    "NA",
+    "None",
+    "array(",
+    "dtype=object",
+    "--",
+    " | ",
+    "<li>",
+    "</li>",
+    "<br",
+    "é",
+    "米",
+    "title",
+    "\"@graph\": [",
+    "\"@type\": \"Recipe\"",
+    "# ",
+    "## Ingredients\n",
+    "## Directions\n",
+    "- ",
+    "1. ",
+    "**",
+    "![",
+    "](",
+    "---\n",
+    "|",
+    "\u{feff}",
+];
+
+/// Reads the bytes as a file of this name: records, or an error of the source.
+fn survives(name: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Err(error) = records_of_bytes(Path::new(name), bytes, &Names::default(), &mut |_| Ok(()))
+    {
+        prop_assert!(matches!(error, Error::Source { .. }), "{:?}", error);
+    }
+    Ok(())
 }

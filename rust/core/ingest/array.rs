@@ -195,6 +195,11 @@ impl Scan {
         }
     }
 
+    /// Whether what it went over ends inside a string.
+    pub(super) fn in_string(&self) -> bool {
+        self.in_string
+    }
+
     /// Goes over `bytes`; the offset of the byte that ends the element, if it is among them.
     pub(super) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;

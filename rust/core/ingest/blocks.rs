@@ -129,7 +129,7 @@ impl Blocks {
             self.push(Kind::Item, item);
             self.goes_on = true;
             self.is_in_list = true;
-        } else if let Some(name) = bold_line(text).filter(|_| !self.goes_on) {
+        } else if let Some(name) = bold_line(text).filter(|_| indent < 2 || !self.is_in_list) {
             self.push(Kind::Heading(BOLD), name);
             self.break_off();
         } else {

@@ -155,6 +155,7 @@ fn line_end(window: &mut Window, from: usize) -> Result<usize> {
 fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format> {
     let end = line_end(window, at)?;
     let line = json::look(&window.bytes()[at..end], names);
+    let is_halted = is_halted(&window.bytes()[at..end]);
     if line == Line::Record {
         return Ok(Format::JsonLines);
     }
@@ -168,6 +169,7 @@ fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format
         }
     };
     match (line, next) {
+        (Line::Open, Some(b'{')) if is_halted => keyed_or_document(window, at, names),
         (Line::Broken, _) | (_, Some(b'{')) | (Line::Other, Some(_)) | (Line::Open, None) => {
             Ok(Format::JsonLines)
         }
@@ -175,6 +177,17 @@ fn object_format(window: &mut Window, at: usize, names: &Names) -> Result<Format
             keyed_or_document(window, at, names)
         }
     }
+}
+
+/// Whether a line of JSON ends where a value or a key must follow: one that was cut off rarely does.
+fn is_halted(line: &[u8]) -> bool {
+    let mut scan = Scan::new(b'}');
+    scan.step(line.get(1..).unwrap_or_default());
+    !scan.in_string()
+        && matches!(
+            line.trim_ascii_end().last(),
+            Some(b'[' | b'{' | b',' | b':')
+        )
 }
 
 /// An object whose own fields are a recipe's is a document. Else it holds a record under each key when

@@ -35,10 +35,7 @@ fn mark<'a>(from: &'a str, depth: u32, text: &mut String, has_lost: &mut bool) -
             &from[2..]
         }
         [b'!', b'[', ..] => match link(&from[1..]) {
-            Some((_, rest)) => {
-                *has_lost = true;
-                rest
-            }
+            Some((_, rest)) => left_out(rest, text, has_lost),
             None => keep(text, 2),
         },
         [b'[', ..] => match link(from) {
@@ -50,10 +47,7 @@ fn mark<'a>(from: &'a str, depth: u32, text: &mut String, has_lost: &mut bool) -
             None => keep(text, 1),
         },
         [b'<', b'!', b'-', b'-', ..] => match near(from).split_once("-->") {
-            Some((comment, _)) => {
-                *has_lost = true;
-                &from[comment.len() + 3..]
-            }
+            Some((comment, _)) => left_out(&from[comment.len() + 3..], text, has_lost),
             None => keep(text, 4),
         },
         [b'`', ..] => match near(&from[1..])
@@ -77,6 +71,15 @@ fn mark<'a>(from: &'a str, depth: u32, text: &mut String, has_lost: &mut bool) -
             }
         }
         _ => keep(text, 1),
+    }
+}
+
+/// What follows something that is left out: of the spaces on its sides one stays.
+fn left_out<'a>(rest: &'a str, before: &str, has_lost: &mut bool) -> &'a str {
+    *has_lost = true;
+    match before.is_empty() || before.ends_with(' ') {
+        true => rest.trim_start(),
+        false => rest,
     }
 }
 

@@ -85,6 +85,14 @@ const LISTS: &[&str] = &[
     "recipeingredient",
     "recipeinstructions",
 ];
+/// Those of them that may be a list spelt as text.
+const SPELT_LISTS: &[&str] = &[
+    "items",
+    "ingredients",
+    "steps",
+    "directions",
+    "instructions",
+];
 const HEADINGS: &[&str] = &[
     "name",
     "section",
@@ -183,6 +191,16 @@ impl Items {
             if let Some(heading) = text_of(&entries, HEADINGS) {
                 self.heading(&heading);
             }
+            return self.push(list, part);
+        }
+        let is_spelt = |value: &Value| matches!(value, Value::Text(_)) && !value.is_blank();
+        if let Some(list) = find(&entries, SPELT_LISTS, is_spelt) {
+            let (name, list) = entries.swap_remove(list);
+            if let Some(heading) = text_of(&entries, HEADINGS) {
+                self.heading(&heading);
+            }
+            let list = self::entries(list, part, &name)
+                .map_err(|reason| format!("a group whose {reason}"))?;
             return self.push(list, part);
         }
         if let Some(text) = text_of(&entries, TEXTS) {

@@ -111,7 +111,7 @@ impl Fields {
             Ok((name, value)) => Some(items::entries(value, Part::Ingredients, name)?),
             Err(_) => None,
         };
-        if self.parts[Part::Ingredients as usize].is_none() && !groups.texts.is_empty() {
+        if !self.holds(Part::Ingredients) && !groups.texts.is_empty() {
             return Ok(groups.texts);
         }
         let (name, value) = self.take(Part::Ingredients, names)?;

@@ -1,0 +1,201 @@
+//! Markdown pages.
+
+use chefgenius::ingest::{page, whole_page};
+use chefgenius::recipe::Recipe;
+
+use super::outline_of;
+
+fn lines(recipe: &Recipe) -> Vec<String> {
+    let mut lines = vec![recipe.title.clone()];
+    lines.extend(recipe.ingredients.iter().map(|item| format!("i {item}")));
+    lines.extend(recipe.directions.iter().map(|item| format!("d {item}")));
+    lines
+}
+
+fn read(text: &str) -> Vec<String> {
+    lines(&page(text).unwrap())
+}
+
+#[test]
+fn front_matter_intro_notes_and_pictures_are_no_part_of_the_recipe() {
+    let text = "---\ntitle: \"Tom's \\\"best\\\" rice\"\ntags: [a]\n---\n\n![Rice](a.webp)\n\nAn intro.\n\n- Servings: 2\n\n\
+        ## Ingredients\n\n- 1 cup **rice**\n- [salt](/salt) <!-- sea -->\n\n## Directions\n\n1. Boil the\n   rice.\n\n\
+        \u{20}   ![step](b.jpg)\n\n   Wait *long*.\n2. Eat.\n\n## Notes\n\n- Good.\n\n### More\n\nText.\n";
+    let wanted = [
+        "Tom's \"best\" rice",
+        "i 1 cup rice",
+        "i salt",
+        "d Boil the rice. Wait long.",
+        "d Eat.",
+    ];
+    assert_eq!(read(text), wanted);
+    assert_eq!(whole_page(text), None);
+    let toml = text.replace(
+        "---\ntitle: \"Tom's \\\"best\\\" rice\"\ntags: [a]\n---",
+        "+++\ntitle = 'Tom''s \"best\" rice'\n+++",
+    );
+    assert_eq!(read(&toml), wanted);
+}
+
+#[test]
+fn sub_headings_belong_to_the_ingredients() {
+    let wanted = [
+        "Pie",
+        "i For the dough:",
+        "i flour",
+        "i For the filling:",
+        "i apples",
+        "i Glaze:",
+        "i sugar",
+        "d Dough:",
+        "d Mix.",
+        "d Filling:",
+        "d Cook.",
+    ];
+    for text in [
+        "# Pie\n## Ingredients\n### For the dough\n- flour\n### For the filling:\n- apples\n**Glaze**\n- sugar\n## Method\n### Dough\n1. Mix.\n### Filling\n1. Cook.\n",
+        "# Pie\n# Ingredients\n**For the dough:**\n* flour\n\n__For the filling__\n* apples\n## Glaze\n* sugar\n# Method\n**Dough**\n\nMix.\n\n**Filling**\n\nCook.",
+        "Pie\n===\n\nIngredients\n-----------\n\nFor the dough:\n\n* flour\n\nFor the filling:\n\n* apples\n\nGlaze:\n\n* sugar\n\nMethod\n---\n\nDough:\n\nMix.\n\nFilling:\n\nCook.\n",
+    ] {
+        assert_eq!(read(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn headings_without_marks() {
+    let text = "# Rice\n\n**Ingredients (for 2):**\n\n- rice\n\n**Tools**\n\n- a pot\n\n**Cooking Directions**\n\n1. Boil.\n";
+    assert_eq!(
+        read(text),
+        ["Rice", "i rice", "d Cooking Directions:", "d Boil."]
+    );
+    let text = "# Rice\n\nIngredients:\n- rice\n\nInstructions:\n1. Boil.\n12. Eat.\n";
+    assert_eq!(read(text), ["Rice", "i rice", "d Boil. 12. Eat."]);
+}
+
+#[test]
+fn pages_in_many_languages() {
+    for (ingredients, directions) in [
+        ("Zutaten", "Zubereitung"),
+        ("Ingrédients", "Préparation"),
+        ("INGREDIENTES", "Modo de preparo"),
+        ("Ingredientes", "Preparación"),
+        ("Ingredienti", "Procedimento"),
+        ("Składniki", "Sposób przygotowania"),
+        ("Ингредиенты", "Приготовление"),
+        ("🥕 Ingredients:", "2. Steps"),
+        ("材料", "作り方"),
+        ("재료", "만드는 법"),
+        ("食材", "制作步骤"),
+    ] {
+        let text = format!("# X\n## {ingredients}\n- a\n## {directions}\n1. b\n");
+        assert_eq!(read(&text), ["X", "i a", "d b"], "{ingredients}");
+    }
+}
+
+#[test]
+fn chinese_pages_prefer_the_list_with_amounts() {
+    let page = |things: &str, amounts: &str| {
+        read(&format!(
+            "# 米饭的做法\n\n一道菜。\n\n## 必备原料和工具\n\n{things}\n## 计算\n\n{amounts}\n## 操作\n\n1、煮\n2、吃。\n\n## 附加内容\n\n提出 Issue\n"
+        ))
+    };
+    assert_eq!(
+        page(
+            "- 米（推荐）\n- 水\n- 锅\n",
+            "每份：\n\n- 米 100g\n- 水 200ml\n"
+        ),
+        [
+            "米饭",
+            "i 每份：",
+            "i 米 100g",
+            "i 水 200ml",
+            "d 煮",
+            "d 吃。"
+        ]
+    );
+    assert_eq!(
+        page("- 米\n\n### 工具\n\n- 锅\n", "- 一人半碗\n"),
+        ["米饭", "i 米", "i 一人半碗", "d 煮", "d 吃。"]
+    );
+    assert_eq!(page("- 原料\n  - 米\n- 工具\n  - 锅\n", "")[1], "i 米");
+    assert_eq!(page("- 原料\n  - 米\n- 工具\n  - 锅\n", "").len(), 4);
+}
+
+#[test]
+fn odd_lines() {
+    let text = "# X\r\n## Ingredients\r\n| what | how much |\r\n|---|---|\r\n| rice | 1 cup |\r\n- [ ] salt\r\n\\* 2 * 3\r\n> quoted\r\n\
+        ## Directions\r\nFirst\r\nline.\r\n\r\n```\r\ngraph TD\r\n```\r\n<div>\r\n\r\n4. Four.\r\n5. Five in\r\n350. Then.\r\n";
+    assert_eq!(
+        read(text),
+        [
+            "X",
+            "i rice 1 cup",
+            "i salt * 2 * 3 quoted",
+            "d First line.",
+            "d Four.",
+            "d Five in 350. Then."
+        ]
+    );
+    assert_eq!(read("# X\n## Ingredients\n## Directions\n"), ["X"]);
+    let text = "# X\n## Ingredients\nFor four people.\n\n- snake_case_name, `code`, [a] (b), ![\n## Directions\nBake.\n";
+    assert_eq!(
+        read(text),
+        ["X", "i snake_case_name, code, [a] (b), ![", "d Bake."]
+    );
+}
+
+#[test]
+fn a_page_that_is_no_recipe_is_a_bad_record() {
+    for (text, wanted) in [
+        ("Nothing.", "the page has no title"),
+        (
+            "# X\n\ntext\n## Directions\na",
+            "the page has no ingredients",
+        ),
+        (
+            "# X\n## Ingredients\n- a\n## Story\nb",
+            "the page has no directions",
+        ),
+    ] {
+        let given = outline_of("a.md", text);
+        assert_eq!(given.len(), 1);
+        assert!(
+            given[0].starts_with(&format!("1 bad: {wanted}")),
+            "{given:?}"
+        );
+    }
+    assert_eq!(
+        outline_of("a.markdown", "# X\n## Ingredients\n- a\n## Steps\n- b"),
+        ["1 X"]
+    );
+    assert_eq!(
+        outline_of("a.md", b"# X\n\xff"),
+        ["1 bad: not valid UTF-8 at byte 5 of the record"]
+    );
+}
+
+#[test]
+fn whole_pages_lose_nothing_and_stay_as_spelt() {
+    let text = "# X的做法\n\n## Ingredients\n- [a](b) **c**\n- 工具\n### Sauce\n- d\n\n## Instructions\n1. e\n";
+    let recipe = whole_page(text).unwrap();
+    assert_eq!(
+        lines(&recipe),
+        [
+            "X的做法",
+            "i [a](b) **c**",
+            "i 工具",
+            "i Sauce:",
+            "i d",
+            "d e"
+        ]
+    );
+    for (more, place) in [
+        ("intro\n", "## Ingredients"),
+        ("## Notes\nx\n", "## Instructions"),
+        ("<!-- x -->\n", "- d"),
+    ] {
+        let text = text.replace(place, &format!("{more}{place}"));
+        assert_eq!(whole_page(&text), None, "{text}");
+        assert!(page(&text).is_ok());
+    }
+}
