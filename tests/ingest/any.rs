@@ -36,6 +36,52 @@ fn csv_of(recipe: &Recipe) -> String {
     cells.join(",")
 }
 
+/// The lists as Python prints them, between semicolons.
+fn python_of(recipe: &Recipe) -> String {
+    let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let list = |items: &[String]| {
+        cell(&format!(
+            "[{}]",
+            items
+                .iter()
+                .map(|item| repr(item))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+    };
+    let cells = [
+        cell(&recipe.title),
+        list(&recipe.directions),
+        list(&recipe.ingredients),
+    ];
+    cells.join(";")
+}
+
+/// Python's `repr` of a text.
+fn repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut repr = String::from(quote);
+    for char in text.chars() {
+        match char {
+            '\\' => repr.push_str("\\\\"),
+            '\n' => repr.push_str("\\n"),
+            '\r' => repr.push_str("\\r"),
+            '\t' => repr.push_str("\\t"),
+            _ if char == quote => repr.extend(['\\', quote]),
+            '\u{2028}' => repr.push_str("\\u2028"),
+            'é' => repr.push_str("\\xe9"),
+            _ if char > '\u{ffff}' => repr.push_str(&format!("\\U{:08x}", u32::from(char))),
+            _ => repr.push(char),
+        }
+    }
+    repr.push(quote);
+    repr
+}
+
 fn any_recipe() -> impl Strategy<Value = Recipe> {
     let text = "([a-z\"\\\\,\\[\\]{}\n\r |é\u{2028}]|\\PC){0,8}x";
     let items = || prop::collection::vec(text, 0..4);
@@ -56,7 +102,9 @@ proptest! {
         let lines = join(&|recipe| json_of(recipe).replace('\n', " "), "\n");
         let array = format!("[{}]", join(&json_of, ","));
         let table = format!("title,ingredients,steps\n{}", join(&csv_of, "\n"));
-        for (name, text) in [("a.jsonl", lines), ("a.json", array), ("a.csv", table)] {
+        let keyed = format!("{{\n{}}}", join(&|recipe| format!("\"k\": {}", json_of(recipe)), ","));
+        let python = format!("title;steps;ingredients\n{}", join(&python_of, "\n"));
+        for (name, text) in [("a.jsonl", lines), ("a.json", array), ("a.csv", table), ("k.json", keyed), ("p.csv", python)] {
             let given = read_all(&files.write(name, text)).unwrap();
             let given: Vec<Content> = given.into_iter().map(|(_, read)| read.unwrap().content).collect();
             let wanted: Vec<Content> = recipes.iter().cloned().map(Content::Recipe).collect();

@@ -18,6 +18,12 @@ fn sources_say_what_they_are() {
     assert_eq!(say("a.json.gz", &gzip(b"[]")), "JSON array, gzip");
     assert_eq!(say("a.csv.zst", &zstd(b"title")), "CSV, zstd");
     assert_eq!(say("a.csv", b"title"), "CSV");
+    assert_eq!(say("a.csv", b"title\tingredients\tsteps, all\n"), "TSV");
+    assert_eq!(
+        say("a.csv", b"title;ingredients;steps\na,b,c,d"),
+        "CSV with semicolons"
+    );
+    assert_eq!(say("a.tab.gz", &gzip(b"title")), "TSV, gzip");
     // The bytes tell the compression, whatever the name says.
     assert_eq!(say("a.jsonl.gz", b"{}\n{}"), "JSON Lines");
     assert_eq!(say("a.jsonl", &zstd(b"{}\n{}")), "JSON Lines, zstd");

@@ -43,10 +43,10 @@ impl Blocks {
     /// The blocks of a page; `is_plain`: without the marks inside their lines ([`inline`]).
     pub(super) fn of(page: &str, is_plain: bool) -> Blocks {
         let mut blocks = Blocks::default();
-        let mut lines = blocks.front_matter(page).lines();
+        let lines = blocks.front_matter(page).lines();
         let mut fence: Option<&str> = None;
         let mut is_comment = false;
-        while let Some(line) = lines.next() {
+        for line in lines {
             let text = line.trim();
             if let Some(mark) = fence {
                 blocks.has_lost |= !text.is_empty();

@@ -87,7 +87,7 @@ pub(super) fn format(window: &mut Window, name: &Path, names: &Names) -> Result<
     match family(name) {
         Some(Family::JsonLines) => Ok(Format::JsonLines),
         Some(Family::Csv) => csv_format(window),
-        Some(Family::Tsv) => Ok(Format::Tsv),
+        Some(Family::Tsv) => Ok(Format::Csv(b'\t')),
         Some(Family::Markdown) => Ok(Format::Markdown),
         Some(Family::Parquet) => Ok(Format::Parquet),
         Some(Family::Tar) => Ok(Format::Tar),
@@ -125,15 +125,14 @@ fn first_byte(window: &mut Window) -> Result<Option<(usize, u8)>> {
     }
 }
 
-/// The delimiter that the header line of a `.csv` file has more of.
+/// A table with the delimiter that the header line of a `.csv` file has most of.
 fn csv_format(window: &mut Window) -> Result<Format> {
-    let line = line_end(window, 0)?;
-    let header = &window.bytes()[..line];
-    let count = |byte| memchr::memchr_iter(byte, header).count();
-    match count(b'\t') > count(b',') {
-        true => Ok(Format::Tsv),
-        false => Ok(Format::Csv),
-    }
+    let end = line_end(window, 0)?;
+    let header = &window.bytes()[..end];
+    let count = |byte: &u8| memchr::memchr_iter(*byte, header).count();
+    // Of equal counts the last: the comma.
+    let delimiter = [b';', b'\t', b','].into_iter().max_by_key(count);
+    Ok(Format::Csv(delimiter.unwrap_or(b',')))
 }
 
 /// The offset of the line end after `from`, or of the end; at most about [`MAX_RECORD`].

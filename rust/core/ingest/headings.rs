@@ -18,7 +18,7 @@ pub(super) fn section(heading: &str) -> Option<(Section, &str)> {
     let bare = text.trim_end_matches(|char: char| !char.is_alphanumeric());
     let mut words = text.split(|char: char| !char.is_alphanumeric());
     if words.any(|word| is_one_of(word, TOOLS)) {
-        return Some((Section::Aside, ""));
+        return Some((Section::Aside, text));
     }
     [
         (Section::Ingredients, INGREDIENTS),

@@ -2,7 +2,7 @@
 
 /// Marks inside marks, and the bytes from one mark to its partner: more than these are no marks, but noise.
 const DEPTH: u32 = 8;
-const REACH: usize = 4096;
+const REACH: usize = 1024;
 
 /// The plain text of a line. Bold, italic and code marks go, a link is its text, an image is nothing; `has_lost` is
 /// set where words or an address went with them.
@@ -121,10 +121,11 @@ fn emphasised<'a>(from: &'a str, count: usize, before: &str) -> Option<(&'a str,
     }
     let end = near(inner).find(marks).filter(|end| *end > 0)?;
     let rest = &inner[end + count..];
-    let is_closed = !inner[..end].ends_with(char::is_whitespace)
-        && !rest.starts_with(marks.chars().next()?)
-        && !(is_underscore && is_word(rest.chars().next()));
-    is_closed.then_some((&inner[..end], rest))
+    let first = marks.chars().next()?;
+    let is_open = inner[..end].ends_with(char::is_whitespace)
+        || rest.starts_with(first)
+        || (is_underscore && is_word(rest.chars().next()));
+    (!is_open).then_some((&inner[..end], rest))
 }
 
 /// The beginning of `text`, as far as a mark may look for its partner.

@@ -42,6 +42,9 @@ pub fn whole_page(text: &str) -> Option<Recipe> {
 /// The level of a plain line with a colon that names a section: below all headings.
 const LINE: usize = BOLD + 1;
 
+/// How many blocks or entries are looked at to decide about others: time stays linear in the page.
+const NEAR: usize = 200;
+
 const SENTENCE_ENDS: [char; 6] = ['.', '!', '?', '。', '！', '？'];
 
 #[derive(Default)]
@@ -116,10 +119,10 @@ impl Reader {
 
     fn heading(&mut self, level: usize, text: &str, rest: &[Block]) {
         let named = headings::section(text);
+        // `Grandmother's Method` and `Method: sous vide` name a page, `Method` does not.
         let is_title = self.title.is_none()
             && self.section.is_none()
-            // `Grandmother's Method` names a page, `Method` and `Method for the dough` do not.
-            && named.is_none_or(|(_, more)| !more.is_empty() && text.starts_with(more));
+            && named.is_none_or(|(_, more)| !more.is_empty());
         match named {
             _ if is_title => {
                 let title = text
@@ -290,6 +293,7 @@ impl List {
 fn has_entries(blocks: &[Block]) -> bool {
     blocks
         .iter()
+        .take(NEAR)
         .take_while(|block| !matches!(block.kind, Kind::Heading(level) if level < BOLD))
         .any(|block| block.kind == Kind::Item)
 }
@@ -299,18 +303,23 @@ fn has_entries(blocks: &[Block]) -> bool {
 fn names_most(amounts: &[String], things: &[String]) -> bool {
     let names: Vec<String> = things
         .iter()
+        .take(NEAR)
         .filter_map(|thing| thing.split(['(', '（', ':', '：', ',', '，', ' ']).next())
         .filter(|name| !name.is_empty())
         .map(str::to_lowercase)
         .collect();
-    let amounts: Vec<String> = amounts.iter().map(|amount| amount.to_lowercase()).collect();
+    let amounts: Vec<String> = amounts
+        .iter()
+        .take(NEAR)
+        .map(|amount| amount.to_lowercase())
+        .collect();
     let named = |name: &&String| amounts.iter().any(|amount| amount.contains(*name));
     let naming = |amount: &&String| names.iter().any(|name| amount.contains(name));
     let (named, naming) = (
         names.iter().filter(named).count(),
         amounts.iter().filter(naming).count(),
     );
-    named * 2 >= things.len().max(1) || (naming > 1 && naming * 2 >= amounts.len())
+    named * 2 >= names.len().max(1) || (naming > 1 && naming * 2 >= amounts.len())
 }
 
 /// A line of nothing but HTML tags.

@@ -70,8 +70,8 @@ enum Format {
     JsonObject,
     /// One JSON object that is a record, or a JSON-LD document.
     JsonDocument,
-    Csv,
-    Tsv,
+    /// A table whose cells end with this byte.
+    Csv(u8),
     Parquet,
     Markdown,
     Tar,
@@ -84,8 +84,9 @@ impl fmt::Display for Format {
             Format::JsonArray => "JSON array",
             Format::JsonObject => "JSON object of records",
             Format::JsonDocument => "JSON document",
-            Format::Csv => "CSV",
-            Format::Tsv => "TSV",
+            Format::Csv(b'\t') => "TSV",
+            Format::Csv(b';') => "CSV with semicolons",
+            Format::Csv(_) => "CSV",
             Format::Parquet => "Parquet",
             Format::Markdown => "Markdown",
             Format::Tar => "tar",
@@ -261,8 +262,7 @@ fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sin
         Format::JsonObject => array::read(&mut window, Shape::Object, sink),
         Format::JsonDocument => document::read_json(&mut window, sink),
         Format::Markdown => document::read_page(&mut window, sink),
-        Format::Csv => csv::read(&mut window, b',', names, sink),
-        Format::Tsv => csv::read(&mut window, b'\t', names, sink),
+        Format::Csv(delimiter) => csv::read(&mut window, delimiter, names, sink),
         Format::Parquet | Format::Tar => Err(window.error(format!(
             "{format} cannot be read inside a packed file or an archive: unpack it"
         ))),

@@ -74,6 +74,7 @@ const BREAKS: [&str; 15] = [
 
 /// `text` with a line end in place of each tag that parts items; `None` where there is no such tag.
 fn html(text: &str) -> Option<String> {
+    text.find('<')?;
     let mut lines = String::with_capacity(text.len());
     let mut rest = text;
     let mut is_html = false;
@@ -84,7 +85,7 @@ fn html(text: &str) -> Option<String> {
         let (name, after) = name.split_at(length);
         let is_break = BREAKS.iter().any(|known| known.eq_ignore_ascii_case(name))
             && after.starts_with(['>', ' ', '/', '\t', '\n', '\r']);
-        let end = tag.find('>').filter(|_| is_break);
+        let end = near(tag).find('>').filter(|_| is_break);
         let kept = end.map_or(open + 1, |_| open);
         lines.extend(rest[..kept].chars().map(unbroken));
         if let Some(end) = end {
@@ -97,6 +98,11 @@ fn html(text: &str) -> Option<String> {
     }
     lines.extend(rest.chars().map(unbroken));
     is_html.then_some(lines)
+}
+
+/// As far as a tag may reach.
+fn near(tag: &str) -> &str {
+    &tag[..tag.floor_char_boundary(1024)]
 }
 
 /// A line end in HTML is a space.
@@ -117,7 +123,7 @@ fn joined(line: &str, part: Part) -> Vec<&str> {
     // A dash goes on in lower case, an ingredient begins in it.
     let begins_anew = |part: &&str| !part.starts_with(char::is_lowercase);
     let is_list = match part {
-        Part::Directions => parts.iter().all(|part| begins_anew(&part)),
+        Part::Directions => parts.iter().all(begins_anew),
         _ => parts.len() > 2 || !line.contains(" --"),
     };
     if parts.len() > 1 && is_list && !line.contains("---") {

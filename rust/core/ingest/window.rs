@@ -41,8 +41,13 @@ impl<'a> Window<'a> {
 
     /// The same of bytes that come from elsewhere; errors name them `path`.
     pub(super) fn unpacking(path: &Path, packed: impl Read + 'a) -> Result<Self> {
-        let (compression, reader) =
-            open::unpacked(packed).map_err(|e| Error::io(path, "read", e))?;
+        let (compression, reader) = open::unpacked(packed).map_err(|e| match e.raw_os_error() {
+            Some(_) => Error::io(path, "read", e),
+            None => Error::Source {
+                path: path.to_owned(),
+                reason: format!("its beginning cannot be read ({e}): fetch or pack it again"),
+            },
+        })?;
         let mut window = Window::over(reader, CHUNK);
         window.path = path.to_owned();
         window.compression = compression;
@@ -214,13 +219,14 @@ mod tests {
     use crate::recipe::{BadRecord, Record};
 
     type Given = (Position, std::result::Result<Record, BadRecord>);
-    const FORMATS: [Format; 7] = [
+    const FORMATS: [Format; 8] = [
         Format::JsonLines,
         Format::JsonArray,
         Format::JsonObject,
         Format::JsonDocument,
-        Format::Csv,
-        Format::Tsv,
+        Format::Csv(b','),
+        Format::Csv(b'\t'),
+        Format::Csv(b';'),
         Format::Markdown,
     ];
 
