@@ -110,28 +110,32 @@ const PARTS: [&str; 102] = [
     "Ġ",
     "averyveryverylongwordthatnotableholds",
 ];
-const SEPARATORS: [&str; 12] = [
-    " ", " ", " ", " ", " ", "", "  ", "\n", "\t", "\r", "\r\n", " \n ",
-];
+const SEPARATORS: [&str; 7] = ["", "  ", "\n", "\t", "\r", "\r\n", " \n "];
 
 fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         4 => prop::sample::select(&PARTS[..12]),
         1 => prop::sample::select(&PARTS[..]),
     ];
-    let step = (part, prop::sample::select(&SEPARATORS[..]));
-    (
-        prop::sample::select(&SEPARATORS[..]),
-        prop::collection::vec(step, 0..14),
-    )
-        .prop_map(|(first, steps)| {
-            let mut text = first.to_owned();
-            for (part, separator) in steps {
-                text.push_str(part);
-                text.push_str(separator);
-            }
-            text
-        })
+    let separator = || {
+        prop_oneof![
+            30 => Just(" "),
+            1 => prop::sample::select(&SEPARATORS[..]),
+        ]
+    };
+    let edges = prop_oneof![
+        6 => Just(["", ""]),
+        1 => [separator(), separator()],
+    ];
+    let steps = prop::collection::vec((separator(), part), 1..12);
+    (edges, steps).prop_map(|([first, last], steps)| {
+        let mut text = String::new();
+        for (separator, part) in steps {
+            text.push_str(if text.is_empty() { first } else { separator });
+            text.push_str(part);
+        }
+        text + last
+    })
 }
 
 /// The bundled one, the made ones, and the real ones where they are at hand.

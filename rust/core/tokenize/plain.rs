@@ -10,7 +10,7 @@ use super::library::Library;
 use crate::error::Result;
 
 /// Ranges whose characters are grapheme clusters of their own among each other and beside ASCII, and not white space.
-const RANGES: [(char, char); 15] = [
+const RANGES: [(char, char); 23] = [
     ('\u{A1}', '\u{AC}'),
     ('\u{AE}', '\u{2FF}'),
     ('\u{370}', '\u{373}'),
@@ -19,13 +19,21 @@ const RANGES: [(char, char); 15] = [
     ('\u{388}', '\u{3FF}'),
     ('\u{400}', '\u{482}'),
     ('\u{48A}', '\u{52F}'),
+    ('\u{5D0}', '\u{5EA}'),
+    ('\u{620}', '\u{64A}'),
     ('\u{2010}', '\u{2027}'),
     ('\u{2030}', '\u{205E}'),
     ('\u{2150}', '\u{218B}'),
     ('\u{2190}', '\u{2580}'),
     ('\u{2582}', '\u{2BFF}'),
     ('\u{3001}', '\u{3020}'),
+    ('\u{3041}', '\u{3096}'),
+    ('\u{30A1}', '\u{30FE}'),
     ('\u{4E00}', '\u{9FFF}'),
+    ('\u{AC00}', '\u{D7A3}'),
+    ('\u{FF01}', '\u{FF5E}'),
+    ('\u{1F300}', '\u{1F3FA}'),
+    ('\u{1F400}', '\u{1F64F}'),
 ];
 
 /// What the normalizer makes of single characters, as far as they were met.
