@@ -218,7 +218,10 @@ fn progress_tells_the_bytes_of_the_files_as_they_are() {
         kitchen.file("a.jsonl", lines(3000..3100)),
         kitchen.file("b.jsonl.gz", packed.finish().unwrap()),
     ];
-    let total = sources.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let total = sources
+        .iter()
+        .map(|path| fs::metadata(path).unwrap().len())
+        .sum();
     let mut told = Vec::new();
     let request = kitchen.request(&sources.iter().collect::<Vec<_>>(), None);
     prepare(&request, &mut |now| {
@@ -226,14 +229,20 @@ fn progress_tells_the_bytes_of_the_files_as_they_are() {
         Ok(())
     })
     .unwrap();
-    assert!(told.iter().all(|now| now.total == total && now.done <= total));
+    assert!(
+        told.iter()
+            .all(|now| now.total == total && now.done <= total)
+    );
     for stage in [Stage::Hash, Stage::Read] {
         let of_stage: Vec<&Progress> = told.iter().filter(|now| now.stage == stage).collect();
         assert!(of_stage.is_sorted_by_key(|now| (now.done, now.records)));
         assert!(!of_stage.is_empty());
     }
     let last = told.last().unwrap();
-    assert_eq!((last.stage, last.done, last.records), (Stage::Write, total, 3100));
+    assert_eq!(
+        (last.stage, last.done, last.records),
+        (Stage::Write, total, 3100)
+    );
 }
 
 #[test]
