@@ -7,6 +7,8 @@ use chefgenius::text::{clean, parse_recipe, recipe_text};
 mod common;
 #[path = "text/any.rs"]
 mod any;
+#[path = "text/golden.rs"]
+mod golden;
 #[path = "text/name.rs"]
 mod name;
 #[path = "text/normalise.rs"]

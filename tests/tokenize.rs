@@ -1,6 +1,17 @@
 //! Tokenizers are loaded with the right special tokens, and their ids are the library's.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
+#[path = "tokenize/any.rs"]
+mod any;
+#[path = "tokenize/made.rs"]
+mod made;
+#[path = "tokenize/real.rs"]
+mod real;
+#[path = "tokenize/refused.rs"]
+mod refused;
+
 use std::path::{Path, PathBuf};
 
 use chefgenius::Error;
@@ -8,6 +19,19 @@ use chefgenius::tokenize::load;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The folder with real recipes and tokenizers; `None`, with the reason printed, on a machine without it.
+fn shared() -> Option<PathBuf> {
+    let path = root().join("../shared/data");
+    if !path.is_dir() {
+        eprintln!(
+            "skipped: the real recipes are not here (`{}`)",
+            path.display()
+        );
+        return None;
+    }
+    Some(path)
 }
 
 #[test]
@@ -28,11 +52,9 @@ fn the_bundled_one_reads_back_what_it_wrote() {
 
 #[test]
 fn ids_are_the_librarys_and_special_tokens_are_found() {
-    let shared = root().join("../shared/data/tokenizers");
-    if !shared.exists() {
-        println!("skipped: the shared tokenizers are not here");
+    let Some(shared) = shared().map(|data| data.join("tokenizers")) else {
         return;
-    }
+    };
     let texts = [
         "1 1/2 cups flour, sifted | 2 eggs",
         "Crème brûlée, 180 °C",

@@ -48,7 +48,8 @@ class Report:
         counts: `kept`, `filtered` (`empty`, `quality`, `short`, `long`, `duplicate`) and `bad` records; they
             add up to all that were read.
         fidelity: what comes back from the ids of the targets: `records` and `records_same`, `quantities` and
-            `quantities_same`, and the `worst` examples (`source`, `place`, `same_items`, `written`, `read_back`).
+            `quantities_same`, and the `worst` examples (`source`, `place`, `same_items`, `written`,
+            `read_back`).
         prompt_lengths, target_lengths: ids of a text: `min`, `p5`, `p50`, `p95`, `p99`, `max`, `mean`.
         vocabulary: `size`, and how many ids are `used`, with the `share`.
         tokenizer: its `method`, and the `counts` of its memory.
@@ -203,7 +204,7 @@ class TokenStore:
         return self._core.decode([int(i) for i in ids])
 
     def text(self, record_id: int) -> tuple[str, str]:
-        """Prompt and target of a record, as they come back from their ids. Raises what `record` and `decode` do."""
+        """Prompt and target of a record, as its ids say them. Raises what `record` and `decode` do."""
         record = self.record(record_id)
         return self.decode(record.prompt_ids), self.decode(record.target_ids)
 
@@ -230,8 +231,8 @@ def prepare(
 ) -> TokenStore:
     """Turn recipe files into a token store in `out`, or find that it is there already.
 
-    The store's `report` says what became of every record. Where a former store is in `out`, texts that it holds are
-    not tokenized again.
+    The store's `report` says what became of every record. Where a former store is in `out`, texts that it
+    holds are not tokenized again.
 
     Args:
         sources: files, directories, archives or globs; docs/formats.md lists the formats.
@@ -243,14 +244,15 @@ def prepare(
         max_bad: the cap of `skip`.
         columns: which field of the source is which part, such as `{"title": "name"}`.
         min_quality: leave out records with a lower score; those without one stay.
-        min_tokens, max_tokens: leave out records with shorter or longer targets, in ids.
+        min_tokens: leave out records whose target has fewer ids.
+        max_tokens: leave out records whose target has more ids.
         keep_duplicates: keep records with the same ingredients and directions as an earlier one.
         score_quality: score records that have no quality, 0 to 1.
         respell: write characters that the tokenizer cannot spell in others that it can.
         tokenize: `library` has the tokenizers library make all ids; the ids are the same.
         threads: how many tokenize; default: one for each core. The store does not depend on it.
-        progress: called with the stage (`wait`, `hash`, `read`, `write`), the bytes of the sources that it has
-            seen, the bytes of all sources, and the records read.
+        progress: called with the stage (`wait`, `hash`, `read`, `write`), the bytes of the sources that it
+            has seen, the bytes of all sources, and the records read.
 
     Raises:
         FileNotFoundError, OSError: a source or the tokenizer is missing; the disk is full.

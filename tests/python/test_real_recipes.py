@@ -21,7 +21,22 @@ COUNTS = {
     "public-domain-recipes-md.tar.xz": 411,
     "howtocook-zh-md.tar.xz": 369,
 }
-"""Records of each file, as its README has them."""
+"""Records of each file, as its README has them: none is missing and none is seen twice."""
+
+LEFT_OUT = {
+    # Pages that have a title and nothing else.
+    "english_21k.jsonl.xz": (28, 0),
+    # The welcome page of the collection, here and in four more files: no ingredient and no step.
+    "public_domain_array.json": (1, 0),
+    "recipenlg_style.csv": (1, 0),
+    "recipes.parquet": (1, 0),
+    "old_format.jsonl.xz": (1, 0),
+    "public-domain-recipes-md.tar.xz": (0, 1),
+    # Two pages of which no instructions were scraped: the field is absent.
+    "scrapers_dict.json": (0, 2),
+    "howtocook-zh-md.tar.xz": (0, 0),
+}
+"""How many of them are filtered and bad where duplicates are kept."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +85,7 @@ def test_not_one_quantity_is_lost(english: TokenStore, out: Path, tmp_path: Path
 
 def test_what_a_tokenizer_cannot_spell_is_named(tmp_path: Path) -> None:
     """Recipes in 49 languages: T5 has letters of four of them, and no script but Latin."""
-    prepare([shared("scrapers_dict.json")], tokenizer=shared(T5), out=tmp_path)
+    prepare([shared("scrapers_dict.json")], tokenizer=shared(T5), out=tmp_path, on_error="skip")
     spelling = report(tmp_path)["spelling"]
     unspelt = {one["character"]: one["count"] for one in spelling["unspelt"]}
     assert len(unspelt) == 20, "the most frequent ones"
@@ -107,7 +122,7 @@ def test_an_epoch_shows_every_record_once(english: TokenStore) -> None:
     assert set(held_out.tolist()) | set(seen) == set(range(len(english)))
 
 
-@pytest.mark.parametrize("index", [0, 17, 300, 627])
+@pytest.mark.parametrize("index", [0, 17, 300, 625])
 def test_a_cut_resumes(english: TokenStore, index: int) -> None:
     whole = RecipeLoader(english)
     state = whole.batch_at(0, index).state

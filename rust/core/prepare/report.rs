@@ -58,6 +58,6 @@ impl Report {
         let path = lock.out().join(NAME);
         let json =
             serde_json::to_vec_pretty(self).map_err(|e| Error::io(&path, "write", e.into()))?;
-        lock.replace(NAME, &json)
+        lock.put(NAME, &json)
     }
 }

@@ -207,21 +207,24 @@ impl<'a> Task<'a> {
         for (number, given) in self.given.iter().enumerate() {
             let empty = || Chunk {
                 source: number as u32,
+                bytes: 0,
                 records: Vec::new(),
             };
-            let (mut chunk, mut bytes) = (empty(), 0);
+            let mut chunk = empty();
             let mut sink = |place, raw: Cut| {
-                bytes += RECORD_BYTES + raw.as_ref().map_or(0, Raw::len);
+                chunk.bytes += RECORD_BYTES + raw.as_ref().map_or(0, Raw::len);
                 chunk.records.push((place, raw));
-                if chunk.records.len() >= CHUNK_RECORDS || bytes >= CHUNK_BYTES {
-                    cutter.give(std::mem::replace(&mut chunk, empty()), bytes)?;
-                    bytes = 0;
+                if chunk.records.len() >= CHUNK_RECORDS || chunk.bytes >= CHUNK_BYTES {
+                    let full = std::mem::replace(&mut chunk, empty());
+                    let bytes = full.bytes;
+                    cutter.give(full, bytes)?;
                 }
                 Ok(())
             };
             let outcome = ingest::read_watched(&given.source, &self.names, read, &mut sink);
             // What stands before a place that cannot be read is judged before it.
             if !chunk.records.is_empty() {
+                let bytes = chunk.bytes;
                 cutter.give(chunk, bytes)?;
             }
             outcome?;

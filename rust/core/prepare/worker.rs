@@ -22,9 +22,13 @@ use crate::tokenize::{Encoder, Tokenizer};
 pub(super) struct Chunk {
     /// The number of the source.
     pub(super) source: u32,
+    /// About how many.
+    pub(super) bytes: usize,
     pub(super) records: Vec<(Place, Cut)>,
 }
 
+/// Of a recipe in JSON, and its ids.
+const BYTES_AN_ID: usize = 4;
 /// Quantities of a target that a store can tell.
 const MOST: usize = (u32::MAX >> 1) as usize;
 
@@ -195,7 +199,7 @@ impl pipeline::Worker for Worker<'_> {
         let mut judged = Judged {
             source: chunk.source,
             fates: Vec::with_capacity(chunk.records.len()),
-            ids: Vec::new(),
+            ids: Vec::with_capacity(chunk.bytes / BYTES_AN_ID),
         };
         for (place, raw) in chunk.records {
             let fate = match raw.and_then(|raw| raw.parse(self.shared.names)) {

@@ -144,8 +144,8 @@ impl Spelling<'_> {
     }
 
     fn is_spelt(&mut self, char: char) -> bool {
-        if char == ' ' {
-            return true;
+        if char.is_ascii() {
+            return self.alphabet.ascii[char as usize];
         }
         if let Some(is_spelt) = self.alphabet.common(char) {
             return is_spelt;
@@ -228,8 +228,12 @@ impl Spelling<'_> {
 
 impl Spell for Spelling<'_> {
     fn spell<'i>(&mut self, item: &'i str) -> Cow<'i, str> {
+        // Without a way out of the loop it takes several bytes at once.
         let ascii = &self.alphabet.ascii;
-        if item.bytes().all(|byte| ascii[usize::from(byte)]) {
+        let is_spelt = item
+            .bytes()
+            .fold(true, |all, byte| all & ascii[usize::from(byte)]);
+        if is_spelt {
             return Cow::Borrowed(item);
         }
         match self.respelt(item) {

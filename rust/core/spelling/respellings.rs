@@ -8,9 +8,9 @@ use unicode_normalization::char::is_combining_mark;
 /// What stands around a character, as far as its respelling depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Around {
-    /// A digit stands before it.
+    /// A digit stands before it, or one with a mark that goes on with it: a slash, a point, a comma.
     pub after_digit: bool,
-    /// A digit follows, with a space or without.
+    /// Such a number follows, with a space or without.
     pub before_digit: bool,
     /// A letter or digit stands directly before it.
     pub after_word: bool,
@@ -23,9 +23,14 @@ impl Around {
     pub fn of(before: &str, after: &str) -> Self {
         let is_word = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
         let next = after.strip_prefix(' ').unwrap_or(after);
+        let marks = ['/', '.', ','];
+        let (before_marks, after_marks) = (
+            before.trim_end_matches(marks),
+            next.trim_start_matches(marks),
+        );
         Around {
-            after_digit: before.ends_with(|last: char| last.is_ascii_digit()),
-            before_digit: next.starts_with(|first: char| first.is_ascii_digit()),
+            after_digit: before_marks.ends_with(|last: char| last.is_ascii_digit()),
+            before_digit: after_marks.starts_with(|first: char| first.is_ascii_digit()),
             after_word: is_word(before.chars().next_back()),
             before_word: is_word(after.chars().next()),
         }

@@ -37,7 +37,10 @@ impl Lock {
     /// Takes it where no other writer has it.
     pub fn try_take(out: &Path) -> Result<Option<Self>> {
         let path = out.join(".lock");
-        let file = File::create(&path).map_err(|e| Error::io(&path, "create", e))?;
+        let mut how = File::options();
+        // As it is, where it is there: a call that changes nothing leaves no trace.
+        how.write(true).create(true).truncate(false);
+        let file = how.open(&path).map_err(|e| Error::io(&path, "create", e))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock {
                 out: out.to_owned(),
@@ -49,12 +52,23 @@ impl Lock {
         }
     }
 
-    /// Puts a file there by one rename, through to the disk.
-    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let (new, path) = (self.out.join(format!(".{name}.new")), self.out.join(name));
+    /// Puts a file there by one rename. After a power cut it may be the former one, or empty.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let (new, path) = (self.new_name(name), self.out.join(name));
+        fs::write(&new, bytes).map_err(|e| Error::io(&new, "write", e))?;
+        fs::rename(&new, &path).map_err(|e| Error::io(&path, "replace", e))
+    }
+
+    /// [`put`](Self::put), through to the disk: after a power cut it is this one, or whole and the former one.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let (new, path) = (self.new_name(name), self.out.join(name));
         write_through(&new, bytes)?;
         fs::rename(&new, &path).map_err(|e| Error::io(&path, "replace", e))?;
         sync(&self.out)
+    }
+
+    fn new_name(&self, name: &str) -> PathBuf {
+        self.out.join(format!(".{name}.new"))
     }
 
     /// The directory.

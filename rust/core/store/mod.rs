@@ -19,6 +19,7 @@ mod manifest;
 mod origin;
 mod sealed;
 mod shard;
+mod syncing;
 mod writer;
 
 use std::fs;

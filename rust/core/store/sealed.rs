@@ -7,24 +7,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, write_through};
+use crate::fingerprint::Fingerprint;
 
 const FIELD: &str = ",\n  \"blake3\": \"";
 
-/// Writes `value` (an object) to `path` with its checksum as the last field `blake3`, through to the disk.
-/// Returns the fingerprint of everything before that field.
-pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<Fingerprint> {
+/// The text of `value` (an object) with its checksum as the last field `blake3`, and the fingerprint of everything
+/// before that field. `path` is for errors.
+pub fn seal<T: Serialize>(path: &Path, value: &T) -> Result<(String, Fingerprint)> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::damaged(path, e))?;
     let body = text.strip_suffix("\n}").ok_or_else(|| {
         Error::damaged(path, "only an object with at least one field can be sealed")
     })?;
     let fingerprint = Fingerprint::of(body.as_bytes());
     let sealed = format!("{body}{FIELD}{fingerprint}\"\n}}\n");
-    write_through(path, sealed.as_bytes())?;
-    Ok(fingerprint)
+    Ok((sealed, fingerprint))
 }
 
-/// Reads what [`write`] wrote. Errors: the file is missing, or its content is not what was written.
+/// Reads what [`seal`] made. Errors: the file is missing, or its content is not what was written.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Fingerprint)> {
     let text = fs::read_to_string(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::InvalidData => Error::damaged(path, "it is not UTF-8 text"),

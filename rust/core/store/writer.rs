@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, sync, write_through};
+use crate::fingerprint::{Fingerprint, sync};
 use crate::store::blocks::BlockHasher;
 use crate::store::buffer::{NewRecord, ShardBuffer};
 use crate::store::lock::Lock;
 use crate::store::manifest::{Manifest, SCHEMA, ShardPart, TextPart, TokenizerPart};
 use crate::store::origin::Origin;
+use crate::store::syncing::Syncing;
 use crate::store::{CURRENT, TOKENIZER, TokenStore, sealed};
 
 /// Ids in a shard before the next one is begun: 32 MB of u16.
@@ -35,6 +37,7 @@ pub struct StoreWriter {
     buffer: ShardBuffer,
     shards: Vec<ShardPart>,
     hashes: Vec<u64>,
+    syncing: Syncing,
     records: u64,
     tokens: u64,
     unknown_tokens: u64,
@@ -53,7 +56,7 @@ impl StoreWriter {
         let temporary = lock.out().join(TEMPORARY);
         remove_dir(&temporary)?;
         fs::create_dir(&temporary).map_err(|e| Error::io(&temporary, "create", e))?;
-        let writer = StoreWriter {
+        let mut writer = StoreWriter {
             buffer: ShardBuffer::new(tokenizer.vocab_size),
             lock,
             temporary,
@@ -62,11 +65,13 @@ impl StoreWriter {
             text,
             shards: Vec::new(),
             hashes: Vec::new(),
+            syncing: Syncing::default(),
             records: 0,
             tokens: 0,
             unknown_tokens: 0,
         };
-        write_through(&writer.temporary.join(TOKENIZER), tokenizer_json)?;
+        let copy = writer.temporary.join(TOKENIZER);
+        writer.syncing.write(copy, tokenizer_json)?;
         Ok(writer)
     }
 
@@ -97,7 +102,8 @@ impl StoreWriter {
         for column in columns {
             file.write(column).map_err(failed)?;
         }
-        let (bytes, blake3, hashes) = file.finish().map_err(failed)?;
+        let (bytes, blake3, hashes) = file.finish();
+        self.syncing.send(path)?;
         self.hashes.extend(hashes);
         self.shards.push(ShardPart {
             file: name,
@@ -109,6 +115,13 @@ impl StoreWriter {
         Ok(())
     }
 
+    fn write_sealed<T: Serialize>(&mut self, name: &str, value: &T) -> Result<Fingerprint> {
+        let path = self.temporary.join(name);
+        let (text, fingerprint) = sealed::seal(&path, value)?;
+        self.syncing.write(path, text.as_bytes())?;
+        Ok(fingerprint)
+    }
+
     /// Writes the rest, makes the store visible by one rename and `current` name it. Where a store of
     /// this content lies already, that one is verified and kept, or set aside when it is bad.
     pub fn publish(mut self, origin: &Origin) -> Result<TokenStore> {
@@ -116,8 +129,9 @@ impl StoreWriter {
             self.write_shard()?;
         }
         let table: Vec<u8> = self.hashes.iter().flat_map(|h| h.to_le_bytes()).collect();
-        write_through(&self.temporary.join("blocks.bin"), &table)?;
-        sealed::write(&self.temporary.join("origin.json"), origin)?;
+        self.syncing
+            .write(self.temporary.join("blocks.bin"), &table)?;
+        self.write_sealed("origin.json", origin)?;
         let manifest = Manifest {
             schema: SCHEMA.into(),
             records: self.records,
@@ -128,7 +142,8 @@ impl StoreWriter {
             shards: std::mem::take(&mut self.shards),
             blocks: Fingerprint::of(&table),
         };
-        let fingerprint = sealed::write(&self.temporary.join("manifest.json"), &manifest)?;
+        let fingerprint = self.write_sealed("manifest.json", &manifest)?;
+        self.syncing.wait()?;
         sync(&self.temporary)?;
 
         let name = format!("store-{}", &fingerprint.hex()[..16]);
@@ -204,14 +219,10 @@ impl Hashed {
         Ok(())
     }
 
-    /// Its size, its name and its blocks' checksums, once it is through to the disk.
-    fn finish(self) -> io::Result<(u64, Fingerprint, Vec<u64>)> {
-        self.file.sync_all()?;
-        Ok((
-            self.whole.count(),
-            Fingerprint::of_hash(&self.whole.finalize()),
-            self.blocks.finish(),
-        ))
+    /// Its size, its name and its blocks' checksums.
+    fn finish(self) -> (u64, Fingerprint, Vec<u64>) {
+        let name = Fingerprint::of_hash(&self.whole.finalize());
+        (self.whole.count(), name, self.blocks.finish())
     }
 }
 

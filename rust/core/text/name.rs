@@ -42,12 +42,14 @@ fn name_in(line: &mut String) -> &str {
     if line.ends_with(':') {
         return "";
     }
-    if memchr::memchr2(b'(', b')', line.as_bytes()).is_some() || line.contains(" ,") {
+    let bytes = line.as_bytes();
+    if memchr::memchr2(b'(', b')', bytes).is_some() || bytes.windows(2).any(|two| two == b" ,") {
         *line = without_parentheses(line);
     }
     let name = after_amount(line);
     let name = &name[..memchr::memchr(b',', name.as_bytes()).unwrap_or(name.len())];
-    let name = name.split_once(" or ").map_or(name, |(name, _)| name);
+    let or = name.as_bytes().windows(4).position(|four| four == b" or ");
+    let name = &name[..or.unwrap_or(name.len())];
     name.trim_matches(|char: char| !char.is_alphanumeric())
 }
 
@@ -137,7 +139,8 @@ struct Word<'a> {
 impl<'a> Word<'a> {
     /// The first word of `text`; `None` where there is none.
     fn first(text: &'a str) -> Option<Self> {
-        let (text, after) = text.split_once(' ').unwrap_or((text, ""));
+        let end = text.bytes().position(|byte| byte == b' ');
+        let (text, after) = end.map_or((text, ""), |end| (&text[..end], &text[end + 1..]));
         let bare = text
             .trim_start_matches(['~', '*', '•', '-', '–', '+', '≈'])
             .trim_end_matches(['.', ',', '-', '–']);

@@ -1,6 +1,5 @@
 //! How much of a good recipe a recipe has.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::recipe::Recipe;
@@ -35,53 +34,43 @@ pub fn quality(recipe: &Recipe) -> f32 {
     let steps: BTreeSet<&str> = recipe.directions.iter().map(AsRef::as_ref).collect();
     let spoken: Vec<String> = steps.iter().map(|step| step.to_lowercase()).collect();
     let items = || recipe.ingredients.iter().chain(&recipe.directions);
+    let title_words = recipe.title.split_whitespace().count();
+    let is_step_length = |step: &&&str| (4.0..=80.0).contains(&words(step));
 
     let parts = [
-        (
-            0.10,
-            up_to(
-                recipe
-                    .title
-                    .split(' ')
-                    .filter(|word| !word.is_empty())
-                    .count(),
-                2,
-            ),
-        ),
+        (0.10, up_to(title_words, 2)),
         (0.15, up_to(ingredients.len(), 3)),
-        (0.20, share(ingredients.iter(), |line| is_measured(line))),
+        (0.20, share(&ingredients, |line| is_measured(line))),
         (0.15, up_to(steps.len(), 2)),
+        (0.15, share(&steps, is_step_length)),
         (
             0.15,
-            share(steps.iter(), |step| (4.0..=80.0).contains(&words(step))),
-        ),
-        (
-            0.15,
-            share(ingredients.iter(), |line| is_spoken_of(line, &spoken)),
+            share(&ingredients, |line| is_spoken_of(line, &spoken)),
         ),
         (0.05, share(items(), |item| !is_shouted(item))),
         (0.05, ratio(steps.len(), recipe.directions.len())),
     ];
-    let score: f32 = parts.iter().map(|(weight, part)| weight * part).sum();
-    score.min(1.0)
+    let score: f64 = parts.iter().map(|(weight, part)| weight * part).sum();
+    score.min(1.0) as f32
 }
 
-fn up_to(count: usize, enough: usize) -> f32 {
+fn up_to(count: usize, enough: usize) -> f64 {
     ratio(count.min(enough), enough)
 }
 
-fn share<T>(items: impl Iterator<Item = T> + Clone, is_good: impl Fn(&T) -> bool) -> f32 {
+fn share<I: IntoIterator<IntoIter: Clone>>(items: I, is_good: impl Fn(&I::Item) -> bool) -> f64 {
+    let items = items.into_iter();
     ratio(items.clone().filter(is_good).count(), items.count())
 }
 
-fn ratio(part: usize, whole: usize) -> f32 {
-    part as f32 / whole.max(1) as f32
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
 
-fn words(step: &str) -> f32 {
+fn words(step: &str) -> f64 {
     let is_ideograph =
         |char: &char| matches!(char, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}');
-    step.split(' ').count() as f32 + step.chars().filter(is_ideograph).count() as f32 / 2.0
+    step.split(' ').count() as f64 + step.chars().filter(is_ideograph).count() as f64 / 2.0
 }
 
 /// Whether a step has a word of the ingredient's name, in the singular or the plural.
@@ -94,7 +83,7 @@ fn is_spoken_of(line: &str, steps: &[String]) -> bool {
     words.any(|word| steps.iter().any(|step| step.contains(word)))
 }
 
-fn is_shouted(item: &Cow<str>) -> bool {
+fn is_shouted(item: &str) -> bool {
     let capitals = item.chars().filter(|char| char.is_uppercase()).count();
     capitals >= 4 && !item.chars().any(char::is_lowercase)
 }

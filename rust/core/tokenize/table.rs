@@ -8,27 +8,53 @@ pub(super) const LONGEST: usize = 16;
 const INLINE: usize = 7;
 const FIRST_SLOTS: usize = 1 << 14;
 
-/// In `meta`: the number of ids in the low bits, and these.
-const COUNT: u16 = 0x0007;
-const EXACT: u16 = 0x0010;
-const SPILT: u16 = 0x0020;
-const NOT_LOCAL: u16 = 0x0040;
+/// In `Known`: whether a word has the same ids wherever it stands (else it sends its text to the library), and whether
+/// decoding them gives it back wherever it stands. In a slot's also whether the ids stand elsewhere, and their number.
+const LOCAL: u16 = 0x10;
+const EXACT: u16 = 0x20;
+const SPILT: u16 = 0x40;
+const COUNT: u16 = 0x07;
 
-/// What is known of a word.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Known {
-    /// Whether it has the same ids wherever it stands. A word without that sends its text to the library.
-    pub(super) local: bool,
-    /// Whether decoding its ids gives it back wherever it stands.
-    pub(super) exact: bool,
+/// What is known of a word, or of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known(u16);
+
+impl Known {
+    pub(super) const NOTHING: Known = Known(0);
+    pub(super) const LOCAL: Known = Known(LOCAL);
+    pub(super) const LOCAL_AND_EXACT: Known = Known(LOCAL | EXACT);
+
+    pub(super) fn local_and(exact: bool) -> Known {
+        if exact {
+            Known::LOCAL_AND_EXACT
+        } else {
+            Known::LOCAL
+        }
+    }
+
+    /// Whether all of these words are local.
+    pub(super) fn local(self) -> bool {
+        self.0 & LOCAL != 0
+    }
+
+    /// Whether all of these words are exact.
+    pub(super) fn exact(self) -> bool {
+        self.0 & EXACT != 0
+    }
+
+    /// What is known of both.
+    #[inline(always)]
+    pub(super) fn and(self, other: Known) -> Known {
+        Known(self.0 & other.0)
+    }
 }
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(32))]
 pub(super) struct Slot {
     key: u128,
-    ids: [u16; INLINE],
-    meta: u16,
+    /// The ids, and in the last place what is known of the word and how many ids it has.
+    ids: [u16; INLINE + 1],
 }
 
 /// A table that grows to a bound and then takes nothing more.
@@ -94,57 +120,45 @@ impl Table {
         }
     }
 
-    /// Where to look for a key, whose slot is asked of memory here.
+    /// The slot of a key.
     #[inline(always)]
-    pub(super) fn home(&self, key: u128) -> usize {
-        let home = hash(key);
-        std::hint::black_box(self.slots[home & (self.slots.len() - 1)].meta);
-        home
-    }
-
-    /// The slot of a key, from its [`Table::home`] on. There is none of key 0.
-    #[inline(always)]
-    pub(super) fn find(&self, key: u128, home: usize) -> Option<&Slot> {
+    pub(super) fn find(&self, key: u128) -> Option<&Slot> {
         let mask = self.slots.len() - 1;
-        let mut at = home;
+        let mut at = hash(key);
         loop {
             let slot = &self.slots[at & mask];
-            if slot.key == 0 {
-                return None;
-            }
             if slot.key == key {
                 return Some(slot);
+            }
+            if slot.key == 0 {
+                return None;
             }
             at += 1;
         }
     }
 
-    /// Keeps a new word, unless the table is full.
+    /// Keeps a new word of at most 65,535 ids, unless the table is full.
     pub(super) fn insert(&mut self, key: u128, ids: &[u32], known: Known) {
         if self.taken * 2 >= self.slots.len() && !self.grow() {
             return;
         }
         let mut slot = Slot {
             key,
-            ids: [0; INLINE],
-            meta: if known.exact { EXACT } else { 0 },
+            ids: [0; INLINE + 1],
         };
-        if !known.local {
-            slot.meta |= NOT_LOCAL;
-        } else if ids.len() <= INLINE && ids.iter().all(|&id| id <= u32::from(u16::MAX)) {
+        let mut meta = known.0;
+        if ids.len() <= INLINE && ids.iter().all(|&id| id <= u32::from(u16::MAX)) {
             for (place, id) in slot.ids.iter_mut().zip(ids) {
                 *place = *id as u16;
             }
-            slot.meta |= ids.len() as u16;
+            meta |= ids.len() as u16;
         } else {
-            let Ok(length) = u16::try_from(ids.len()) else {
-                return;
-            };
             let from = self.spilt.len() as u32;
-            slot.ids[..3].copy_from_slice(&[from as u16, (from >> 16) as u16, length]);
-            slot.meta |= SPILT;
+            slot.ids[..3].copy_from_slice(&[from as u16, (from >> 16) as u16, ids.len() as u16]);
+            meta |= SPILT;
             self.spilt.extend_from_slice(ids);
         }
+        slot.ids[INLINE] = meta;
         self.place(slot);
         self.taken += 1;
     }
@@ -174,17 +188,20 @@ impl Table {
     #[inline(always)]
     pub(super) fn take(&self, slot: &Slot, ids: &mut Vec<u32>) -> Known {
         // All places are copied and the count is set afterwards: no branch depends on it.
-        let after = ids.len() + usize::from(slot.meta & COUNT);
+        let meta = slot.ids[INLINE];
+        let after = ids.len() + usize::from(meta & COUNT);
         ids.extend_from_slice(&slot.ids.map(u32::from));
         ids.truncate(after);
-        if slot.meta & SPILT != 0 {
-            let from = usize::from(slot.ids[0]) | usize::from(slot.ids[1]) << 16;
-            ids.extend_from_slice(&self.spilt[from..from + usize::from(slot.ids[2])]);
+        if meta & SPILT != 0 {
+            self.take_spilt(slot, ids);
         }
-        Known {
-            local: slot.meta & NOT_LOCAL == 0,
-            exact: slot.meta & EXACT != 0,
-        }
+        Known(meta)
+    }
+
+    #[cold]
+    fn take_spilt(&self, slot: &Slot, ids: &mut Vec<u32>) {
+        let from = usize::from(slot.ids[0]) | usize::from(slot.ids[1]) << 16;
+        ids.extend_from_slice(&self.spilt[from..from + usize::from(slot.ids[2])]);
     }
 }
 
@@ -196,10 +213,7 @@ mod tests {
     #[test]
     fn words_are_kept_apart_and_bounded() {
         let mut table = Table::new(FIRST_SLOTS * 4 * size_of::<Slot>());
-        let known = Known {
-            local: true,
-            exact: false,
-        };
+        let known = Known::LOCAL;
         let words: Vec<String> = (0..200_000u32)
             .map(|n| format!("w{}", n * 31 % 200_000))
             .collect();
@@ -209,16 +223,19 @@ mod tests {
         };
         for (n, word) in words.iter().enumerate() {
             let key = key(word.as_bytes()).unwrap();
-            assert!(table.find(key, table.home(key)).is_none());
+            assert!(table.find(key).is_none());
             table.insert(key, &ids_of(n), known);
         }
         let mut kept = 0;
         for (n, word) in words.iter().enumerate() {
             let padded = format!("{word} and what follows it");
             let at = key_at(padded.as_bytes(), 0, word.len());
-            if let Some(slot) = table.find(at, table.home(at)) {
+            if let Some(slot) = table.find(at) {
                 let mut ids = vec![7];
-                assert_eq!(table.take(slot, &mut ids), known);
+                assert_eq!(
+                    table.take(slot, &mut ids).and(Known::LOCAL_AND_EXACT),
+                    known
+                );
                 assert_eq!(ids[1..], ids_of(n), "{word}");
                 kept += 1;
             }
