@@ -73,7 +73,7 @@ pub fn record(r: u64, vocab: u64) -> NewRecord {
         split_key: random.next(),
         text_digest: [random.next(), random.next()],
         survival: Survival {
-            is_same: r % 7 > 0,
+            is_same: !r.is_multiple_of(7),
             quantities: r as u32 % 30,
         },
         source: (r % 2) as u32,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 
 use chefgenius::recipe::{Content, Recipe};
-use chefgenius::text::Template;
+use chefgenius::text::{AsIs, Template};
 use serde_json::Value;
 
 use super::made::Both;
@@ -32,11 +32,12 @@ fn texts() -> Option<Vec<String>> {
     };
     for line in unpacked("english_21k.jsonl.xz")?.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
-        let pair = template.render(&Content::Recipe(Recipe {
+        let recipe = Recipe {
             title: record["title"].as_str().unwrap().to_owned(),
             ingredients: strings(&record["ingredients"]),
             directions: strings(&record["directions"]),
-        }));
+        };
+        let pair = template.render(&Content::Recipe(recipe), &mut AsIs);
         texts.extend([pair.prompt, pair.target]);
         // As it is, white space and all.
         texts.push(strings(&record["directions"]).join("\n"));
