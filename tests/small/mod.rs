@@ -44,7 +44,7 @@ pub fn record(r: u64) -> NewRecord {
         split_key: random.next(),
         text_digest: [random.next(), random.next()],
         survival: Survival {
-            is_same: r % 7 > 0,
+            is_same: !r.is_multiple_of(7),
             quantities: r as u32 % 30,
         },
         source: if r % 5 == 4 { 2 } else { (r % 2) as u32 },

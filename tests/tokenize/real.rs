@@ -32,12 +32,12 @@ fn texts() -> Option<Vec<String>> {
     };
     for line in unpacked("english_21k.jsonl.xz")?.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
-        let recipe = Content::Recipe(Recipe {
+        let recipe = Recipe {
             title: record["title"].as_str().unwrap().to_owned(),
             ingredients: strings(&record["ingredients"]),
             directions: strings(&record["directions"]),
-        });
-        let pair = template.render(&recipe, &mut AsIs);
+        };
+        let pair = template.render(&Content::Recipe(recipe), &mut AsIs);
         texts.extend([pair.prompt, pair.target]);
         // As it is, white space and all.
         texts.push(strings(&record["directions"]).join("\n"));
