@@ -129,7 +129,9 @@ impl<'a> Words<'a> {
     #[inline(never)]
     fn other_word(&mut self, word: &str, first: bool, ids: &mut Vec<u32>) -> Result<Known> {
         let others = if first { &self.first } else { &self.long };
-        if let Some(other) = others.words.get(word) {
+        if (first || key(word.as_bytes()).is_none())
+            && let Some(other) = others.words.get(word)
+        {
             self.counts.hits += 1;
             ids.extend_from_slice(&other.ids);
             return Ok(other.known);
