@@ -2,7 +2,7 @@
 
 use chefgenius::error::Error;
 use chefgenius::recipe::Position;
-use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use proptest::prelude::*;
 
 use super::parquet_file::{Column, file};
@@ -38,6 +38,7 @@ fn rows_of_every_compression() {
         Compression::GZIP(GzipLevel::default()),
         Compression::ZSTD(ZstdLevel::default()),
         Compression::LZ4_RAW,
+        Compression::BROTLI(BrotliLevel::default()),
     ] {
         let bytes = file(&columns(7), 3, compression);
         let files = Files::new();
