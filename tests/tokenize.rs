@@ -21,6 +21,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
+fn bundled() -> PathBuf {
+    root().join("python/chefgenius/cookbook/tokenizer.json")
+}
+
 /// The folder with real recipes and tokenizers; `None`, with the reason printed, on a machine without it.
 fn shared() -> Option<PathBuf> {
     let path = root().join("../shared/data");
@@ -36,7 +40,7 @@ fn shared() -> Option<PathBuf> {
 
 #[test]
 fn the_bundled_one_reads_back_what_it_wrote() {
-    let tokenizer = load(&root().join("python/chefgenius/cookbook")).unwrap();
+    let tokenizer = load(bundled().parent().unwrap()).unwrap();
     let info = tokenizer.info();
     assert_eq!((info.pad_id, info.eos_id, info.unk_id), (0, 1, Some(2)));
     let text = "title: Lemon Rice | ingredients: 1/2 cup rice | 2 lemons | directions: Cook the rice. | Serve.";

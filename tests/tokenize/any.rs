@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::made::{Both, bundled, byte_level, metaspace_bpe, unigram, word_piece};
-use super::shared;
+use super::made::{Both, byte_level, metaspace_bpe, unigram, word_piece};
+use super::{bundled, shared};
 
 /// What strings are made of: twelve plain words, everything that reaches over its edges, and all kinds of white space.
 const PARTS: [&str; 102] = [

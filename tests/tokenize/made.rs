@@ -1,7 +1,7 @@
 //! Small tokenizers, made for the purpose, and the check that everything here is about.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chefgenius::tokenize::{self, Encoder, Tokenizer};
 use serde_json::{Value, json};
@@ -38,10 +38,6 @@ impl Both {
         }
         exact
     }
-}
-
-pub fn bundled() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/chefgenius/cookbook/tokenizer.json")
 }
 
 fn added(contents: &[&str]) -> Vec<Value> {

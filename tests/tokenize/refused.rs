@@ -3,7 +3,8 @@
 use chefgenius::tokenize::{Method, load_with};
 use serde_json::{Value, json};
 
-use super::made::{Both, bundled, byte_level, metaspace_bpe, word_piece};
+use super::bundled;
+use super::made::{Both, byte_level, metaspace_bpe, word_piece};
 
 const TEXTS: [&str; 5] = ["a test", "  ab  1/2 ", "a\n\nb best", "A\u{2581}b", ""];
 

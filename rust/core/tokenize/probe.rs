@@ -20,6 +20,8 @@ pub(super) struct Rules {
     begins_added: [bool; 256],
     /// Whether an id is that of an added token, which decoding may leave out.
     added_ids: Vec<u32>,
+    /// The ids of a letter that others are tried beside: at the beginning of a text, and after a space.
+    letter: [Vec<u32>; 2],
     pub(super) joins: bool,
     pub(super) unigram: Option<Unigram>,
 }
@@ -50,11 +52,13 @@ impl Rules {
             added_ids: library.added_ids(),
             added: shape.added,
             begins_added,
+            letter: [library.ids("a")?, Vec::new()],
             joins: shape.joins,
             unigram: shape
                 .unigram
                 .map(|(pieces, unknown)| Unigram::new(&pieces, unknown)),
         };
+        rules.letter[1] = library.ids(&rules.alone("a", false))?;
         Ok(rules.probe(library)?.map(|()| rules))
     }
 
@@ -93,18 +97,18 @@ impl Rules {
         first: bool,
         ids: &[u32],
     ) -> Result<bool> {
-        let (a, next_a) = (library.ids("a")?, library.ids(&self.alone("a", false))?);
+        let [a, next_a] = &self.letter;
         if first {
-            let expected = [ids, &next_a].concat();
+            let expected = [ids, next_a].concat();
             return Ok(library.ids(&format!("{word} a"))? == expected);
         }
-        if library.ids(&format!("a {word}"))? != [&a, ids].concat() {
+        if library.ids(&format!("a {word}"))? != [a, ids].concat() {
             return Ok(false);
         }
-        if self.glue == Glue::Runs && library.ids(&format!("{word} a"))? != [ids, &a].concat() {
+        if self.glue == Glue::Runs && library.ids(&format!("{word} a"))? != [ids, a].concat() {
             return Ok(false);
         }
-        let expected = [&a, ids, &next_a].concat();
+        let expected = [a, ids, next_a].concat();
         for separator in self.separators.iter().map(|&byte| char::from(byte)) {
             if library.ids(&format!("a{separator}{word}{separator}a"))? != expected {
                 return Ok(false);
@@ -125,7 +129,7 @@ impl Rules {
         if !self.joins || (alone && library.decode(ids)? != word) {
             return Ok(false);
         }
-        let after = [&library.ids("a")?, ids].concat();
+        let after = [&self.letter[0], ids].concat();
         Ok(first || library.decode(&after)? == format!("a {word}"))
     }
 

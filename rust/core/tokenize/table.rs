@@ -6,7 +6,7 @@
 /// The longest word that the table holds, in bytes.
 pub(super) const LONGEST: usize = 16;
 const INLINE: usize = 7;
-const FIRST_SLOTS: usize = 1 << 14;
+const FIRST_SLOTS: usize = 1 << 15;
 
 /// In `Known`: whether a word has the same ids wherever it stands (else it sends its text to the library), and whether
 /// decoding them gives it back wherever it stands. In a slot's also whether the ids stand elsewhere, and their number.
@@ -214,8 +214,8 @@ mod tests {
     fn words_are_kept_apart_and_bounded() {
         let mut table = Table::new(FIRST_SLOTS * 4 * size_of::<Slot>());
         let known = Known::LOCAL;
-        let words: Vec<String> = (0..200_000u32)
-            .map(|n| format!("w{}", n * 31 % 200_000))
+        let words: Vec<String> = (0..300_000u32)
+            .map(|n| format!("w{}", n * 31 % 300_000))
             .collect();
         let ids_of = |n: usize| -> Vec<u32> {
             let n = n as u32;

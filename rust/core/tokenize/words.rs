@@ -129,7 +129,9 @@ impl<'a> Words<'a> {
     #[inline(never)]
     fn other_word(&mut self, word: &str, first: bool, ids: &mut Vec<u32>) -> Result<Known> {
         let others = if first { &self.first } else { &self.long };
-        if let Some(other) = others.words.get(word) {
+        if (first || key(word.as_bytes()).is_none())
+            && let Some(other) = others.words.get(word)
+        {
             self.counts.hits += 1;
             ids.extend_from_slice(&other.ids);
             return Ok(other.known);
@@ -282,8 +284,33 @@ fn white_from(bytes: &[u8], at: usize) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn an_audit_finds_a_wrong_memory() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = root.join("python/chefgenius/cookbook/tokenizer.json");
+        let (library, bytes) = Library::load(&path).unwrap();
+        let rules = Rules::of(&library, &bytes).unwrap().unwrap();
+        let mut words = Words::new(&library, &rules);
+        let key = key(b"rice").unwrap();
+        words.table.insert(key, &[5, 5], Known::LOCAL_AND_EXACT);
+        let mut encode = |text: &str| words.encode(text, &mut Vec::new());
+        let error = encode("cook the rice well").unwrap_err().to_string();
+        assert!(
+            error.contains("from about word 2 of") && error.contains("`cook the rice well`"),
+            "{error}"
+        );
+        for _ in 1..AUDIT_EVERY {
+            encode("rice").unwrap();
+        }
+        assert!(encode("rice").is_err(), "its turn came again");
+        assert_eq!(words.counts().audited, 2);
+    }
 
     #[test]
     fn white_bytes_are_found() {
