@@ -84,7 +84,7 @@ fn repeated(out: &Path, copies: u64) -> TokenStore {
     let mut writer = writer(out, 32_100);
     for r in 0..MILLION {
         let mut random = Random(r);
-        let mut ids = |n| (0..n).map(|_| 3 + random.below(30_000) as u32).collect();
+        let mut ids = |n| -> Vec<u32> { (0..n).map(|_| 3 + random.below(30_000) as u32).collect() };
         writer
             .push(&NewRecord {
                 prompt: ids(3),
