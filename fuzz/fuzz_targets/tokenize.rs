@@ -8,41 +8,33 @@ mod made;
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use chefgenius::tokenize::Encoder;
 use libfuzzer_sys::fuzz_target;
 use made::{Both, byte_level, metaspace_bpe, unigram, word_piece};
 
-struct Subject {
-    both: &'static Both,
-    encoder: Box<dyn Encoder>,
-}
-
-fn subjects() -> Vec<Subject> {
+/// Each kind that has a word memo.
+static ALL: LazyLock<Vec<Both>> = LazyLock::new(|| {
     let bundled =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../python/chefgenius/cookbook/tokenizer.json");
     let made = [unigram(), byte_level(), metaspace_bpe(), word_piece()];
     let mut all: Vec<Both> = made.iter().map(Both::of).collect();
     all.push(Both::load(&bundled));
-    let all: &'static [Both] = all.leak();
-    all.iter()
-        .map(|both| {
-            assert_eq!(both.ours.method(), "word memo");
-            let encoder = both.ours.encoder().unwrap();
-            Subject { both, encoder }
-        })
-        .collect()
-}
+    assert!(all.iter().all(|both| both.ours.method() == "word memo"));
+    all
+});
 
 thread_local! {
-    static SUBJECTS: RefCell<Vec<Subject>> = RefCell::new(subjects());
+    static ENCODERS: RefCell<Vec<Box<dyn Encoder>>> =
+        RefCell::new(ALL.iter().map(|both| both.ours.encoder().unwrap()).collect());
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    SUBJECTS.with_borrow_mut(|subjects| {
-        for subject in subjects {
-            subject.both.check(subject.encoder.as_mut(), &text);
+    ENCODERS.with_borrow_mut(|encoders| {
+        for (both, encoder) in ALL.iter().zip(encoders) {
+            both.check(encoder.as_mut(), &text);
         }
     });
 });
