@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import gc
 import signal
 
 import pytest
@@ -16,3 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     """47 recipes: 12 batches of 4, the last one short."""
     return build(tmp_path_factory.mktemp("store"), recipes(47))
+
+
+@pytest.fixture(scope="module")
+def no_leftovers() -> None:
+    """Ends the loaders that other files left in reference cycles, such as those of Lightning's trainers."""
+    gc.collect()

@@ -84,6 +84,8 @@ QUIET: dict[str, tuple[str, int]] = {
     "with given memory": (OPEN.replace("threads=3", "threads=3, pin_memory=True"), 0),
 }
 
+pytestmark = pytest.mark.usefixtures("no_leftovers")
+
 
 def ended(path: Path, codes: list[str]) -> list[tuple[int | None, str]]:
     """Exit code, or None for one that hangs, and all output of processes that run these codes."""

@@ -15,6 +15,8 @@ from chefgenius import RecipeLoader, TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
 from samples import digest, load, python, recipes, run_python, take, write_lines
 
+pytestmark = pytest.mark.usefixtures("no_leftovers")
+
 
 def threads() -> int:
     """Threads of all loaders of this process; the system knows them by name."""
