@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chefgenius.batch import Batch, StepInfo
     from chefgenius.data import LoaderError, RecipeLoader, StateMismatchError
+    from chefgenius.outcome import Report
     from chefgenius.recipe import Recipe, ingredient_name
     from chefgenius.store import (
         ChefGeniusError,
         DataError,
-        Report,
         StoredRecord,
         StoreError,
         TokenizerError,
@@ -31,7 +31,7 @@ _MODULES = {
     "LoaderError": "data",
     "Recipe": "recipe",
     "RecipeLoader": "data",
-    "Report": "store",
+    "Report": "outcome",
     "StateMismatchError": "data",
     "StepInfo": "batch",
     "StoreError": "store",

@@ -107,6 +107,9 @@ def _store_of_sources(config: Config, say: Callable[[str], None]) -> tuple[Token
         prompt_template=settings.template.prompt,
         target_template=settings.template.target,
         columns=settings.columns,
+        # A recipe that stands in a source that is held out is held out there, and the split keeps its twins
+        # out of training.
+        keep_duplicates=bool(settings.validation_sources),
         on_error=settings.on_error,
         max_bad=settings.max_bad,
     )
@@ -124,7 +127,9 @@ def _store_path(config: Config, sources: Sequence[str], tokenizer: Path) -> Path
     """One directory for each combination of what a store is made of, so that runs do not compete."""
     template = config.data.template
     names = [str(Path(source).absolute()) for source in sources]
-    parts = [names, str(tokenizer.absolute()), template.prompt, template.target, config.data.columns]
+    keeps_duplicates = bool(config.data.validation_sources)
+    made_by = [str(tokenizer.absolute()), template.prompt, template.target, config.data.columns]
+    parts = [names, made_by, keeps_duplicates]
     text = json.dumps(parts, sort_keys=True)
     return Path(config.data.cache_dir or "stores") / hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -13,7 +13,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -153,15 +153,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     options = vars(parser().parse_args(arguments))
     command = look if "inspect" in options else build
+    try:
+        return run(command, options)
+    except KeyboardInterrupt:
+        kept = ": the former store, if there was one, is still in use" if command is build else ""
+        print(f"interrupted{kept}", file=sys.stderr)
+        return 130
+
+
+def run(command: Callable[[dict[str, Any]], None], options: dict[str, Any]) -> int:
+    """Run it, with its errors in a line each; return the exit code."""
     from chefgenius.store import ChefGeniusError
 
     try:
         command(options)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        kept = ": the former store, if there was one, is still in use" if command is build else ""
-        print(f"interrupted{kept}", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from chefgenius.store import Report
+from chefgenius.outcome import Report
 
 ENOUGH = 0.99
 """the share of records that must come back from their ids; below it `prepare` warns"""
@@ -101,16 +101,9 @@ def built(report: Report) -> str:
 
 def errors(report: Report) -> list[str]:
     """The first bad records, a line each."""
-    made = [f"{place(bad)}: {bad['reason']}" for bad in report.first_errors[:ERRORS]]
-    more = int(report.counts["bad"]) - len(made)
+    made = report.errors()[:ERRORS]
+    more = report.bad - len(made)
     return made + ([f"and {more:,} more: see report.json"] if made and more else [])
-
-
-def place(bad: Mapping[str, Any]) -> str:
-    """Where a bad record begins: source, file within it, and row, or line and byte."""
-    parts = [bad["source"], bad.get("file")]
-    parts += [f"{name} {bad[name]}" for name in ("row", "line", "byte") if bad.get(name) is not None]
-    return ", ".join(part for part in parts if part)
 
 
 def warning(report: Report) -> list[str]:

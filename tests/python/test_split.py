@@ -88,7 +88,7 @@ def test_no_body_stands_on_both_sides(tmp_path: Path) -> None:
         for record in first
     ]
     written = [{"input": f"Cook {record['title']}.", "output": Recipe(**record).text()} for record in first]
-    store = build(tmp_path, [*first, *renamed, *shouted, *written])
+    store = build(tmp_path, [*first, *renamed, *shouted, *written], keep_duplicates=True)
     train, validation = texts(store, "train"), texts(store, "validation")
     assert len(train) + len(validation) == 800
     assert not {body(text) for text in train} & {body(text) for text in validation}
@@ -119,7 +119,7 @@ def test_sources_can_be_held_out_whole(tmp_path: Path) -> None:
         "c": recipes(5, seed=3),
     }
     paths = [write_lines(tmp_path / f"{name}.jsonl", records) for name, records in sources.items()]
-    store = prepare(paths, tokenizer=TOKENIZER, out=tmp_path / "store")
+    store = prepare(paths, tokenizer=TOKENIZER, out=tmp_path / "store", keep_duplicates=True)
     held_out = load(store, split="validation", validation_sources=[paths[1]]).view_record_ids(99).tolist()
     train = load(store, split="train", validation_sources=[paths[1]]).view_record_ids(99).tolist()
     assert {store.record(record).source for record in held_out} == {str(paths[1])}
@@ -145,7 +145,7 @@ def test_renamed_sources_are_held_out_by_what_they_hold(tmp_path: Path) -> None:
 
 
 def test_duplicates_in_one_source_stand_together(tmp_path: Path) -> None:
-    store = build(tmp_path, [record for record in recipes(30) for _ in range(3)])
+    store = build(tmp_path, [record for record in recipes(30) for _ in range(3)], keep_duplicates=True)
     assert len(store) == 90
     held_out = load(store, split="validation", validation_fraction=0.4).view_record_ids(90).tolist()
     assert held_out

@@ -1,12 +1,11 @@
 """The lines that tell what became of every record."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from chefgenius.inspection import numbers
-from chefgenius.store import Report
+from chefgenius.outcome import Report
 from chefgenius.summary import columns, errors, facts, listed, outcomes, percent, tally, warning
 
 NONE = {"empty": 0, "quality": 0, "short": 0, "long": 0, "duplicate": 0}
@@ -50,8 +49,12 @@ def report(records: int = 1000, same: int = 1000, **changes: Any) -> Report:
         "unknown_share": 0.0,
         "reused": 0,
         "seconds": 0.5,
+        "store": "b3:0",
+        "unknown_tokens": 0,
+        "respell": True,
+        "choice": {},
     }
-    return cast(Report, SimpleNamespace(**{**made, **changes}))
+    return Report(**{**made, **changes})
 
 
 def test_a_share_is_never_rounded_up_to_all() -> None:

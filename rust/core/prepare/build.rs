@@ -185,16 +185,21 @@ impl<'a> Build<'a> {
         }
         if self.counts.kept == 0 {
             let Counts { filtered, bad, .. } = self.counts;
+            let first = self
+                .first_errors
+                .first()
+                .map(|first| format!("; the first bad one is {first}"));
             return Err(Error::Source {
                 path: PathBuf::from(&self.parts[0].name),
                 reason: format!(
                     "none of its {} records can be used ({} empty, {} of low quality, {} too short, {} too long, \
-                     {bad} bad): check that it holds recipes, and the filters",
+                     {bad} bad{}): check that it holds recipes, and the filters",
                     self.counts.total(),
                     filtered.empty,
                     filtered.quality,
                     filtered.short,
                     filtered.long,
+                    first.unwrap_or_default(),
                 ),
             });
         }

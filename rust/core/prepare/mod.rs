@@ -144,9 +144,12 @@ pub fn prepare(
     Ok((store, report))
 }
 
-/// Of a store that is in use.
+/// Of a store that is in use. Nothing is written where its report is there too.
 fn already(store: TokenStore, out: &Path, begin: Instant) -> Result<(TokenStore, Report)> {
     let report = Report::of(&store, false, begin.elapsed().as_secs_f64());
+    if report.stands_in(out) {
+        return Ok((store, report));
+    }
     match Lock::try_take(out) {
         Ok(Some(lock)) => report.write(&lock)?,
         // Another call is at work there, and leaves its own report.

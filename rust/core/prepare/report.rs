@@ -1,11 +1,20 @@
 //! What a person is told of a preparation.
 
-use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::store::{Choice, Lock, Making, SourcePart, TokenStore};
 
 const NAME: &str = "report.json";
+
+/// Which store a written report is about.
+#[derive(Deserialize)]
+struct Named {
+    store: String,
+}
 
 /// What [`prepare`](super::prepare) did; also in `report.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -51,6 +60,13 @@ impl Report {
             sources: origin.sources.clone(),
             making,
         }
+    }
+
+    /// Whether `out/report.json` can be read and is about this store.
+    pub(super) fn stands_in(&self, out: &Path) -> bool {
+        let written = fs::read(out.join(NAME));
+        let written = written.map(|json| serde_json::from_slice::<Named>(&json));
+        matches!(written, Ok(Ok(named)) if named.store == self.store)
     }
 
     /// Puts it beside `current`, as `report.json`, by one rename.

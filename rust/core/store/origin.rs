@@ -1,6 +1,8 @@
 //! Where a store came from and what its making found out: `origin.json`. Outside of the fingerprint: the same
 //! records from another place are the same store.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
@@ -261,4 +263,19 @@ pub struct BadPlace {
     pub row: Option<u64>,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl fmt::Display for BadPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        if let Some(file) = &self.file {
+            write!(f, ", {file}")?;
+        }
+        for (name, number) in [("row", self.row), ("line", self.line), ("byte", self.byte)] {
+            if let Some(number) = number {
+                write!(f, ", {name} {number}")?;
+            }
+        }
+        write!(f, ": {}", self.reason)
+    }
 }
