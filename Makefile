@@ -10,7 +10,7 @@ CARGO_DENY := target/tools/bin/cargo-deny
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-rust test-python test-long lint format bench bench-python bench-prepare lock clean
+.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,11 @@ bench-python: setup ## measure the loader from Python beside numpy and a plain c
 
 bench-prepare: setup ## measure raw recipes to a ready store beside the tokenizers library; ARGS=--quick for a look
 	$(BIN)/python benches/python/prepare.py $(ARGS)
+
+fuzz: ## run each fuzz target for a minute (needs a nightly compiler and cargo-fuzz)
+	for target in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; \
+	done
 
 lock: $(VENV)/installed ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
