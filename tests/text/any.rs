@@ -121,7 +121,7 @@ proptest! {
         let output = recipe_text(&clean(&dish));
         let ready = template.render(&Content::Pair(Pair { input: String::new(), output }), &mut AsIs);
         prop_assert_eq!(ready.target, plain.target);
-        prop_assert_eq!(ready.body, plain.body);
+        prop_assert_eq!((ready.body, ready.numbers), (plain.body, plain.numbers));
     }
 
     #[test]
