@@ -135,21 +135,13 @@ fn letters_of_other_scripts_stay_and_are_named() {
     let mut spelling = alphabet.spelling();
     assert_eq!(
         respell("汉堡 ñ 汉 ★ ٣ борщ ✓", &mut spelling),
-        "汉堡 n 汉 * ٣ борщ"
+        "汉堡 n 汉 * 3 борщ"
     );
     let counts = spelling.finish().unwrap();
     let named: Vec<(char, u64)> = counts.unspelt.clone().into_iter().collect();
     assert_eq!(
         named,
-        [
-            ('б', 1),
-            ('о', 1),
-            ('р', 1),
-            ('щ', 1),
-            ('٣', 1),
-            ('堡', 1),
-            ('汉', 2)
-        ]
+        [('б', 1), ('о', 1), ('р', 1), ('щ', 1), ('堡', 1), ('汉', 2)]
     );
     assert_eq!(counts.dropped.into_iter().collect::<Vec<_>>(), [('✓', 1)]);
     assert_eq!(counts.respelt[&'ñ']["n"], 1);
