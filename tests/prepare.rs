@@ -136,6 +136,25 @@ fn other_numbers_are_no_duplicate() {
 }
 
 #[test]
+fn a_recipe_is_empty_where_neither_list_has_a_letter_or_digit() {
+    let kitchen = Kitchen::new();
+    let one = |ingredients: &str, directions: &str| {
+        format!(
+            "{{\"title\": \"Rice\", \"ingredients\": [{ingredients}], \"directions\": [{directions}]}}\n"
+        )
+    };
+    let text = [
+        one("\"🍚\"", "\"🔥 !\""),
+        one("", ""),
+        one("\"1 cup rice\"", ""),
+        one("", "\"Cook it.\""),
+    ];
+    let source = kitchen.file("a.jsonl", text.concat());
+    let (store, report) = kitchen.prepare(&[&source], None).unwrap();
+    assert_eq!((store.len(), report.making.counts.filtered.empty), (2, 2));
+}
+
+#[test]
 fn the_policy_decides_over_bad_records() {
     let kitchen = Kitchen::new();
     let source = kitchen.file("a.jsonl", lines(0..3) + "no\nno\n" + &lines(3..6));

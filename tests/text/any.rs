@@ -72,6 +72,12 @@ fn rough() -> impl Strategy<Value = String> {
             "\u{1100}\u{1161}",
             "&semi;",
             "&bne;",
+            "\u{0}",
+            "&#8203;",
+            "٢",
+            "𝟏",
+            "\u{66b}",
+            "⧸",
         ])
         .prop_map(str::to_owned),
     ];
