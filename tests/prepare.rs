@@ -104,6 +104,57 @@ fn every_record_is_kept_filtered_or_bad() {
 }
 
 #[test]
+fn other_numbers_are_no_duplicate() {
+    let kitchen = Kitchen::new();
+    let one = |rice: &str, heat: &str| {
+        format!(
+            "{{\"title\": \"Rice\", \"ingredients\": [\"{rice} rice\"], \"directions\": [\"Cook {heat} minutes.\"]}}\n"
+        )
+    };
+    let text = [
+        one("1.5 kg", "10-12"),
+        one("15 kg", "10-12"),
+        one("15 kg", "1012"),
+        one("1.5 KG", "10 - 12"),
+        one("1½ kg", "5"),
+        one("1 1/2 kg", "5"),
+        one("11/2 kg", "5"),
+    ];
+    let source = kitchen.file("a.jsonl", text.concat());
+    let (store, report) = kitchen.prepare(&[&source], None).unwrap();
+    assert_eq!(
+        (store.len(), report.making.counts.filtered.duplicate),
+        (5, 2)
+    );
+    let keys: Vec<u64> = (0..5)
+        .map(|record| store.info(record).unwrap().split_key)
+        .collect();
+    assert!(
+        keys[..2].iter().all(|key| *key == keys[0]),
+        "one body, one side of the split"
+    );
+}
+
+#[test]
+fn a_recipe_is_empty_where_neither_list_has_a_letter_or_digit() {
+    let kitchen = Kitchen::new();
+    let one = |ingredients: &str, directions: &str| {
+        format!(
+            "{{\"title\": \"Rice\", \"ingredients\": [{ingredients}], \"directions\": [{directions}]}}\n"
+        )
+    };
+    let text = [
+        one("\"🍚\"", "\"🔥 !\""),
+        one("", ""),
+        one("\"1 cup rice\"", ""),
+        one("", "\"Cook it.\""),
+    ];
+    let source = kitchen.file("a.jsonl", text.concat());
+    let (store, report) = kitchen.prepare(&[&source], None).unwrap();
+    assert_eq!((store.len(), report.making.counts.filtered.empty), (2, 2));
+}
+
+#[test]
 fn the_policy_decides_over_bad_records() {
     let kitchen = Kitchen::new();
     let source = kitchen.file("a.jsonl", lines(0..3) + "no\nno\n" + &lines(3..6));

@@ -72,6 +72,12 @@ fn rough() -> impl Strategy<Value = String> {
             "\u{1100}\u{1161}",
             "&semi;",
             "&bne;",
+            "\u{0}",
+            "&#8203;",
+            "٢",
+            "𝟏",
+            "\u{66b}",
+            "⧸",
         ])
         .prop_map(str::to_owned),
     ];
@@ -121,7 +127,7 @@ proptest! {
         let output = recipe_text(&clean(&dish));
         let ready = template.render(&Content::Pair(Pair { input: String::new(), output }), &mut AsIs);
         prop_assert_eq!(ready.target, plain.target);
-        prop_assert_eq!(ready.body, plain.body);
+        prop_assert_eq!((ready.body, ready.numbers), (plain.body, plain.numbers));
     }
 
     #[test]

@@ -16,6 +16,7 @@ fn template_default() {
             prompt: "Write a recipe for Lemon Rice. Ingredients: rice, lemons.".to_owned(),
             target: LEMON_RICE.to_owned(),
             body: "1cuprice2lemonscookthericesqueezethelemonsoverit".to_owned(),
+            numbers: xxhash_rust::xxh3::xxh3_64(b"1|2|"),
         }
     );
 }
@@ -97,7 +98,10 @@ fn pair_whose_output_is_a_recipe() {
         let text = pair(output);
         assert_eq!(text.prompt, "How do I cook rice?");
         assert_eq!(text.target, wanted.target);
-        assert_eq!(text.body, wanted.body);
+        assert_eq!(
+            (text.body, text.numbers),
+            (wanted.body.clone(), wanted.numbers)
+        );
     }
 }
 

@@ -88,7 +88,7 @@ impl<'a> Build<'a> {
                     let (now, later) = ids.split_at(good.lengths[0] + good.lengths[1]);
                     ids = later;
                     // Only now: what another filter leaves out must not stand for what would stay.
-                    if self.choice.keep_duplicates || self.bodies.insert(good.split_key) {
+                    if self.choice.keep_duplicates || self.bodies.insert(good.duplicate_key) {
                         counts.kept += 1;
                         self.keep(judged.source, ordinal, good, now)?;
                     } else {

@@ -9,9 +9,9 @@ use crate::store::TokenStore;
 /// Tables of [`Bodies`]. They grow one at a time, so that the old and the new one of all never stand side by side.
 const TABLES: usize = 256;
 
-/// The split keys of all records that were kept. Ten to 21 bytes a record.
+/// The duplicate keys of all records that were kept. Ten to 21 bytes a record.
 ///
-/// A key is 64 bits of a hash of the body, so among n different bodies some two are taken for the same with odds
+/// A key is 64 bits of hashes of body and numbers, so among n different records some two are taken for the same with odds
 /// of n^2 / 2^65: one in 37 million for a million records, one in 3,700 for a hundred million.
 pub(super) struct Bodies(Vec<HashSet<u64, BuildHasherDefault<AsIs>>>);
 

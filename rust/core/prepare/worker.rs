@@ -58,6 +58,8 @@ pub(super) struct Good {
     /// NaN where there is none.
     pub(super) quality: f32,
     pub(super) split_key: u64,
+    /// What an earlier record has in common that this one repeats: body and numbers.
+    pub(super) duplicate_key: u64,
     pub(super) text_digest: [u64; 2],
     pub(super) survival: Survival,
     /// What did not come back of its target.
@@ -137,10 +139,13 @@ impl<'a> Worker<'a> {
     ) -> Result<Good> {
         let text_digest = text_digest(&pair.prompt, &pair.target);
         let begin = ids.len();
+        let split_key = split_key(&pair.body);
         let mut good = Good {
             lengths: [0; 2],
             quality: quality.unwrap_or(f32::NAN),
-            split_key: split_key(&pair.body),
+            split_key,
+            // Both are hashes, and not of one kind.
+            duplicate_key: split_key ^ pair.numbers,
             text_digest,
             survival: Survival {
                 is_same: true,

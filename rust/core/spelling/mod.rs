@@ -202,10 +202,15 @@ impl Spelling<'_> {
                     changed.push((char, respelt));
                 }
                 Plan::Drop => {
-                    // Neither words nor numbers grow together over it.
+                    // Neither words nor numbers grow together over it: `1✓1/2` is not `1 1/2`.
                     let is_in_word = around.after_word && around.before_word;
                     let is_at_number = around.after_digit || around.before_digit;
-                    if is_at_number || (is_in_word && !is_combining_mark(char)) {
+                    let number = out.trim_end_matches([' ', '/', '.', ',']);
+                    let is_digit = |last: char| last.is_ascii_digit();
+                    if around.before_digit && number.ends_with(is_digit) && self.is_spelt(',') {
+                        out.truncate(out.trim_end().len());
+                        out.push_str(", ");
+                    } else if is_at_number || (is_in_word && !is_combining_mark(char)) {
                         out.push(' ');
                     }
                     changed.push((char, String::new()));

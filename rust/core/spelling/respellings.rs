@@ -16,6 +16,8 @@ pub(super) struct Around {
     pub after_word: bool,
     /// One stands directly after it.
     pub before_word: bool,
+    /// The letter of a unit (gram, litre, metre) follows, and no other letter after it.
+    pub before_unit: bool,
 }
 
 impl Around {
@@ -33,6 +35,8 @@ impl Around {
             before_digit: after_marks.starts_with(|first: char| first.is_ascii_digit()),
             after_word: is_word(before.chars().next_back()),
             before_word: is_word(after.chars().next()),
+            before_unit: after.starts_with(['g', 'l', 'L', 'm'])
+                && !after[1..].starts_with(char::is_alphabetic),
         }
     }
 }
@@ -76,6 +80,7 @@ fn fitted(respelt: Cow<'static, str>, around: Around) -> Cow<'static, str> {
         before_digit,
         after_word,
         before_word,
+        ..
     } = around;
     let is_digit = |char: char| char.is_ascii_digit();
     if (after_digit && respelt.starts_with(is_digit))
@@ -106,23 +111,30 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         '℉' => &["°F", " degrees F"],
 
         // Signs that shade a number.
-        '~' | '∼' | '˜' | '～' | '〜' | '≈' | '≃' | '≅' => match (after_digit, before_digit) {
+        '~' | '⁓' | '〰' | '∼' | '˜' | '～' | '〜' | '≈' | '≃' | '≅' => match (after_digit, before_digit) {
             (false, true) => &[" about "],
             _ => &["-"],
         },
         '<' | '＜' if before_digit => &[" less than "],
         '>' | '＞' if before_digit => &[" more than "],
-        '≤' | '⩽' if before_digit => &[" at most "],
-        '≥' | '⩾' if before_digit => &[" at least "],
-        '±' => &["+/-"],
+        '≤' | '⩽' | '≦' if before_digit => &[" at most "],
+        '≥' | '⩾' | '≧' if before_digit => &[" at least "],
+        '±' | '∓' => &["+/-"],
+        '^' if after_digit && before_digit => &[" to the power of "],
+        '%' | '٪' | '﹪' => &["%", " percent"],
+        '‰' => &[" per thousand"],
+        '‱' => &[" per ten thousand"],
+        '∶' | '꞉' | 'ː' => &[":"],
+        '➕' => &["+"],
+        '⋅' if after_digit && before_digit => &["*", "x"],
         '×' | '✕' | '✖' | '⨯' | '✗' | '✘' => &["x"],
-        '÷' | '\\' | '｜' | '￤' | '¦' | '／' => &["/"],
+        '÷' | '➗' | '⟋' | '\\' | '｜' | '￤' | '¦' | '／' => &["/"],
         '·' | '‧' | '∙' | '・' if after_digit && before_digit => &["."],
 
         // Punctuation.
         '{' | '[' | '<' | '＜' | '【' | '〔' | '〖' | '〈' => &["("],
         '}' | ']' | '>' | '＞' | '】' | '〕' | '〗' | '〉' => &[")"],
-        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '⁃' | '﹣' | '─' | '━' => &["-"],
+        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '⁒' | '➖' | '⸺' | '⸻' | '⁃' | '﹣' | '─' | '━' => &["-"],
         '’' | '‘' | '‚' | '‛' | '′' | '‵' | '´' | '`' | 'ʹ' | 'ʻ' | 'ʼ' | 'ˈ' | '‹' | '›' | '＇' | '｀' => &["'"],
         '“' | '”' | '„' | '‟' | '″' | '‶' | '˝' | '«' | '»' | '「' | '」' | '『' | '』' | '《' | '》' | '〝' | '〞'
             | '＂' => &["\"", "''"],
@@ -145,16 +157,27 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         '¢' => &[" cents "],
 
         // Numbers of steps.
-        '❶' | '➀' | '➊' => &["1"],
-        '❷' | '➁' | '➋' => &["2"],
-        '❸' | '➂' | '➌' => &["3"],
-        '❹' | '➃' | '➍' => &["4"],
-        '❺' | '➄' | '➎' => &["5"],
-        '❻' | '➅' | '➏' => &["6"],
-        '❼' | '➆' | '➐' => &["7"],
-        '❽' | '➇' | '➑' => &["8"],
-        '❾' | '➈' | '➒' => &["9"],
-        '❿' | '➉' | '➓' => &["10"],
+        '❶' | '⓵' | '➀' | '➊' => &["1"],
+        '❷' | '⓶' | '➁' | '➋' => &["2"],
+        '❸' | '⓷' | '➂' | '➌' => &["3"],
+        '❹' | '⓸' | '➃' | '➍' => &["4"],
+        '❺' | '⓹' | '➄' | '➎' => &["5"],
+        '❻' | '⓺' | '➅' | '➏' => &["6"],
+        '❼' | '⓻' | '➆' | '➐' => &["7"],
+        '❽' | '⓼' | '➇' | '➑' => &["8"],
+        '❾' | '⓽' | '➈' | '➒' => &["9"],
+        '❿' | '⓾' | '🔟' | '➉' | '➓' => &["10"],
+        '⓿' => &["0"],
+        '⓫' => &["11"],
+        '⓬' => &["12"],
+        '⓭' => &["13"],
+        '⓮' => &["14"],
+        '⓯' => &["15"],
+        '⓰' => &["16"],
+        '⓱' => &["17"],
+        '⓲' => &["18"],
+        '⓳' => &["19"],
+        '⓴' => &["20"],
 
         // Letters that are no base letter with a mark.
         'æ' | 'ǽ' => &["ae"],
@@ -177,6 +200,7 @@ fn by_hand(char: char, around: Around) -> &'static [&'static str] {
         'ı' => &["i"],
         'ª' => &["a"],
         'µ' => &["u"],
+        'μ' if around.before_unit => &["µ", "u"],
         _ => &[],
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn ascii_fractions(text: &str) -> String {
             if !fraction.ends_with('/') && rest.peek().is_some_and(char::is_ascii_digit) {
                 out.push(' ');
             }
-        } else if superscript(char).is_some() {
-            raised_digits(char, &mut rest, &mut out);
+        } else if small(char).is_some() {
+            small_digits(char, &mut rest, &mut out);
         } else if char == FRACTION_SLASH {
             part_whole_number(&mut out, rest.clone());
             slash(&mut rest, &mut out);
@@ -32,28 +32,34 @@ pub(super) fn ascii_fractions(text: &str) -> String {
     out
 }
 
-/// Superscript digits are a numerator when a slash follows, else they stay what they are.
-fn raised_digits(first: char, rest: &mut Peekable<Chars<'_>>, out: &mut String) {
-    let mut raised = String::from(first);
-    while let Some(next) = rest.next_if(|next| superscript(*next).is_some()) {
-        raised.push(next);
+/// Super- and subscript digits are a numerator when a slash follows, a denominator after a number's slash, else
+/// they stay what they are.
+fn small_digits(first: char, rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    let mut digits = String::from(first);
+    while let Some(next) = rest.next_if(|next| small(*next).is_some()) {
+        digits.push(next);
     }
-    if rest
+    let is_denominator = out
+        .strip_suffix('/')
+        .is_some_and(|before| before.ends_with(|last: char| last.is_ascii_digit()));
+    if is_denominator {
+        out.extend(digits.chars().filter_map(small));
+    } else if rest
         .next_if(|next| matches!(*next, FRACTION_SLASH | '/'))
-        .is_none()
+        .is_some()
     {
-        out.push_str(&raised);
-        return;
+        part_from_digit(out);
+        out.extend(digits.chars().filter_map(small));
+        slash(rest, out);
+    } else {
+        out.push_str(&digits);
     }
-    part_from_digit(out);
-    out.extend(raised.chars().filter_map(superscript));
-    slash(rest, out);
 }
 
-/// A slash, and the subscript digits of the denominator after it.
+/// A slash, and the small digits of the denominator after it.
 fn slash(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
     out.push('/');
-    while let Some(digit) = rest.peek().copied().and_then(subscript) {
+    while let Some(digit) = rest.peek().copied().and_then(small) {
         out.push(digit);
         rest.next();
     }
@@ -71,10 +77,10 @@ fn part_whole_number(out: &mut String, mut rest: Peekable<Chars<'_>>) {
     let digits = out.bytes().rev().take_while(u8::is_ascii_digit).count();
     let before = out.len() - digits;
     let goes_on = out[..before].ends_with(['.', ',', '/']);
-    let denominator = rest.next().and_then(|next| subscript(next).or(Some(next)));
+    let denominator = rest.next().and_then(|next| small(next).or(Some(next)));
     let is_longer = rest
         .next()
-        .is_some_and(|next| next.is_ascii_digit() || subscript(next).is_some());
+        .is_some_and(|next| next.is_ascii_digit() || small(next).is_some());
     let Some(denominator @ ('2' | '3' | '4' | '5' | '6' | '8')) = denominator else {
         return;
     };
@@ -110,16 +116,11 @@ fn vulgar(char: char) -> Option<&'static str> {
     })
 }
 
-/// The ASCII digit of a superscript one.
-fn superscript(char: char) -> Option<char> {
-    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    place(&DIGITS, char)
-}
-
-/// The ASCII digit of a subscript one.
-fn subscript(char: char) -> Option<char> {
-    const DIGITS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
-    place(&DIGITS, char)
+/// The ASCII digit of a superscript or subscript one.
+fn small(char: char) -> Option<char> {
+    const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    const LOWERED: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
+    place(&RAISED, char).or_else(|| place(&LOWERED, char))
 }
 
 fn place(digits: &[char; 10], char: char) -> Option<char> {

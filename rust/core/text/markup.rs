@@ -5,6 +5,8 @@
 //! pushed like any other character. So entities in entities and tags in tags fold up in one
 //! linear pass, and none is left, however they were nested.
 
+use super::digit::ascii_digit;
+
 /// `text` with rules 2, 3, 5, 7 and 8 of [`normalise`](super::normalise) applied, and all white space
 /// turned into spaces.
 pub(super) fn strip(text: &str) -> String {
@@ -26,7 +28,7 @@ pub(super) fn strip(text: &str) -> String {
         output.text.truncate(start);
         output.push(char);
     }
-    output.text
+    settled(output.text)
 }
 
 /// The longest name is `CounterClockwiseContourIntegral`.
@@ -235,21 +237,53 @@ fn numeric(number: &str) -> Option<char> {
     }
 }
 
+/// Stands for a control character until it is known what is beside it.
+const GAP: char = '\u{200b}';
+
+/// `text` with a space for each gap between letters or digits and none for the others, and with a slash,
+/// apart from what it separates, for each `|`.
+fn settled(text: String) -> String {
+    if !text.contains([GAP, '|']) {
+        return text;
+    }
+    let mut settled = String::with_capacity(text.len() + 8);
+    let mut has_gap = false;
+    for char in text.chars() {
+        if char == GAP {
+            has_gap = true;
+            continue;
+        }
+        if has_gap && char.is_alphanumeric() && settled.ends_with(char::is_alphanumeric) {
+            settled.push(' ');
+        }
+        has_gap = false;
+        match char {
+            '|' => settled.push_str(" / "),
+            char => settled.push(char),
+        }
+    }
+    settled
+}
+
 /// A character as it goes on; `None` where it goes.
 fn plain(char: char) -> Option<char> {
     match char {
         ' '..='{' | '}' | '~' => Some(char),
-        '|' => Some('/'),
-        '\u{2215}' => Some('\u{2044}'),
-        '．'..='９' => char::from_u32(char as u32 - '．' as u32 + '.' as u32),
+        '|' => Some('|'),
+        '\u{2215}' | '\u{29f8}' => Some('\u{2044}'),
+        '．' | '\u{66b}' => Some('.'),
+        '\u{66c}' => Some(','),
+        '／' => Some('/'),
         // The three that composing turns into ASCII.
         '\u{37e}' => Some(';'),
         '\u{1fef}' => Some('`'),
         '\u{212a}' => Some('K'),
         _ if char.is_whitespace() => Some(' '),
-        '\u{80}'..='\u{9f}' => windows_1252(char),
-        _ if char.is_control() || is_invisible(char) => None,
-        _ => Some(char),
+        '\u{80}'..='\u{9f}' => Some(windows_1252(char).unwrap_or(GAP)),
+        _ if char.is_control() => Some(GAP),
+        GAP => Some(GAP),
+        _ if is_invisible(char) => None,
+        _ => Some(ascii_digit(char).unwrap_or(char)),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod body;
 mod clean;
+mod digit;
 mod form;
 mod fraction;
 mod markup;

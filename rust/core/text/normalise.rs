@@ -8,7 +8,7 @@ use super::{fraction, markup};
 
 /// The version of the rules of [`normalise`] and [`clean`](super::clean). It is part of a store's
 /// fingerprint: any change of what they give raises it.
-pub const NORMALISATION: u32 = 2;
+pub const NORMALISATION: u32 = 3;
 
 /// One item (a title, an ingredient, a step) as plain text in one line.
 ///
@@ -21,12 +21,13 @@ pub const NORMALISATION: u32 = 2;
 /// 4. White space of any kind (line ends, tabs, no-break and thin spaces) is a space; runs of it are
 ///    one, and none is left at the ends.
 /// 5. Zero-width and other invisible characters go: soft hyphens, joiners, byte order and direction
-///    marks, variation selectors. Control characters go, those that are Windows-1252 in disguise
-///    become what was meant.
-/// 6. Fractions are ASCII: `½` is `1/2`, `1½` is `1 1/2`, `¹⁄₂` and `1⁄2` are `1/2`, and `31⁄2`, where the
+///    marks, variation selectors. Control characters that are Windows-1252 in disguise become what was
+///    meant; the others and the zero-width space go, and leave a space between letters or digits.
+/// 6. Fractions are ASCII: `½` is `1/2`, `1½` is `1 1/2`, `¹⁄₂`, `1/₂` and `1⁄2` are `1/2`, and `31⁄2`, where the
 ///    fraction slash says that a fraction was set, is `3 1/2`.
-/// 7. `|` is `/`: it separates the items of a recipe's text.
-/// 8. Digits as wide as ideographs are ASCII, and so are the slash and the full stop of that width (`１／２`).
+/// 7. `|` is ` / `: it separates the items of a recipe's text, and `2|3` is no fraction.
+/// 8. Decimal digits of all scripts are ASCII (`٢`, `१`, `２`, `𝟐`), and so are the marks within their numbers:
+///    the slash and the full stop as wide as ideographs (`１／２`), the Arabic decimal and thousands separators.
 ///
 /// The result is a fixed point: normalising it again changes nothing. Cost: linear, and one scan where
 /// there is nothing to do.

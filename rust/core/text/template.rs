@@ -23,9 +23,11 @@ pub struct TextPair {
     pub prompt: String,
     /// What the model is to write.
     pub target: String,
-    /// What makes two records the same, for the split and for duplicates: ingredients and directions
+    /// What makes two records the same for the split and, with `numbers`, for duplicates: ingredients and directions
     /// (of a ready pair that is no recipe: the output) in NFKC, case-folded, letters and digits only.
     pub body: String,
+    /// A hash of the numbers in what the body is of, each as it is written: `1.5 kg` and `15 kg` have one body.
+    pub numbers: u64,
 }
 
 /// Two format strings, for prompt and target, with the placeholders
@@ -74,10 +76,12 @@ impl Template {
         match content {
             Content::Recipe(recipe) => {
                 let (recipe, body) = cleaned(recipe, spell);
+                let (body, numbers) = body.finish();
                 TextPair {
                     prompt: self.prompt.render(&recipe),
                     target: self.target.render(&recipe),
                     body,
+                    numbers,
                 }
             }
             Content::Pair(pair) => {
@@ -90,10 +94,12 @@ impl Template {
                     }
                     None => loose(&pair.output, spell),
                 };
+                let (body, numbers) = body.finish();
                 TextPair {
                     prompt: prompt.into_owned(),
                     target,
                     body,
+                    numbers,
                 }
             }
         }
@@ -113,7 +119,7 @@ pub fn recipe_of(content: &Content) -> Option<Cow<'_, Recipe>> {
 }
 
 /// A recipe clean and respelt, and its body from before it was respelt.
-fn cleaned<'a>(recipe: &'a Recipe, spell: &mut dyn Spell) -> (Clean<'a>, String) {
+fn cleaned<'a>(recipe: &'a Recipe, spell: &mut dyn Spell) -> (Clean<'a>, Body) {
     let clean = Clean::of(recipe);
     let items = clean.ingredients.iter().chain(&clean.directions);
     let body = Body::of_items(items.map(AsRef::as_ref));
@@ -121,7 +127,7 @@ fn cleaned<'a>(recipe: &'a Recipe, spell: &mut dyn Spell) -> (Clean<'a>, String)
 }
 
 /// Target and body of an output that is no recipe.
-fn loose(output: &str, spell: &mut dyn Spell) -> (String, String) {
+fn loose(output: &str, spell: &mut dyn Spell) -> (String, Body) {
     let mut body = Body::default();
     let mut lines = Vec::new();
     for line in output.lines() {
@@ -132,7 +138,7 @@ fn loose(output: &str, spell: &mut dyn Spell) -> (String, String) {
             lines.push(line);
         }
     }
-    (lines.join(SEPARATOR), body.finish())
+    (lines.join(SEPARATOR), body)
 }
 
 impl Default for Template {
