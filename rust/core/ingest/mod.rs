@@ -262,7 +262,7 @@ fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sin
         Format::JsonLines => jsonl::read(&mut window, sink),
         Format::JsonArray => array::read(&mut window, Shape::Array, sink),
         Format::JsonObject => array::read(&mut window, Shape::Object, sink),
-        Format::JsonDocument => document::read_json(&mut window, sink),
+        Format::JsonDocument => document::read_json(&mut window, names, sink),
         Format::Markdown => document::read_page(&mut window, sink),
         Format::Csv(delimiter) => csv::read(&mut window, delimiter, names, sink),
         Format::Parquet | Format::Tar => Err(window.error(format!(
