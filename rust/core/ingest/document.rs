@@ -62,7 +62,10 @@ fn lists<'a>(bytes: &'a [u8], names: &Names) -> Vec<(String, Vec<&'a RawValue>)>
         return Vec::new();
     }
     let list = |(key, value): (String, &'a RawValue)| {
-        let list: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+        // What is no list is none of them.
+        let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(value.get()) else {
+            return None;
+        };
         let is_list = list.first()?.get().starts_with('{');
         is_list.then_some((key, list))
     };

@@ -306,7 +306,10 @@ fn amount_text(value: &Value) -> Option<String> {
         }
         Value::Object(entries) => {
             let words = || text_of(entries, THINGS).or_else(|| text_of(entries, TEXTS));
-            joined(&amounts(entries).ok()?).or_else(words)
+            match amounts(entries) {
+                Ok(amounts) => joined(&amounts).or_else(words),
+                Err(_) => None,
+            }
         }
         Value::Null | Value::Bool(_) => None,
     }
