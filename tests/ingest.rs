@@ -21,6 +21,8 @@ mod csv;
 mod detect;
 #[path = "ingest/documents.rs"]
 mod documents;
+#[path = "ingest/entries.rs"]
+mod entries;
 #[path = "ingest/lists.rs"]
 mod lists;
 #[path = "ingest/pages.rs"]

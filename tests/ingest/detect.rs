@@ -100,6 +100,23 @@ fn source_errors_of_whole_files() {
         ("a.tar.xz", &xz(b"x"), "the archive"),
         ("a", b"# Soup", "begins with neither `[` nor `{`"),
         ("a.jsonl", b"\xff\xfe{\0", "it is UTF-16"),
+        ("a.jsonl", b"{\0\"\0a\0\"\0", "it is UTF-16 or UTF-32"),
+        ("a.csv", b"\0t\0i\0t\0l\0e", "it is UTF-16 or UTF-32"),
+        (
+            "a.csv",
+            b"title,ingredients,steps\ra,b,c\r",
+            "its lines end with a carriage return alone",
+        ),
+        (
+            "a.jsonl",
+            b"{}\r{}\r",
+            "its lines end with a carriage return alone",
+        ),
+        (
+            "a.csv",
+            b"sep=;\ntitle;ingredients;steps\n",
+            "its first line `sep=` is no header",
+        ),
         (
             "a.csv",
             b"title,steps\na,b\n",

@@ -117,3 +117,29 @@ fn nodes_of_an_array_that_are_no_recipes_are_left_out() {
         "{message}"
     );
 }
+
+#[test]
+fn a_graph_on_one_line_is_a_document() {
+    let node = format!("{{\"@type\": \"Recipe\", {RECIPE}}}");
+    for name in ["a.json", "a.jsonld"] {
+        let graph = format!("{{\"@context\": 1, \"@graph\": [{node}, {node}]}}\n");
+        assert_eq!(outline_of(name, graph), ["1 Rice", "1 Rice"]);
+    }
+    let page = format!("{{\"@type\": \"WebPage\", \"mainEntity\": {node}}}");
+    assert_eq!(outline_of("a.json", page), ["1 Rice"]);
+}
+
+#[test]
+fn the_only_list_of_objects_holds_the_records() {
+    for text in [
+        format!("{{\"count\": 2, \"recipes\": [{{{RECIPE}}}, {{{RECIPE}}}], \"x\": [1]}}"),
+        format!("{{\"data\": [{{{RECIPE}}}, {{{RECIPE}}}]\n}}"),
+    ] {
+        assert_eq!(outline_of("a.json", text), ["1 Rice", "1 Rice"]);
+    }
+    let two = format!("{{\"a\": [{{{RECIPE}}}], \"b\": [{{{RECIPE}}}]}}");
+    assert_eq!(
+        outline_of("a.json", two),
+        ["1 bad: it holds a list of objects under each of `a` and `b`: keep the one of recipes"]
+    );
+}

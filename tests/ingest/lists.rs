@@ -15,12 +15,12 @@ fn recipe_of(name: &str, text: impl AsRef<[u8]>) -> Recipe {
     }
 }
 
-fn ingredients(value: &Value) -> Vec<String> {
+pub(crate) fn ingredients(value: &Value) -> Vec<String> {
     let record = json!({"title": "t", "ingredients": value, "directions": ["d"]});
     recipe_of("a.jsonl", record.to_string()).ingredients
 }
 
-fn directions(value: &Value) -> Vec<String> {
+pub(crate) fn directions(value: &Value) -> Vec<String> {
     let record = json!({"title": "t", "ingredients": [], "directions": value});
     recipe_of("a.jsonl", record.to_string()).directions
 }
@@ -162,13 +162,25 @@ fn schema_org_instructions() {
         directions(&json!([
             {"@type": "HowToStep", "text": "Mix.", "name": "Mixing", "url": "x"},
             {"@type": "HowToStep", "name": "Rest."},
+            {"@type": "HowToStep", "text": "Fold 2 eggs in.", "itemListElement": [{"text": "Beat."}]},
+            {"@type": "HowToStep", "text": {"@value": "Wait 5 min."}},
             {"@type": "HowToSection", "name": "Sauce", "itemListElement": [
                 {"@type": "HowToStep", "text": "Stir."},
                 {"@type": "HowToStep", "itemListElement": [{"@type": "HowToDirection", "text": "Boil."}]},
             ]},
             ["Serve."],
         ])),
-        ["Mix.", "Rest.", "Sauce:", "Stir.", "Boil.", "Serve."]
+        [
+            "Mix.",
+            "Rest.",
+            "Fold 2 eggs in.",
+            "Beat.",
+            "Wait 5 min.",
+            "Sauce:",
+            "Stir.",
+            "Boil.",
+            "Serve."
+        ]
     );
     assert_eq!(
         directions(&json!({"@type": "ItemList", "itemListElement": [
@@ -232,9 +244,13 @@ fn food_com_s_two_tables() {
         table(r#"c("1", "1/2", NA)"#, r#"c("rice", "sugar", "salt")"#),
         ["1 rice", "1/2 sugar", "salt"]
     );
+    let unlike = json!({"title": "t", "RecipeIngredientQuantities": ["1", "2"], "ingredients": ["a"], "steps": []});
     assert_eq!(
-        table(r#"c("1", "2")"#, r#"c("rice", "sugar", "salt")"#),
-        ["rice", "sugar", "salt"]
+        outline_of("a.jsonl", unlike.to_string()),
+        [
+            "1 bad: `RecipeIngredientQuantities` has 2 entries and `ingredients` 1, so that nobody can tell which is \
+             whose: give both as many"
+        ]
     );
     assert_eq!(table("4", "eggs"), ["4 eggs"]);
     assert_eq!(table("character(0)", "character(0)"), [""; 0]);

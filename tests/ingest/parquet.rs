@@ -1,8 +1,13 @@
 //! Parquet: columns of text and of lists, every compression, damaged files.
 
+use std::sync::Arc;
+
 use chefgenius::error::Error;
 use chefgenius::recipe::Position;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::data_type::{ByteArrayType, FloatType};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
 use super::parquet_file::{Column, file};
@@ -99,4 +104,39 @@ proptest! {
             prop_assert!(matches!(error, Error::Source { .. }), "{:?}", error);
         }
     }
+}
+
+#[test]
+fn a_float_is_spelt_as_it_was_written() {
+    let schema = "message recipes { required binary title (UTF8); required binary steps (UTF8); \
+        required group ingredients (LIST) { repeated group list { required float element; } } }";
+    let mut writer = SerializedFileWriter::new(
+        Vec::new(),
+        Arc::new(parse_message_type(schema).unwrap()),
+        Arc::default(),
+    )
+    .unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for _ in 0..2 {
+        let mut column = group.next_column().unwrap().unwrap();
+        column
+            .typed::<ByteArrayType>()
+            .write_batch(&["Rice".into()], None, None)
+            .unwrap();
+        column.close().unwrap();
+    }
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<FloatType>()
+        .write_batch(&[0.1, 2.0, 0.333], Some(&[1, 1, 1]), Some(&[0, 1, 1]))
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    let files = Files::new();
+    let given = read_all(&files.write("a.parquet", writer.into_inner().unwrap())).unwrap();
+    let record = format!("{:?}", given[0].1.as_ref().unwrap());
+    assert!(
+        record.contains(r#"ingredients: ["0.1", "2", "0.333"]"#),
+        "{record}"
+    );
 }

@@ -89,6 +89,13 @@ fn a_directory_is_its_files_in_order_of_their_names() {
     symlink(root.join("soups/pho.md"), root.join("link.md")).unwrap();
     symlink(&root, root.join("soups/loop")).unwrap();
     assert_eq!(places(&root).len(), IN_TREE.len() + 1);
+    // One to nothing is skipped, and so is a page about the collection; both are counted, as is the circle.
+    symlink(root.join("nothing.md"), root.join("dangling.md")).unwrap();
+    fs::write(root.join("soups/LICENSE.md"), "x").unwrap();
+    assert_eq!(
+        detect(&root).unwrap().to_string(),
+        "7 files: JSON Lines, JSON, CSV, Markdown (8 skipped)"
+    );
     let empty = files.0.path().join("empty");
     fs::create_dir(&empty).unwrap();
     fs::write(empty.join("a.txt"), "x").unwrap();

@@ -84,7 +84,11 @@ pub(super) fn format(window: &mut Window, name: &Path, names: &Names) -> Result<
     let Some((at, first)) = first else {
         return Err(window.error("it is empty: name a file with recipes in it"));
     };
-    match family(name) {
+    let family = family(name);
+    if !matches!(family, Some(Family::Parquet | Family::Tar)) && !is_tar(window)? {
+        refuse_spelling(window, family)?;
+    }
+    match family {
         Some(Family::JsonLines) => Ok(Format::JsonLines),
         Some(Family::Csv) => csv_format(window),
         Some(Family::Tsv) => Ok(Format::Csv(b'\t')),
@@ -103,6 +107,28 @@ pub(super) fn format(window: &mut Window, name: &Path, names: &Names) -> Result<
             ))),
         },
     }
+}
+
+/// # Errors
+/// `Error::Source` for text that is no UTF-8 from its first byte on, whose lines nobody ends, or whose header is none.
+fn refuse_spelling(window: &mut Window, family: Option<Family>) -> Result<()> {
+    window.fill(1 << 16)?;
+    let bytes = window.bytes();
+    let is_of_lines = matches!(family, Some(Family::JsonLines | Family::Csv | Family::Tsv));
+    let begin = &bytes[..bytes.len().min(64)];
+    let reason = if 4 * memchr::memchr_iter(0, begin).count() >= begin.len() {
+        "it is UTF-16 or UTF-32 (it is full of NUL bytes): save it as UTF-8"
+    } else if is_of_lines
+        && memchr::memchr(b'\n', bytes).is_none()
+        && memchr::memchr(b'\r', bytes.trim_ascii()).is_some()
+    {
+        "its lines end with a carriage return alone: save it with line feeds (`\\n`)"
+    } else if family == Some(Family::Csv) && bytes.starts_with(b"sep=") {
+        "its first line `sep=` is no header: take that line out"
+    } else {
+        return Ok(());
+    };
+    Err(window.error(reason))
 }
 
 fn is_tar(window: &mut Window) -> Result<bool> {

@@ -5,11 +5,12 @@
 //! | object                                | item                                               |
 //! |---------------------------------------|----------------------------------------------------|
 //! | a group: a name, and a list of items  | `Name:`, then the items                            |
-//! | `text`, `display`, `original`, `raw`, ... | that text                                      |
-//! | quantity, unit, name, note            | `quantity unit name, note`                         |
+//! | of a step: texts                      | those texts, after its title                       |
+//! | of an ingredient: texts, amounts, ... | its line (see `entry`)                             |
 //! | any other, as headings and lists      | `Key:`, then the items, key by key                 |
 //! | any other, as names and amounts       | `amount name`, key by key                          |
 
+use super::entry::{self, find, text_of};
 use super::names::Part;
 use super::spelling;
 use super::value::Value;
@@ -105,43 +106,6 @@ const HEADINGS: &[&str] = &[
     "for",
     "component",
 ];
-const TEXTS: &[&str] = &[
-    "text",
-    "displaytext",
-    "display",
-    "original",
-    "originalstring",
-    "raw",
-    "rawtext",
-    "string",
-    "sentence",
-    "step",
-    "instruction",
-    "direction",
-    "description",
-];
-const AMOUNTS: &[&str] = &["quantity", "amount", "qty", "quantities"];
-const UNITS: &[&str] = &["unit", "units", "measure", "measurement", "uom"];
-const THINGS: &[&str] = &[
-    "name",
-    "ingredient",
-    "item",
-    "food",
-    "product",
-    "title",
-    "label",
-];
-const NOTES: &[&str] = &[
-    "note",
-    "notes",
-    "comment",
-    "comments",
-    "preparation",
-    "prep",
-    "modifier",
-    "remark",
-];
-
 impl Items {
     /// Whether both are the same items in any order, headings aside.
     pub(super) fn has_all_of(&self, other: &Items) -> bool {
@@ -185,57 +149,73 @@ impl Items {
     }
 
     fn object(&mut self, mut entries: Vec<(String, Value)>, part: Part) -> Result<(), String> {
-        let is_list = |value: &Value| matches!(value, Value::List(_) | Value::Object(_));
-        if let Some(list) = find(&entries, LISTS, is_list) {
+        let said = match part {
+            Part::Directions => entry::steps(&entries),
+            _ => Vec::new(),
+        };
+        // What a step is made of is no step.
+        let lists = |names: &[&'static str]| -> Vec<&'static str> {
+            let is_step = |name: &&str| said.is_empty() || !name.contains("ingredient");
+            names.iter().copied().filter(is_step).collect()
+        };
+        let is_one = entry::is_one(&entries);
+        let is_list = |value: &Value| {
+            matches!(value, Value::List(_)) || (matches!(value, Value::Object(_)) && !is_one)
+        };
+        if let Some(list) = find(&entries, &lists(LISTS), is_list) {
             let (_, list) = entries.swap_remove(list);
-            if let Some(heading) = text_of(&entries, HEADINGS) {
-                self.heading(&heading);
-            }
-            return self.push(list, part);
+            return self.group(&entries, list, part);
         }
         let is_spelt = |value: &Value| matches!(value, Value::Text(_)) && !value.is_blank();
-        if let Some(list) = find(&entries, SPELT_LISTS, is_spelt) {
+        if let Some(list) = find(&entries, &lists(SPELT_LISTS), is_spelt) {
             let (name, list) = entries.swap_remove(list);
-            if let Some(heading) = text_of(&entries, HEADINGS) {
-                self.heading(&heading);
-            }
             let list = self::entries(list, part, &name)
                 .map_err(|reason| format!("a group whose {reason}"))?;
-            return self.push(list, part);
+            return self.group(&entries, list, part);
         }
-        if let Some(text) = text_of(&entries, TEXTS) {
-            self.texts.push(text);
+        if !said.is_empty() {
+            self.texts.extend(said);
             return Ok(());
         }
+        if let Some(value) = find(&entries, &["@value"], |value| !value.is_blank()) {
+            return self.push(entries.swap_remove(value).1, part);
+        }
         let wrapped = find(&entries, &["item"], |value| {
-            matches!(value, Value::Object(_))
+            matches!(value, Value::Object(_)) && !is_one
         });
         if let Some(wrapped) = wrapped {
             return self.push(entries.swap_remove(wrapped).1, part);
         }
-        if let Some(thing) = text_of(&entries, THINGS) {
-            let mut item: Vec<String> = [AMOUNTS, UNITS]
-                .iter()
-                .filter_map(|names| text_of(&entries, names))
-                .collect();
-            item.push(thing);
-            let mut item = item.join(" ");
-            if let Some(note) = text_of(&entries, NOTES) {
-                item = format!("{item}, {note}");
-            }
-            self.texts.push(item);
+        let line = match part {
+            Part::Directions => text_of(&entries, &["name", "title", "label", "item"]),
+            _ => entry::ingredient(&entries)?,
+        };
+        if let Some(line) = line {
+            self.texts.push(line);
             return Ok(());
         }
-        if [LISTS, TEXTS, AMOUNTS, UNITS, NOTES]
-            .iter()
-            .any(|names| find(&entries, names, |_| true).is_some())
-        {
+        if entry::is_entry(&entries) || find(&entries, LISTS, |_| true).is_some() {
             return match entries.iter().all(|(_, value)| value.is_blank()) {
                 true => Ok(()),
                 false => Err("an object without a text or a name".into()),
             };
         }
         self.keyed(entries, part)
+    }
+
+    /// A list under its heading, after the text that stands beside it.
+    fn group(
+        &mut self,
+        entries: &[(String, Value)],
+        list: Value,
+        part: Part,
+    ) -> Result<(), String> {
+        if let Some(heading) = text_of(entries, HEADINGS) {
+            self.heading(&heading);
+        }
+        let text = text_of(entries, &["text", "body", "content"]);
+        self.texts.extend(text);
+        self.push(list, part)
     }
 
     /// An object whose keys are the user's own.
@@ -264,30 +244,4 @@ impl Items {
         }
         Ok(())
     }
-}
-
-/// Where the first of `names` stands that has a value which `fits`. Case, `_` and `-` do not count.
-fn find(
-    entries: &[(String, Value)],
-    names: &[&str],
-    fits: impl Fn(&Value) -> bool,
-) -> Option<usize> {
-    names.iter().find_map(|name| {
-        entries
-            .iter()
-            .position(|(key, value)| super::names::folded(key).eq(name.bytes()) && fits(value))
-    })
-}
-
-/// The text under the first of `names` that has one.
-fn text_of(entries: &[(String, Value)], names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| {
-        let at = find(entries, &[name], |value| !value.is_blank())?;
-        match &entries[at].1 {
-            Value::Text(text) => Some(text.trim().to_owned()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Object(inner) => text_of(inner, THINGS).or_else(|| text_of(inner, TEXTS)),
-            _ => None,
-        }
-    })
 }

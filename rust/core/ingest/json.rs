@@ -60,7 +60,7 @@ pub(super) fn not_utf8(bytes: &[u8]) -> BadRecord {
 /// What the first line of a file that begins with `{` looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// A whole object with at least one field that records have.
+    /// A whole object with at least one field that records have, and no graph of others.
     Record,
     /// A whole JSON value of another kind.
     Other,
@@ -103,13 +103,13 @@ struct Node {
     fields: Fields,
     /// The value of `@type`.
     types: Option<Value>,
-    /// The values of `@graph`.
+    /// The values of `@graph`, or of `mainEntity`.
     graph: Option<Vec<Top>>,
 }
 
 impl Node {
     fn is_record(&self) -> bool {
-        self.fields.has_any() || self.types.is_some() || self.graph.is_some()
+        self.graph.is_none() && (self.fields.has_any() || self.types.is_some())
     }
 
     fn is_recipe(&self) -> bool {
@@ -287,7 +287,7 @@ impl Visitor<'_> for KeySeed<'_> {
         Ok(match self.0.find(key) {
             Some(name) => Key::Field(name),
             None if key == "@type" => Key::Type,
-            None if key == "@graph" => Key::Graph,
+            None if key == "@graph" || key == "mainEntity" => Key::Graph,
             None => Key::Other,
         })
     }

@@ -6,7 +6,7 @@
 //!    reader of its format (`jsonl`, `array`, `document`, `csv`, `parquet`) through a `window`, which knows the
 //!    line and keeps no more than about one record in memory. They only cut: each gives [`Raw`] records.
 //! 3. [`Raw::parse`], on any thread, makes a [`Record`](crate::recipe::Record) of what the file spells, or says why
-//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them (those spelt as text by `spelling` and `literal`), `record` puts them together.
+//!    not: `json` and `value` read the fields that `names` knows, `items` the lists in them (`entry`: objects; those spelt as text by `spelling` and `literal`), `record` puts them together.
 //!
 //! A record that cannot be read is given to the caller as a bad one, with its place and the reason,
 //! and the next one follows. Only what makes the rest of a file unreadable (a broken archive, a
@@ -17,6 +17,7 @@ mod blocks;
 mod csv;
 mod detect;
 mod document;
+mod entry;
 mod headings;
 mod inline;
 mod items;
@@ -25,6 +26,7 @@ mod jsonl;
 mod literal;
 mod markdown;
 mod names;
+mod numbers;
 mod open;
 mod parquet;
 mod raw;
@@ -260,7 +262,7 @@ fn read_window(mut window: Window, format: Format, names: &Names, sink: &mut Sin
         Format::JsonLines => jsonl::read(&mut window, sink),
         Format::JsonArray => array::read(&mut window, Shape::Array, sink),
         Format::JsonObject => array::read(&mut window, Shape::Object, sink),
-        Format::JsonDocument => document::read_json(&mut window, sink),
+        Format::JsonDocument => document::read_json(&mut window, names, sink),
         Format::Markdown => document::read_page(&mut window, sink),
         Format::Csv(delimiter) => csv::read(&mut window, delimiter, names, sink),
         Format::Parquet | Format::Tar => Err(window.error(format!(

@@ -100,8 +100,8 @@ fn value(field: Field) -> Read<Value> {
         Field::UShort(number) => Value::Number(number.into()),
         Field::UInt(number) => Value::Number(number.into()),
         Field::ULong(number) => Value::Number(number as f64),
-        Field::Float16(number) => Value::Number(number.into()),
-        Field::Float(number) => Value::Number(number.into()),
+        Field::Float16(number) => Value::Number(widened(number.into())),
+        Field::Float(number) => Value::Number(widened(number)),
         Field::Double(number) => Value::Number(number),
         Field::Str(text) => Value::Text(text),
         // Text of a writer that did not say so.
@@ -131,4 +131,9 @@ fn value(field: Field) -> Read<Value> {
         }
         other => Value::Text(other.to_string()),
     })
+}
+
+/// The number that is spelt as this one is: `0.1`, not `0.10000000149011612`.
+fn widened(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(number.into())
 }

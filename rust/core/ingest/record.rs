@@ -108,7 +108,7 @@ impl Fields {
             Err(_) => Items::default(),
         };
         let quantities = match self.take(Part::Quantities, names) {
-            Ok((name, value)) => Some(items::entries(value, Part::Ingredients, name)?),
+            Ok((name, value)) => Some((name, items::entries(value, Part::Ingredients, name)?)),
             Err(_) => None,
         };
         if !self.holds(Part::Ingredients) && !groups.texts.is_empty() {
@@ -117,7 +117,8 @@ impl Fields {
         let (name, value) = self.take(Part::Ingredients, names)?;
         let value = match quantities {
             Some(quantities) => {
-                with_amounts(quantities, items::entries(value, Part::Ingredients, name)?)
+                let things = items::entries(value, Part::Ingredients, name)?;
+                with_amounts(quantities, (name, things))?
             }
             None => value,
         };
@@ -150,23 +151,46 @@ impl Fields {
     }
 }
 
-/// Each thing after its amount. Where there are not as many amounts as things nobody can tell which is whose: then
-/// the things alone.
-fn with_amounts(amounts: Value, things: Value) -> Value {
-    let (Value::List(amounts), Value::List(things)) = (&amounts, &things) else {
-        return things;
+/// Each thing after its amount; the things alone where there are no amounts at all.
+///
+/// # Errors
+/// That there are not as many amounts as things, where nobody can tell which is whose, or that an amount has no text
+/// behind it.
+fn with_amounts(amounts: (&str, Value), things: (&str, Value)) -> Result<Value, String> {
+    let ((amounts_name, amounts), (name, things)) = (amounts, things);
+    let is_told = |amount: &Value| !amount.is_blank() && *amount != Value::Text("NA".into());
+    let amounts = match amounts {
+        Value::List(amounts) if amounts.iter().any(is_told) => amounts,
+        Value::Number(_) | Value::Bool(_) | Value::Object(_) => {
+            return Err(format!(
+                "`{amounts_name}` is {}, not a list",
+                amounts.kind()
+            ));
+        }
+        _ => return Ok(things),
+    };
+    let Value::List(things) = things else {
+        return Ok(things);
     };
     if amounts.len() != things.len() {
-        return Value::List(things.clone());
+        return Err(format!(
+            "`{amounts_name}` has {} entries and `{name}` {}, so that nobody can tell which is whose: give both as many",
+            amounts.len(),
+            things.len()
+        ));
     }
-    let joined = amounts.iter().zip(things).map(|pair| match pair {
-        (Value::Text(amount), Value::Text(thing))
-            if amount != "NA" && !amount.trim().is_empty() =>
-        {
-            Value::Text(format!("{} {thing}", amount.trim()))
+    let join = |(amount, thing): (Value, Value)| match (amount, thing) {
+        (amount, thing) if !is_told(&amount) => Ok(thing),
+        (Value::Text(amount), Value::Text(thing)) => {
+            Ok(Value::Text(format!("{} {thing}", amount.trim())))
         }
-        (Value::Number(amount), Value::Text(thing)) => Value::Text(format!("{amount} {thing}")),
-        (_, thing) => thing.clone(),
-    });
-    Value::List(joined.collect())
+        (Value::Number(amount), Value::Text(thing)) => Ok(Value::Text(format!("{amount} {thing}"))),
+        (amount, thing) => Err(format!(
+            "`{amounts_name}` has {} for {} of `{name}`: give text for both",
+            amount.kind(),
+            thing.kind()
+        )),
+    };
+    let pairs = amounts.into_iter().zip(things).map(join);
+    Ok(Value::List(pairs.collect::<Result<_, _>>()?))
 }

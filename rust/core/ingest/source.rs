@@ -28,7 +28,7 @@ pub(super) enum Kind {
     Directory {
         /// In byte order of their names.
         files: Vec<Member>,
-        /// Files that are hidden or of no known extension.
+        /// Files that are hidden, of no known extension, or about the collection, and links to nothing.
         skipped: usize,
     },
     Tar {
@@ -151,7 +151,7 @@ fn directory(path: &Path) -> Result<Kind> {
     for entry in walkdir::WalkDir::new(path).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) if error.loop_ancestor().is_some() => {
+            Err(error) if error.loop_ancestor().is_some() || is_dangling(&error) => {
                 skipped += 1;
                 continue;
             }
@@ -192,6 +192,14 @@ fn directory(path: &Path) -> Result<Kind> {
             ),
         }),
     }
+}
+
+/// Whether a walk met a link below its root whose target is not there.
+fn is_dangling(error: &walkdir::Error) -> bool {
+    let is_absent = |io: &std::io::Error| io.kind() == std::io::ErrorKind::NotFound;
+    error.depth() > 0
+        && error.io_error().is_some_and(is_absent)
+        && error.path().is_some_and(Path::is_symlink)
 }
 
 /// Markdown files that tell of the collection.
