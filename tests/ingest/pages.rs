@@ -199,3 +199,27 @@ fn whole_pages_lose_nothing_and_stay_as_spelt() {
         assert!(page(&text).is_ok());
     }
 }
+
+#[test]
+fn a_star_between_digits_or_letters_is_no_emphasis() {
+    for kept in [
+        "dice of 10*10*5 cm",
+        "2*400 g and 3*500 g",
+        "0.2cm*0.2cm*0.2cm",
+        "a*b*c",
+        "长5厘米*3*2厘米",
+        "2**3**4",
+        "1_2_3 and x_1 or y_2",
+    ] {
+        let text = format!("# X\n## Ingredients\n- {kept}\n## Steps\n- b\n");
+        assert_eq!(
+            read(&text),
+            ["X".to_owned(), format!("i {kept}"), "d b".to_owned()]
+        );
+    }
+    let text = "# X\n## Ingredients\n- *2*, (_b_) and **200g**flour, 加**盐**煮*熟*了, *of 2*3 cm*, *a **b** c*\n## Steps\n";
+    assert_eq!(
+        read(text),
+        ["X", "i 2, (b) and 200gflour, 加盐煮熟了, of 2*3 cm, a b c"]
+    );
+}
