@@ -10,10 +10,15 @@ pub(super) enum Kind {
     /// An entry of a list, or a row of a table.
     Item,
     Paragraph,
+    /// A line of fenced text.
+    Code,
 }
 
 /// The level of a bold line that stands alone: below all others.
 pub(super) const BOLD: usize = 7;
+
+/// What fenced text of these languages says stands in the page's words too.
+const DIAGRAMS: [&str; 5] = ["mermaid", "dot", "graphviz", "plantuml", "svg"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
@@ -44,14 +49,16 @@ impl Blocks {
     pub(super) fn of(page: &str, is_plain: bool) -> Blocks {
         let mut blocks = Blocks::default();
         let lines = blocks.front_matter(page).lines();
-        let mut fence: Option<&str> = None;
+        let mut fence: Option<(&str, bool)> = None;
         let mut is_comment = false;
         for line in lines {
             let text = line.trim();
-            if let Some(mark) = fence {
+            if let Some((mark, is_diagram)) = fence {
                 blocks.has_lost |= !text.is_empty();
                 if text.starts_with(mark) && text.trim_start_matches(['`', '~']).is_empty() {
                     fence = None;
+                } else if !text.is_empty() && !is_diagram {
+                    blocks.push(Kind::Code, text);
                 }
             } else if is_comment || text.starts_with("<!--") {
                 is_comment = !text.contains("-->");
@@ -60,13 +67,15 @@ impl Blocks {
                 .into_iter()
                 .find(|mark| text.starts_with(mark))
             {
-                fence = Some(mark);
+                let language = text.trim_start_matches(['`', '~']).trim();
+                fence = Some((mark, DIAGRAMS.contains(&language)));
                 blocks.break_off();
             } else {
                 blocks.line(line);
             }
         }
-        for block in blocks.blocks.iter_mut().filter(|_| is_plain) {
+        let marked = |block: &&mut Block| is_plain && block.kind != Kind::Code;
+        for block in blocks.blocks.iter_mut().filter(marked) {
             block.text = inline::plain(&block.text, &mut blocks.has_lost);
         }
         blocks
