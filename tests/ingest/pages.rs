@@ -299,3 +299,29 @@ fn a_page_with_two_recipes_is_a_bad_record() {
     let text = format!("# A\n{0}# Notes\n{0}", lists("## "));
     assert_eq!(read(&text), ["A", "i a", "d b"]);
 }
+
+#[test]
+fn lines_and_breaks_part_ingredients() {
+    let text = "# X\n## Ingredients\n1 cup rice\n2 eggs\n\n- a  \n  b\\\n  c\n- d<br>e\n- f\n  g\n\n<ul><li>h</li>\n<li>i</li></ul>\n\
+        <details>\n<summary>j</summary>\n\n- k\n</details>\n\n## Steps\n2) Bake\n10) Ten\n\nText<br>\nmore\n3. three\n4. four\n";
+    let items = [
+        "1 cup rice",
+        "2 eggs",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f g",
+        "h",
+        "i",
+        "j",
+        "k",
+    ];
+    let mut wanted = vec!["X".to_owned()];
+    wanted.extend(items.map(|item| format!("i {item}")));
+    wanted.extend(["Bake", "Ten", "Text more", "three", "four"].map(|item| format!("d {item}")));
+    assert_eq!(read(text), wanted);
+    let text = "# X\n## Ingredients\nThis is what\nyou take for it.\n## Steps\n";
+    assert_eq!(read(text), ["X", "i This is what you take for it."]);
+}

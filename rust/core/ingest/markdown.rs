@@ -251,12 +251,19 @@ impl Reader {
 
     fn item(&mut self, block: &Block, is_entry: bool) {
         let is_aside = self.aside.is_some();
+        let is_list = !matches!(self.section, Some((Section::Directions, _)));
         let Some(list) = self.list().filter(|_| !is_aside) else {
             self.is_lossy = true;
             return;
         };
         let text = block.text.as_str();
         if text.is_empty() || is_tag(text) {
+            return;
+        }
+        if is_list && are_items(block) {
+            let lines = block.lines.iter().filter(|line| !line.is_empty());
+            list.items.extend(lines.cloned());
+            list.has_entries |= is_entry;
             return;
         }
         let is_lead = !is_entry && !list.has_entries && list.items.is_empty();
@@ -345,6 +352,14 @@ impl List {
         }
         self.whole()
     }
+}
+
+/// Whether the lines of a block of the ingredients are items each: not those of a sentence that was broken.
+fn are_items(block: &Block) -> bool {
+    let is_amount = |line: &&String| line.starts_with(char::is_numeric);
+    let is_sentence = block.kind == Kind::Paragraph && block.text.ends_with(SENTENCE_ENDS);
+    let amounts = block.lines.iter().filter(is_amount).count();
+    block.lines.len() > 1 && (!is_sentence || amounts * 2 >= block.lines.len())
 }
 
 /// Whether an entry of a list stands before the next heading.
