@@ -1,6 +1,6 @@
 //! The lines of a Markdown page -> its blocks: headings, list items, paragraphs, each one line of text.
 
-use super::inline;
+use super::inline::{self, near};
 
 /// What a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,10 +164,9 @@ impl Blocks {
     fn html(&mut self, line: &str) {
         let mut rest = line;
         let mut is_start = true;
-        self.is_broken &= !rest.trim().is_empty();
         loop {
             let tag = rest.match_indices('<').find_map(|(at, _)| {
-                let end = rest[at..].find('>')? + at;
+                let end = near(&rest[at..]).find('>')? + at;
                 let name = rest[at + 1..end].trim_end_matches('/').trim();
                 let name = name.split(' ').next()?.to_ascii_lowercase();
                 BLOCK_TAGS
@@ -290,7 +289,9 @@ impl Blocks {
         // `10)` is a mark, but for one whose bracket the line before opened.
         let is_bracket = is_bracketed
             && self.blocks.last().is_none_or(|last| {
-                last.text.matches('(').count() <= last.text.matches(')').count()
+                let start = last.text.len().saturating_sub(inline::REACH);
+                let tail = &last.text[last.text.floor_char_boundary(start)..];
+                tail.matches('(').count() <= tail.matches(')').count()
             });
         let is_next = is_bracket
             || number
@@ -380,4 +381,16 @@ fn front_value(line: &str, key: &str) -> Option<String> {
         _ => value.to_owned(),
     };
     (!unquoted.trim().is_empty()).then_some(unquoted)
+}
+
+/// A line of nothing but HTML tags.
+pub(super) fn is_tag(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(tag) = rest.strip_prefix('<') {
+        match tag.split_once('>') {
+            Some((_, after)) => rest = after.trim_start(),
+            None => return false,
+        }
+    }
+    rest.is_empty()
 }

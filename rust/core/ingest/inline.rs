@@ -2,7 +2,7 @@
 
 /// Marks inside marks, and the bytes from one mark to its partner: more than these are no marks, but noise.
 const DEPTH: u32 = 8;
-const REACH: usize = 1024;
+pub(super) const REACH: usize = 1024;
 
 /// The plain text of a line. Bold, italic and code marks go, a link is its text, an image is nothing; `has_lost` is
 /// set where words or an address went with them.
@@ -134,6 +134,6 @@ fn emphasised<'a>(from: &'a str, count: usize, before: &str) -> Option<(&'a str,
 }
 
 /// The beginning of `text`, as far as a mark may look for its partner.
-fn near(text: &str) -> &str {
+pub(super) fn near(text: &str) -> &str {
     &text[..text.floor_char_boundary(REACH)]
 }

@@ -20,7 +20,7 @@ use std::mem::take;
 
 use crate::recipe::{BadRecord, Recipe};
 
-use super::blocks::{BOLD, Block, Blocks, Kind};
+use super::blocks::{BOLD, Block, Blocks, Kind, is_tag};
 use super::headings::{self, Section};
 
 /// The recipe of a page, its items without emphasis, the addresses of links, and pictures.
@@ -411,16 +411,4 @@ fn names_most(amounts: &[String], things: &[String]) -> bool {
         amounts.iter().filter(naming).count(),
     );
     named * 2 >= names.len().max(1) || (naming > 1 && naming * 2 >= amounts.len())
-}
-
-/// A line of nothing but HTML tags.
-fn is_tag(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(tag) = rest.strip_prefix('<') {
-        match tag.split_once('>') {
-            Some((_, after)) => rest = after.trim_start(),
-            None => return false,
-        }
-    }
-    rest.is_empty()
 }
