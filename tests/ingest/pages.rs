@@ -124,7 +124,7 @@ fn chinese_pages_prefer_the_list_with_amounts() {
 #[test]
 fn odd_lines() {
     let text = "# X\r\n## Ingredients\r\n| what | how much |\r\n|---|---|\r\n| rice | 1 cup |\r\n- [ ] salt\r\n\\* 2 * 3\r\n> quoted\r\n\
-        ## Directions\r\nFirst\r\nline.\r\n\r\n```\r\ngraph TD\r\n```\r\n<div>\r\n\r\n4. Four.\r\n5. Five in\r\n350. Then.\r\n";
+        ## Directions\r\nFirst\r\nline.\r\n\r\n``` mermaid\r\ngraph TD\r\n```\r\n<div>\r\n\r\n4. Four.\r\n5. Five in\r\n350. Then.\r\n";
     assert_eq!(
         read(text),
         [
@@ -198,4 +198,130 @@ fn whole_pages_lose_nothing_and_stay_as_spelt() {
         assert_eq!(whole_page(&text), None, "{text}");
         assert!(page(&text).is_ok());
     }
+}
+
+#[test]
+fn a_star_between_digits_or_letters_is_no_emphasis() {
+    for kept in [
+        "dice of 10*10*5 cm",
+        "2*400 g and 3*500 g",
+        "0.2cm*0.2cm*0.2cm",
+        "a*b*c",
+        "长5厘米*3*2厘米",
+        "2**3**4",
+        "1_2_3 and x_1 or y_2",
+    ] {
+        let text = format!("# X\n## Ingredients\n- {kept}\n## Steps\n- b\n");
+        assert_eq!(
+            read(&text),
+            ["X".to_owned(), format!("i {kept}"), "d b".to_owned()]
+        );
+    }
+    let text = "# X\n## Ingredients\n- *2*, (_b_) and **200g**flour, 加**盐**煮*熟*了, *of 2*3 cm*, *a **b** c*\n## Steps\n";
+    assert_eq!(
+        read(text),
+        ["X", "i 2, (b) and 200gflour, 加盐煮熟了, of 2*3 cm, a b c"]
+    );
+}
+
+#[test]
+fn fenced_text_is_read() {
+    let text = "# X\n## Ingredients\n```text\nflour : water\n100 : 70\n```\n- salt\n## Steps\n1. Mix.\n\n~~~\na_b_c 2 g\nthen *d*\n~~~\n2. Eat.\n\
+        ## Notes\n```\nx\n```\n";
+    assert_eq!(
+        read(text),
+        [
+            "X",
+            "i flour : water",
+            "i 100 : 70",
+            "i salt",
+            "d Mix.",
+            "d a_b_c 2 g then *d*",
+            "d Eat."
+        ]
+    );
+    assert_eq!(whole_page(&text[..text.find("## Notes").unwrap()]), None);
+}
+
+#[test]
+fn lists_after_the_directions_go_on_with_them() {
+    let text = "# X\n## Ingredients\n- a\n## Steps\n- b\n## Notes\n- n\n## Icing\n- Stir 2 eggs.\n### More\n- Wait.\n## Remarks\nProse.\n\
+        ## Served with\n- Tea\n## Storage\n1. Cold.\n";
+    assert_eq!(
+        read(text),
+        [
+            "X",
+            "i a",
+            "d b",
+            "d Icing:",
+            "d Stir 2 eggs.",
+            "d More:",
+            "d Wait."
+        ]
+    );
+    let text =
+        "# X\n## Ingredients\n- a\n## Steps\n- b\n## Icing Ingredients\n- c\n## Icing Steps\n- d\n";
+    assert_eq!(
+        read(text),
+        [
+            "X",
+            "i a",
+            "i Icing Ingredients:",
+            "i c",
+            "d b",
+            "d Icing Steps:",
+            "d d"
+        ]
+    );
+}
+
+#[test]
+fn a_page_with_two_recipes_is_a_bad_record() {
+    let lists = |mark: &str| format!("{mark}Ingredients\n- a\n{mark}Directions\n- b\n");
+    for text in [
+        format!("# A\n{0}# B\n{0}", lists("## ")),
+        format!("# A\n{0}# B\n{0}", lists("# ")),
+        format!("# A\n{0}# B\nProse.\n\n- Servings: 4\n\n{0}", lists("## ")),
+        format!("# Cakes\n## A\n{0}## B\n{0}", lists("### ")),
+        format!(
+            "# A\n**Ingredients**\n- a\n**Steps**\n1. b\n# B\n**Ingredients**\n- a\n**Steps**\n1. b\n"
+        ),
+        format!("# A\nIngredients:\n- a\n\nSteps:\n1. b\n# B\nIngredients:\n- a\n\nSteps:\n1. b\n"),
+        format!("# A\n## Ingredients\n- a\n# B\n{0}", lists("## ")),
+    ] {
+        let reason = page(&text).unwrap_err().reason;
+        assert_eq!(
+            reason, "the page holds another recipe, `B`: split it, a page holds one",
+            "{text}"
+        );
+    }
+    // Notes may tell of another dish.
+    let text = format!("# A\n{0}# Notes\n{0}", lists("## "));
+    assert_eq!(read(&text), ["A", "i a", "d b"]);
+}
+
+#[test]
+fn lines_and_breaks_part_ingredients() {
+    let text = "# X\n## Ingredients\n1 cup rice\n2 eggs\n\n- a  \n  b\\\n  c\n- d<br>e\n- f\n  g\n\n<ul><li>h</li>\n<li>i</li></ul>\n\
+        <details>\n<summary>j</summary>\n\n- k\n</details>\n\n## Steps\n2) Bake\n10) Ten\n\nText<br>\nmore\n3. three\n4. four\n";
+    let items = [
+        "1 cup rice",
+        "2 eggs",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f g",
+        "h",
+        "i",
+        "j",
+        "k",
+    ];
+    let mut wanted = vec!["X".to_owned()];
+    wanted.extend(items.map(|item| format!("i {item}")));
+    wanted.extend(["Bake", "Ten", "Text more", "three", "four"].map(|item| format!("d {item}")));
+    assert_eq!(read(text), wanted);
+    let text = "# X\n## Ingredients\nThis is what\nyou take for it.\n## Steps\n";
+    assert_eq!(read(text), ["X", "i This is what you take for it."]);
 }

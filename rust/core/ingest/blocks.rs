@@ -1,6 +1,6 @@
 //! The lines of a Markdown page -> its blocks: headings, list items, paragraphs, each one line of text.
 
-use super::inline;
+use super::inline::{self, near};
 
 /// What a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,15 +10,23 @@ pub(super) enum Kind {
     /// An entry of a list, or a row of a table.
     Item,
     Paragraph,
+    /// A line of fenced text.
+    Code,
 }
 
 /// The level of a bold line that stands alone: below all others.
 pub(super) const BOLD: usize = 7;
 
+/// What fenced text of these languages says stands in the page's words too.
+const DIAGRAMS: [&str; 5] = ["mermaid", "dot", "graphviz", "plantuml", "svg"];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) kind: Kind,
+    /// Its lines, joined by spaces; where `lines` is empty there is but one.
     pub(super) text: String,
+    /// The lines that may be items each: of a paragraph all, of an item those after hard breaks.
+    pub(super) lines: Vec<String>,
 }
 
 /// A page as blocks.
@@ -35,6 +43,10 @@ pub(super) struct Blocks {
     is_in_list: bool,
     /// The bits of the numbers that items had.
     numbers: u128,
+    /// Whether the last line ends with a hard break: two spaces, a backslash, `<br>`.
+    is_broken: bool,
+    /// The number that the next line begins with.
+    next_number: Option<u32>,
     /// The head of a table, until the line after it tells that it is one.
     table_head: Option<usize>,
 }
@@ -43,15 +55,18 @@ impl Blocks {
     /// The blocks of a page; `is_plain`: without the marks inside their lines ([`inline`]).
     pub(super) fn of(page: &str, is_plain: bool) -> Blocks {
         let mut blocks = Blocks::default();
-        let lines = blocks.front_matter(page).lines();
-        let mut fence: Option<&str> = None;
+        let mut lines = blocks.front_matter(page).lines().peekable();
+        let mut fence: Option<(&str, bool)> = None;
         let mut is_comment = false;
-        for line in lines {
+        while let Some(line) = lines.next() {
             let text = line.trim();
-            if let Some(mark) = fence {
+            blocks.next_number = lines.peek().and_then(|next| number(next));
+            if let Some((mark, is_diagram)) = fence {
                 blocks.has_lost |= !text.is_empty();
                 if text.starts_with(mark) && text.trim_start_matches(['`', '~']).is_empty() {
                     fence = None;
+                } else if !text.is_empty() && !is_diagram {
+                    blocks.push(Kind::Code, text);
                 }
             } else if is_comment || text.starts_with("<!--") {
                 is_comment = !text.contains("-->");
@@ -60,14 +75,22 @@ impl Blocks {
                 .into_iter()
                 .find(|mark| text.starts_with(mark))
             {
-                fence = Some(mark);
+                let language = text.trim_start_matches(['`', '~']).trim();
+                fence = Some((mark, DIAGRAMS.contains(&language)));
                 blocks.break_off();
+            } else if is_plain && line.contains('<') && !text.starts_with('|') {
+                blocks.html(line);
             } else {
                 blocks.line(line);
+                blocks.is_broken = line.ends_with("  ") || line.ends_with('\\');
             }
         }
-        for block in blocks.blocks.iter_mut().filter(|_| is_plain) {
+        let marked = |block: &&mut Block| is_plain && block.kind != Kind::Code;
+        for block in blocks.blocks.iter_mut().filter(marked) {
             block.text = inline::plain(&block.text, &mut blocks.has_lost);
+            for line in &mut block.lines {
+                *line = inline::plain(line, &mut blocks.has_lost);
+            }
         }
         blocks
     }
@@ -137,11 +160,68 @@ impl Blocks {
         }
     }
 
+    /// A line with HTML: `<li>` begins an item, `<br>` breaks a line, other tags of blocks vanish.
+    fn html(&mut self, line: &str) {
+        let mut rest = line;
+        let mut is_start = true;
+        loop {
+            let tag = rest.match_indices('<').find_map(|(at, _)| {
+                let end = near(&rest[at..]).find('>')? + at;
+                let name = rest[at + 1..end].trim_end_matches('/').trim();
+                let name = name.split(' ').next()?.to_ascii_lowercase();
+                BLOCK_TAGS
+                    .contains(&name.trim_start_matches('/'))
+                    .then_some((at, end + 1, name))
+            });
+            let Some((at, end, name)) = tag else {
+                self.piece(rest, is_start);
+                self.is_broken |= rest.ends_with("  ");
+                return;
+            };
+            self.piece(&rest[..at], is_start);
+            match name.as_str() {
+                "br" => self.is_broken = true,
+                "li" => {
+                    self.push(Kind::Item, "");
+                    self.goes_on = true;
+                    self.is_in_list = true;
+                }
+                _ => self.break_off(),
+            }
+            is_start = name != "li" && name != "br" && rest[..at].trim().is_empty();
+            rest = &rest[end..];
+        }
+    }
+
+    /// What stands between tags.
+    fn piece(&mut self, text: &str, is_start: bool) {
+        if text.trim().is_empty() {
+            return;
+        }
+        if is_start {
+            self.line(text);
+        } else if let Some(item) = self.marked(text.trim()) {
+            self.push(Kind::Item, item);
+        } else {
+            self.text(text.trim(), 0);
+        }
+        self.is_broken = false;
+    }
+
     /// A line without a mark: it goes on with the block before, or is a paragraph.
     fn text(&mut self, text: &str, indent: usize) {
         let goes_on = self.goes_on || (self.is_in_list && indent >= 2);
         match self.blocks.last_mut().filter(|_| goes_on) {
-            Some(last) => join(&mut last.text, text),
+            Some(last) => {
+                if last.lines.is_empty() {
+                    last.lines.push(last.text.clone());
+                }
+                match last.lines.last_mut() {
+                    Some(line) if last.kind == Kind::Item && !self.is_broken => join(line, text),
+                    _ => last.lines.push(text.to_owned()),
+                }
+                join(&mut last.text, text);
+            }
             None => {
                 self.is_in_list = false;
                 self.push(Kind::Paragraph, text);
@@ -151,8 +231,11 @@ impl Blocks {
     }
 
     fn push(&mut self, kind: Kind, text: &str) {
-        let text = text.to_owned();
-        self.blocks.push(Block { kind, text });
+        self.blocks.push(Block {
+            kind,
+            text: text.to_owned(),
+            lines: Vec::new(),
+        });
     }
 
     /// What comes next belongs to no block before it.
@@ -199,17 +282,40 @@ impl Blocks {
         }
         let digits = line.bytes().take_while(u8::is_ascii_digit).count();
         let number: u32 = line[..digits].parse().ok()?;
+        let is_bracketed = line[digits..].starts_with(')');
         let rest = line[digits..].strip_prefix(['.', ')', '、', '．'])?;
         let is_wide = rest.starts_with(|char: char| char >= '\u{2e80}');
         let bit = 1_u128.checked_shl(number).unwrap_or_default();
-        let is_next =
-            number == 1 || (self.numbers | self.numbers << 1 | self.numbers << 2) & bit != 0;
+        // `10)` is a mark, but for one whose bracket the line before opened.
+        let is_bracket = is_bracketed
+            && self.blocks.last().is_none_or(|last| {
+                let start = last.text.len().saturating_sub(inline::REACH);
+                let tail = &last.text[last.text.floor_char_boundary(start)..];
+                tail.matches('(').count() <= tail.matches(')').count()
+            });
+        let is_next = is_bracket
+            || number
+                .checked_add(1)
+                .is_some_and(|next| self.next_number == Some(next))
+            || number == 1
+            || (self.numbers | self.numbers << 1 | self.numbers << 2) & bit != 0;
         if !(is_end(rest) || is_wide) || digits > 3 || (self.goes_on && !is_next) {
             return None;
         }
         self.numbers |= bit;
         Some(rest.trim_start())
     }
+}
+
+/// The tags that part a page's text.
+const BLOCK_TAGS: [&str; 9] = [
+    "br", "li", "ul", "ol", "p", "div", "details", "summary", "center",
+];
+
+/// The number of a numbered line.
+fn number(line: &str) -> Option<u32> {
+    let (number, _) = line.trim_start().split_once(['.', ')', '、', '．'])?;
+    number.parse().ok()
 }
 
 /// Adds a line to what goes on with it; Chinese and its kin have no space at a line's end.
@@ -275,4 +381,16 @@ fn front_value(line: &str, key: &str) -> Option<String> {
         _ => value.to_owned(),
     };
     (!unquoted.trim().is_empty()).then_some(unquoted)
+}
+
+/// A line of nothing but HTML tags.
+pub(super) fn is_tag(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(tag) = rest.strip_prefix('<') {
+        match tag.split_once('>') {
+            Some((_, after)) => rest = after.trim_start(),
+            None => return false,
+        }
+    }
+    rest.is_empty()
 }

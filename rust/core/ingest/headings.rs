@@ -103,9 +103,16 @@ const DIRECTIONS: &[&str] = &[
 
 #[rustfmt::skip]
 const ASIDES: &[&str] = &[
-    "notes", "note", "tips", "tip", "tips and tricks", "contribution", "contributions", "contributors", 
+    "notes", "note", "tips", "tip", "tips and tricks", "contribution", "contributions", "contributors",
     "nutrition", "nutrition facts", "nutritional information", "nutrition information", "source", "sources", "story",
     "history", "storage", "variations", "references", "reference", "credits", "credit", "license", "about", "description",
+    "served with", "serve with", "serving suggestion", "serving suggestions", "serving size", "serving sizes",
+    "closing remarks", "variation", "variants", "substitutions", "related recipes",
+    "similar recipes", "further reading", "video", "videos", "photos", "gallery", "yield",
+    "nährwerte", "nährwertangaben", "aufbewahrung", "lagerung", "varianten", "variationen", "serviervorschlag",
+    "conservation", "valeurs nutritionnelles", "variantes", "conservación", "información nutricional", "conservação",
+    "informação nutricional", "conservazione", "valori nutrizionali", "варианты", "хранение", "пищевая ценность",
+    "保存", "保存方法", "营养", "营养成分", "营养价值", "参考文献", "变体", "ポイント", "栄養", "보관", "영양 정보",
     "links", "see also", "background", "trivia", "faq", "comments", "tags", "images", "pictures",
     "notizen", "anmerkungen", "tipps", "tipp", "hinweise", "hinweis", "quelle", "notes et astuces", "astuces", "conseils",
     "remarques", "notas", "consejos", "trucos", "dicas", "consigli", "suggerimenti", "tips en weetjes", "wskazówki",

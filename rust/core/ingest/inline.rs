@@ -2,7 +2,7 @@
 
 /// Marks inside marks, and the bytes from one mark to its partner: more than these are no marks, but noise.
 const DEPTH: u32 = 8;
-const REACH: usize = 1024;
+pub(super) const REACH: usize = 1024;
 
 /// The plain text of a line. Bold, italic and code marks go, a link is its text, an image is nothing; `has_lost` is
 /// set where words or an address went with them.
@@ -108,27 +108,32 @@ fn link(from: &str) -> Option<(&str, &str)> {
 }
 
 /// Inner text and rest of `**inner**rest`, with `count` marks on each side; `None` where they emphasise nothing:
-/// `2 * 3 * 4`, `snake_case_name`.
+/// `2 * 3 * 4`, `10*10*5 cm`, `snake_case_name`. One star, and any underscore, stands at the edge of a word; two
+/// stars may stand inside one, but at no digit outside them. Chinese and its kin have no edges for stars.
 fn emphasised<'a>(from: &'a str, count: usize, before: &str) -> Option<(&'a str, &'a str)> {
     let (marks, inner) = from.split_at(count);
-    if count > 3 || inner.starts_with(char::is_whitespace) {
-        return None;
-    }
-    let is_word = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
-    let is_underscore = marks.starts_with('_');
-    if is_underscore && is_word(before.chars().next_back()) {
-        return None;
-    }
-    let end = near(inner).find(marks).filter(|end| *end > 0)?;
-    let rest = &inner[end + count..];
     let first = marks.chars().next()?;
-    let is_open = inner[..end].ends_with(char::is_whitespace)
-        || rest.starts_with(first)
-        || (is_underscore && is_word(rest.chars().next()));
-    (!is_open).then_some((&inner[..end], rest))
+    let is_strict = count == 1 || first == '_';
+    let is_word = |char: char| match is_strict {
+        true => char.is_alphanumeric() && (first == '_' || char < '\u{2e80}'),
+        false => char.is_ascii_digit(),
+    };
+    if count > 3 || inner.starts_with(char::is_whitespace) || before.ends_with(is_word) {
+        return None;
+    }
+    let is_end = |end: &usize| {
+        let rest = &inner[end + count..];
+        *end > 0
+            && !inner[..*end].ends_with(|char: char| char.is_whitespace() || char == first)
+            && !rest.starts_with(first)
+            && !rest.starts_with(is_word)
+    };
+    let mut ends = near(inner).match_indices(marks).map(|(end, _)| end);
+    let end = ends.find(is_end)?;
+    Some((&inner[..end], &inner[end + count..]))
 }
 
 /// The beginning of `text`, as far as a mark may look for its partner.
-fn near(text: &str) -> &str {
+pub(super) fn near(text: &str) -> &str {
     &text[..text.floor_char_boundary(REACH)]
 }

@@ -13,19 +13,20 @@
 //! The title is the front matter's, else the first heading that announces no section. Sections are told by their
 //! headings ([`headings`](super::headings)): `#`, underlined, bold, or a line that ends with a colon. What
 //! stands below a deeper or unknown heading inside the ingredients belongs to them, as does what stands below a deeper one
-//! inside the directions; the heading is an item then, with a colon at its end. Notes, tools and the like are left out.
+//! inside the directions, or a list after them (`Icing`); the heading is an item then, with a colon at its end. Notes,
+//! tools, prose after the directions and diagrams are left out. A page with two recipes is none.
 
 use std::mem::take;
 
 use crate::recipe::{BadRecord, Recipe};
 
-use super::blocks::{BOLD, Block, Blocks, Kind};
+use super::blocks::{BOLD, Block, Blocks, Kind, is_tag};
 use super::headings::{self, Section};
 
 /// The recipe of a page, its items without emphasis, the addresses of links, and pictures.
 ///
 /// # Errors
-/// The page has no title, no ingredients or no directions; the reason names which. Lists below their headings may
+/// The page has no title, no ingredients or no directions, or a second recipe; the reason names which. Lists below their headings may
 /// be empty.
 pub fn page(text: &str) -> Result<Recipe, BadRecord> {
     Reader::of(&Blocks::of(text, true), false).recipe()
@@ -57,6 +58,12 @@ struct Reader {
     ingredients: List,
     amounts: List,
     directions: List,
+    /// Whether the block before is fenced text.
+    was_code: bool,
+    /// A heading after the ingredients that announces no section: maybe the title of another recipe.
+    other: Option<String>,
+    /// The title of another recipe on the page.
+    second: Option<String>,
     is_lossy: bool,
     /// Titles and items stay as they are spelt.
     is_verbatim: bool,
@@ -82,6 +89,7 @@ impl Reader {
         };
         for (at, block) in blocks.blocks.iter().enumerate() {
             reader.block(block, &blocks.blocks[at + 1..]);
+            reader.was_code = block.kind == Kind::Code;
         }
         reader
     }
@@ -89,6 +97,7 @@ impl Reader {
     fn block(&mut self, block: &Block, rest: &[Block]) {
         match block.kind {
             Kind::Heading(level) => self.heading(level, &block.text, rest),
+            Kind::Code => self.code(&block.text),
             Kind::Item => match headings::section(&block.text) {
                 // An entry that is the heading of those below it.
                 Some((section @ (Section::Aside | Section::Ingredients), ""))
@@ -107,6 +116,9 @@ impl Reader {
                 let named = name
                     .and_then(headings::section)
                     .filter(|(_, rest)| rest.is_empty());
+                if let Some((section, _)) = named {
+                    self.see_second(section, LINE, true);
+                }
                 match named {
                     Some((section, _)) if self.begins(section, LINE, true) => {
                         self.enter(section, LINE);
@@ -123,6 +135,9 @@ impl Reader {
         let is_title = self.title.is_none()
             && self.section.is_none()
             && named.is_none_or(|(_, more)| !more.is_empty());
+        if let Some((section, more)) = named {
+            self.see_second(section, level, more.is_empty());
+        }
         match named {
             _ if is_title => {
                 let title = text
@@ -159,6 +174,18 @@ impl Reader {
         }
     }
 
+    /// Whether the name of a section, once more after a heading that may be a title, tells that it is one.
+    fn see_second(&mut self, section: Section, level: usize, is_bare: bool) {
+        let was_announced = match section {
+            Section::Ingredients => self.ingredients.was_announced,
+            Section::Directions => self.directions.was_announced,
+            Section::Amounts | Section::Aside => false,
+        };
+        if was_announced && (is_bare || !self.begins(section, level, is_bare)) {
+            self.second = self.second.take().or_else(|| self.other.clone());
+        }
+    }
+
     fn enter(&mut self, section: Section, level: usize) {
         self.section = Some((section, level));
         self.aside = None;
@@ -192,8 +219,18 @@ impl Reader {
         if is_aside && is_inside {
             self.aside = Some(level);
             self.is_lossy = true;
-        } else if !is_inside {
+        } else if !is_inside && named.is_some() {
             self.enter(Section::Aside, level);
+            self.other = None;
+        } else if !is_inside {
+            let is_title = level < outer && level == 1;
+            let goes_on = self.directions.was_announced && !is_title && has_steps(rest, level);
+            self.other = Some(text.to_owned());
+            match goes_on {
+                true => self.section = Some((Section::Directions, level)),
+                false => self.enter(Section::Aside, level),
+            }
+            self.sub_heading(text);
         } else if section == Section::Directions || !matches!(named, Some((_, ""))) {
             self.sub_heading(text);
         }
@@ -214,12 +251,19 @@ impl Reader {
 
     fn item(&mut self, block: &Block, is_entry: bool) {
         let is_aside = self.aside.is_some();
+        let is_list = !matches!(self.section, Some((Section::Directions, _)));
         let Some(list) = self.list().filter(|_| !is_aside) else {
             self.is_lossy = true;
             return;
         };
         let text = block.text.as_str();
         if text.is_empty() || is_tag(text) {
+            return;
+        }
+        if is_list && are_items(block) {
+            let lines = block.lines.iter().filter(|line| !line.is_empty());
+            list.items.extend(lines.cloned());
+            list.has_entries |= is_entry;
             return;
         }
         let is_lead = !is_entry && !list.has_entries && list.items.is_empty();
@@ -229,6 +273,22 @@ impl Reader {
             list.items.push(text.to_owned());
         }
         list.has_entries |= is_entry;
+    }
+
+    /// A line of fenced text: an item of the ingredients; in the directions the fenced lines together are one.
+    fn code(&mut self, line: &str) {
+        let is_more = self.was_code && matches!(self.section, Some((Section::Directions, _)));
+        let is_aside = self.aside.is_some();
+        let list = self.list().filter(|_| !is_aside);
+        if let Some(last) = list
+            .and_then(|list| list.items.last_mut())
+            .filter(|_| is_more)
+        {
+            last.push(' ');
+            last.push_str(line);
+        } else if let Some(list) = self.list().filter(|_| !is_aside) {
+            list.items.push(line.to_owned());
+        }
     }
 
     fn list(&mut self) -> Option<&mut List> {
@@ -255,6 +315,11 @@ impl Reader {
             ingredients = amounts;
         } else {
             ingredients.extend(amounts);
+        }
+        if let Some(second) = &self.second {
+            let reason =
+                format!("the page holds another recipe, `{second}`: split it, a page holds one");
+            return Err(BadRecord { reason });
         }
         let Some(title) = self.title.take() else {
             return bad("title: begin it with `# ` and the name of the dish");
@@ -289,6 +354,14 @@ impl List {
     }
 }
 
+/// Whether the lines of a block of the ingredients are items each: not those of a sentence that was broken.
+fn are_items(block: &Block) -> bool {
+    let is_amount = |line: &&String| line.starts_with(char::is_numeric);
+    let is_sentence = block.kind == Kind::Paragraph && block.text.ends_with(SENTENCE_ENDS);
+    let amounts = block.lines.iter().filter(is_amount).count();
+    block.lines.len() > 1 && (!is_sentence || amounts * 2 >= block.lines.len())
+}
+
 /// Whether an entry of a list stands before the next heading.
 fn has_entries(blocks: &[Block]) -> bool {
     blocks
@@ -296,6 +369,24 @@ fn has_entries(blocks: &[Block]) -> bool {
         .take(NEAR)
         .take_while(|block| !matches!(block.kind, Kind::Heading(level) if level < BOLD))
         .any(|block| block.kind == Kind::Item)
+}
+
+/// Whether a list stands below a heading of this level, and no heading below it names ingredients.
+fn has_steps(blocks: &[Block], level: usize) -> bool {
+    let mut has_entries = false;
+    for block in blocks.iter().take(NEAR) {
+        match block.kind {
+            Kind::Heading(inner) if inner <= level => break,
+            Kind::Heading(_) => match headings::section(&block.text) {
+                Some((Section::Ingredients | Section::Directions, _)) => return false,
+                Some(_) => break,
+                None => {}
+            },
+            Kind::Item => has_entries = true,
+            Kind::Paragraph | Kind::Code => {}
+        }
+    }
+    has_entries
 }
 
 /// Whether the list with amounts is about the things of the plain one: it names half of them, or half of its own
@@ -320,16 +411,4 @@ fn names_most(amounts: &[String], things: &[String]) -> bool {
         amounts.iter().filter(naming).count(),
     );
     named * 2 >= names.len().max(1) || (naming > 1 && naming * 2 >= amounts.len())
-}
-
-/// A line of nothing but HTML tags.
-fn is_tag(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(tag) = rest.strip_prefix('<') {
-        match tag.split_once('>') {
-            Some((_, after)) => rest = after.trim_start(),
-            None => return false,
-        }
-    }
-    rest.is_empty()
 }
