@@ -283,10 +283,10 @@ fn a_page_with_two_recipes_is_a_bad_record() {
         format!("# A\n{0}# B\n{0}", lists("# ")),
         format!("# A\n{0}# B\nProse.\n\n- Servings: 4\n\n{0}", lists("## ")),
         format!("# Cakes\n## A\n{0}## B\n{0}", lists("### ")),
-        format!(
-            "# A\n**Ingredients**\n- a\n**Steps**\n1. b\n# B\n**Ingredients**\n- a\n**Steps**\n1. b\n"
-        ),
-        format!("# A\nIngredients:\n- a\n\nSteps:\n1. b\n# B\nIngredients:\n- a\n\nSteps:\n1. b\n"),
+        "# A\n**Ingredients**\n- a\n**Steps**\n1. b\n# B\n**Ingredients**\n- a\n**Steps**\n1. b\n"
+            .to_owned(),
+        "# A\nIngredients:\n- a\n\nSteps:\n1. b\n# B\nIngredients:\n- a\n\nSteps:\n1. b\n"
+            .to_owned(),
         format!("# A\n## Ingredients\n- a\n# B\n{0}", lists("## ")),
     ] {
         let reason = page(&text).unwrap_err().reason;
