@@ -106,7 +106,7 @@ const ASIDES: &[&str] = &[
     "notes", "note", "tips", "tip", "tips and tricks", "contribution", "contributions", "contributors",
     "nutrition", "nutrition facts", "nutritional information", "nutrition information", "source", "sources", "story",
     "history", "storage", "variations", "references", "reference", "credits", "credit", "license", "about", "description",
-    "serving suggestion", "serving suggestions", "serving size", "serving sizes",
+    "served with", "serving suggestion", "serving suggestions", "serving size", "serving sizes",
     "closing remarks", "variation", "variants", "substitutions", "related recipes",
     "similar recipes", "further reading", "video", "videos", "photos", "gallery", "yield",
     "nährwerte", "nährwertangaben", "aufbewahrung", "lagerung", "varianten", "variationen", "serviervorschlag",
