@@ -76,10 +76,10 @@ def percent(part: int, whole: int) -> str:
 
 def listed(characters: Sequence[Mapping[str, Any]]) -> str:
     """Characters with what was written for them and how often, the most frequent first."""
-    shown = [
-        f"`{one['character']}`" + (f" as `{one['as']}`" if one["as"] else "") + f" {one['count']:,} times"
-        for one in characters[:CHARACTERS]
-    ]
+    shown = []
+    for one in characters[:CHARACTERS]:
+        written = f"`{one['character']}`" + (f" as `{one['as']}`" if one["as"] else "")
+        shown.append(f"{written} {one['count']:,} time{'' if one['count'] == 1 else 's'}")
     return ", ".join(shown) + (", ..." if len(characters) > CHARACTERS else "")
 
 
@@ -120,7 +120,7 @@ def warning(report: Report) -> list[str]:
         made += [f"  {lost['source']}, {lost['place']}"]
         made += [f"    written    {lost['written']}", f"    read back  {lost['read_back']}"]
     if report.spelling["unspelt"]:
-        made.append(f"  It cannot spell {listed(report.spelling['unspelt'])}.")
+        made.append(f"  It cannot spell {listed(report.spelling['unspelt'])}")
     return [
         *made,
         "Take a tokenizer that spells what you write, such as a byte-level one: docs/prepare.md",

@@ -88,7 +88,7 @@ def test_a_warning_under_99_percent(same: int, warns: bool) -> None:
         assert lines[0] == f"WARNING: only {same / 10:.2f} % of the records come back from their ids."
         assert [line.split()[-1] for line in lines if "written" in line] == ["1", "2", "3"]
         assert "  a.jsonl, line 1, byte 10" in lines
-        assert "  It cannot spell `汤` 1,203 times." in lines
+        assert "  It cannot spell `汤` 1,203 times" in lines
 
 
 def test_no_record_is_no_loss() -> None:
