@@ -1,30 +1,18 @@
 //! Characters that a tokenizer does not spell, and what is left of a recipe once it had it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chefgenius::spelling::{Alphabet, SpellingCounts};
 use chefgenius::text::{Spell, normalise};
 use chefgenius::tokenize::{Tokenizer, load};
+use common::shared;
 
 mod common;
 #[path = "spelling/any.rs"]
 mod any;
 #[path = "spelling/fidelity.rs"]
 mod fidelity;
-
-/// The folder with real recipes and tokenizers; `None`, with the reason printed, on a machine without it.
-fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if !path.is_dir() {
-        eprintln!(
-            "skipped: the real tokenizers are not here (`{}`)",
-            path.display()
-        );
-        return None;
-    }
-    Some(path)
-}
 
 fn bundled() -> Box<dyn Tokenizer> {
     load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("python/chefgenius/cookbook")).unwrap()

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use chefgenius::Error;
 use chefgenius::tokenize::load;
+use common::shared;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -23,19 +24,6 @@ fn root() -> PathBuf {
 
 fn bundled() -> PathBuf {
     root().join("python/chefgenius/cookbook/tokenizer.json")
-}
-
-/// The folder with real recipes and tokenizers; `None`, with the reason printed, on a machine without it.
-fn shared() -> Option<PathBuf> {
-    let path = root().join("../shared/data");
-    if !path.is_dir() {
-        eprintln!(
-            "skipped: the real recipes are not here (`{}`)",
-            path.display()
-        );
-        return None;
-    }
-    Some(path)
 }
 
 #[test]

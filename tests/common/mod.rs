@@ -6,7 +6,7 @@
     reason = "shared by several test binaries"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chefgenius::batch::{self, Batch, Delivery, Dtype};
@@ -205,4 +205,17 @@ pub fn epochs_of(
 /// One micro-batch, alone, nothing masked.
 pub fn build(store: &TokenStore, plan: &Plan, epoch: u64, index: u64) -> chefgenius::Result<Batch> {
     batch::build(store, plan, |_| false, &delivery(), (epoch, index))
+}
+
+/// The folder with real recipes and tokenizers; `None`, with the reason printed, on a machine without it.
+pub fn shared() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if !path.is_dir() {
+        eprintln!(
+            "skipped: the real recipes are not here (`{}`)",
+            path.display()
+        );
+        return None;
+    }
+    Some(path)
 }

@@ -1,26 +1,14 @@
 //! Real recipes, where they are at hand.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chefgenius::ingest::detect;
 use chefgenius::recipe::Record;
 use chefgenius::split::split_key;
 use chefgenius::text::{AsIs, Template};
 
+use super::common::shared;
 use super::read_all;
-
-/// The folder with real recipes; `None`, with the reason printed, on a machine without it.
-fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if !path.is_dir() {
-        eprintln!(
-            "skipped: the real recipes are not here (`{}`)",
-            path.display()
-        );
-        return None;
-    }
-    Some(path)
-}
 
 fn records(path: &Path) -> Vec<Record> {
     let given = read_all(path).unwrap();

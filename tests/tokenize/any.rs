@@ -168,12 +168,12 @@ fn no_string_gets_other_ids_than_the_librarys() {
         result.unwrap();
         let counts = encoder.borrow().counts();
         assert!(
-            counts.hits > 0 && counts.library_texts > 0 && counts.audited > 0,
+            counts.hits > 0 && counts.texts_by_library > 0 && counts.audited > 0,
             "{counts:?}"
         );
-        assert!(counts.library_texts < counts.texts, "{counts:?}");
+        assert!(counts.texts_by_library < counts.texts, "{counts:?}");
         // Words that hold an added token are asked of nobody.
-        let made = counts.hits + counts.own + counts.library_words;
+        let made = counts.hits + counts.own + counts.words_by_library;
         assert!(
             made <= counts.words && made * 2 > counts.words,
             "{counts:?}"
@@ -215,7 +215,7 @@ fn long_words_and_long_runs() {
     let both = Both::of(&unigram());
     let mut encoder = both.ours.encoder().unwrap();
     both.check(encoder.as_mut(), &format!("a {} b", "best".repeat(1 << 18)));
-    assert_eq!(encoder.counts().library_texts, 1);
+    assert_eq!(encoder.counts().texts_by_library, 1);
 }
 
 #[test]

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 /// One of ours and the library's, of the same file.
 pub struct Both {
     pub ours: Box<dyn Tokenizer>,
-    pub library: tokenizers::Tokenizer,
+    pub reference: tokenizers::Tokenizer,
 }
 
 impl Both {
     pub fn load(path: &Path) -> Both {
         Both {
             ours: tokenize::load(path).unwrap(),
-            library: tokenizers::Tokenizer::from_file(path).unwrap(),
+            reference: tokenizers::Tokenizer::from_file(path).unwrap(),
         }
     }
 
@@ -31,7 +31,7 @@ impl Both {
     pub fn check(&self, encoder: &mut dyn Encoder, text: &str) -> Option<bool> {
         let mut ids = vec![7];
         let exact = encoder.encode(text, &mut ids).unwrap();
-        let expected = self.library.encode_fast(text, false).unwrap();
+        let expected = self.reference.encode_fast(text, false).unwrap();
         assert_eq!(ids[1..], *expected.get_ids(), "{text:?}");
         if exact == Some(true) {
             assert_eq!(self.ours.decode(&ids[1..]).unwrap(), text);

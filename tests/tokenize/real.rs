@@ -111,8 +111,8 @@ fn ready_texts_need_the_library_for_almost_nothing() {
         }
     }
     let counts = encoder.counts();
-    assert!(counts.library_texts <= 4, "{counts:?}");
-    assert!(counts.own > 50 * counts.library_words, "{counts:?}");
+    assert!(counts.texts_by_library <= 4, "{counts:?}");
+    assert!(counts.own > 50 * counts.words_by_library, "{counts:?}");
     assert!(
         exact * 100 > counts.texts * 90,
         "{exact} of {} read back at once",

@@ -37,7 +37,7 @@ fn refused(file: &Value, reason: &str, random: bool) {
         }
     }
     let counts = encoder.counts();
-    assert_eq!((counts.texts, counts.library_texts), (5, 5));
+    assert_eq!((counts.texts, counts.texts_by_library), (5, 5));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn and_when_it_is_asked_for() {
     assert_eq!(encoder.encode("cook the rice", &mut ids).unwrap(), None);
     assert_eq!(tokenizer.decode(&ids).unwrap(), "cook the rice");
     assert_eq!(
-        (encoder.counts().texts, encoder.counts().library_texts),
+        (encoder.counts().texts, encoder.counts().texts_by_library),
         (1, 1)
     );
 }

@@ -155,27 +155,30 @@ fn special_tokens_of(path: &Path) -> Result<Value> {
 
 /// Gives every text to the library.
 pub(super) struct Whole<'a> {
-    library: &'a Library,
+    reference: &'a Library,
     texts: u64,
 }
 
 impl<'a> Whole<'a> {
     pub(super) fn new(library: &'a Library) -> Self {
-        Whole { library, texts: 0 }
+        Whole {
+            reference: library,
+            texts: 0,
+        }
     }
 }
 
 impl Encoder for Whole<'_> {
     fn encode(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<Option<bool>> {
         self.texts += 1;
-        self.library.encode(text, ids)?;
+        self.reference.encode(text, ids)?;
         Ok(None)
     }
 
     fn counts(&self) -> Counts {
         Counts {
             texts: self.texts,
-            library_texts: self.texts,
+            texts_by_library: self.texts,
             ..Counts::default()
         }
     }

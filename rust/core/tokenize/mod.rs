@@ -87,9 +87,9 @@ pub struct Counts {
     /// New words whose ids we made.
     pub own: u64,
     /// New words whose ids the library made.
-    pub library_words: u64,
+    pub words_by_library: u64,
     /// Texts that the library had whole.
-    pub library_texts: u64,
+    pub texts_by_library: u64,
     /// Texts that were encoded both ways and compared.
     pub audited: u64,
 }
@@ -101,8 +101,8 @@ impl Counts {
         self.words += other.words;
         self.hits += other.hits;
         self.own += other.own;
-        self.library_words += other.library_words;
-        self.library_texts += other.library_texts;
+        self.words_by_library += other.words_by_library;
+        self.texts_by_library += other.texts_by_library;
         self.audited += other.audited;
     }
 }
@@ -158,7 +158,7 @@ pub fn load_with(path: &Path, method: Method) -> Result<Box<dyn Tokenizer>> {
         Err(reason) => (None, format!("library: {reason}")),
     };
     Ok(Box::new(Loaded {
-        library,
+        reference: library,
         rules,
         method,
     }))
@@ -166,25 +166,25 @@ pub fn load_with(path: &Path, method: Method) -> Result<Box<dyn Tokenizer>> {
 
 /// A tokenizer, and the rules by which its words stand alone where they do.
 struct Loaded {
-    library: Library,
+    reference: Library,
     rules: Option<Rules>,
     method: String,
 }
 
 impl Tokenizer for Loaded {
     fn info(&self) -> &TokenizerInfo {
-        self.library.info()
+        self.reference.info()
     }
 
     fn encoder(&self) -> Result<Box<dyn Encoder + '_>> {
         Ok(match &self.rules {
-            Some(rules) => Box::new(Words::new(&self.library, rules)),
-            None => Box::new(Whole::new(&self.library)),
+            Some(rules) => Box::new(Words::new(&self.reference, rules)),
+            None => Box::new(Whole::new(&self.reference)),
         })
     }
 
     fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.library.decode(ids)
+        self.reference.decode(ids)
     }
 
     fn method(&self) -> &str {

@@ -43,7 +43,7 @@ struct Others {
 
 /// The encoder.
 pub(super) struct Words<'a> {
-    library: &'a Library,
+    reference: &'a Library,
     rules: &'a Rules,
     table: Table,
     long: Others,
@@ -62,7 +62,7 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     pub(super) fn new(library: &'a Library, rules: &'a Rules) -> Self {
         Words {
-            library,
+            reference: library,
             rules,
             table: Table::new(TABLE_BYTES),
             long: Others::default(),
@@ -175,8 +175,8 @@ impl<'a> Words<'a> {
             self.counts.own += 1;
             return Ok(known);
         }
-        self.counts.library_words += 1;
-        let (library, rules) = (self.library, self.rules);
+        self.counts.words_by_library += 1;
+        let (library, rules) = (self.reference, self.rules);
         library.encode(&rules.alone(word, first), &mut self.new_ids)?;
         let usual = word.bytes().all(|byte| byte.is_ascii_graphic());
         let local = usual
@@ -195,7 +195,9 @@ impl<'a> Words<'a> {
         };
         self.normal.clear();
         self.normal.push('\u{2581}');
-        let plain = self.plain.normalise(self.library, word, &mut self.normal)?;
+        let plain = self
+            .plain
+            .normalise(self.reference, word, &mut self.normal)?;
         if plain.is_none() {
             return Ok(None);
         }
@@ -207,7 +209,7 @@ impl<'a> Words<'a> {
 
     /// Compares ids with the library's.
     fn audit(&self, text: &str, ids: &[u32]) -> Result<()> {
-        let expected = self.library.ids(text)?;
+        let expected = self.reference.ids(text)?;
         if ids == expected {
             return Ok(());
         }
@@ -216,9 +218,9 @@ impl<'a> Words<'a> {
             .zip(&expected)
             .take_while(|(a, b)| a == b)
             .count();
-        let beginning = self.library.decode(&expected[..same])?;
+        let beginning = self.reference.decode(&expected[..same])?;
         let words = beginning.split_whitespace().count();
-        Err(self.library.refuse(format!(
+        Err(self.reference.refuse(format!(
             "its word memo and the library disagree from about word {} of the text that begins `{}`: use the \
              method `library` for this tokenizer",
             words.max(1),
@@ -234,8 +236,8 @@ impl Encoder for Words<'_> {
         self.counts.texts += 1;
         let Some(exact) = self.words(text, ids)? else {
             ids.truncate(start);
-            self.counts.library_texts += 1;
-            self.library.encode(text, ids)?;
+            self.counts.texts_by_library += 1;
+            self.reference.encode(text, ids)?;
             return Ok(None);
         };
         if number >= self.next_audit {
