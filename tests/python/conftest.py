@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
 from chefgenius import TokenStore
@@ -23,3 +24,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
 def no_leftovers() -> None:
     """Ends the loaders that other files left in reference cycles, such as those of Lightning's trainers."""
     gc.collect()
+
+
+@pytest.fixture
+def collected_here() -> Iterator[None]:
+    """Lets only this thread collect reference cycles, and does so at the end.
+
+    torchdata's nodes stand in cycles and join their thread when they are deleted, which fails when it is that
+    very thread that happens to collect them.
+    """
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()

@@ -99,6 +99,7 @@ def test_without_set_epoch_accelerate_goes_back(store: TokenStore, tmp_path: Pat
 
 
 @pytest.mark.filterwarnings("ignore:.set_vital. is deprecated:UserWarning")  # torchdata calls it
+@pytest.mark.usefixtures("collected_here")
 @pytest.mark.parametrize("cut", [1, 5, EPOCH - 1, EPOCH, EPOCH + 4])
 def test_accelerates_own_way_to_keep_the_place_is_exact(store: TokenStore, tmp_path: Path, cut: int) -> None:
     from accelerate import Accelerator

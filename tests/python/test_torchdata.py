@@ -10,7 +10,10 @@ from chefgenius import Batch, RecipeLoader, TokenStore
 from guide import EPOCH, EPOCHS, execute
 from samples import assert_same, load, take
 
-pytestmark = pytest.mark.filterwarnings("ignore:.set_vital. is deprecated:UserWarning")  # torchdata calls it
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.set_vital. is deprecated:UserWarning"),  # torchdata calls it
+    pytest.mark.usefixtures("collected_here"),
+]
 
 Batches = Callable[[RecipeLoader], Any]
 
