@@ -7,7 +7,7 @@
 3. `load_tensors` copies a verified checkpoint's tensors into the parameters' and the optimizer's own memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from chefgenius.manifest import DamagedError, Entry, publish, seal, to_json, wri
 from chefgenius.model import named_tensors
 from chefgenius.optim import load_state_tensors, state_tensors
 from chefgenius.resume import STATE_SCHEMA, Origin
+from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
 from chefgenius.state import ResumeError, State
 from chefgenius.tensors import copy_tensors, read_tensors, write_tensors
@@ -39,7 +40,7 @@ class Snapshot:
 
 @dataclass
 class Checkpointer:
-    """Writes the checkpoints of one run and keeps the newest `keep` of them, and the best."""
+    """Writes the checkpoints of one run and removes those that need not be kept."""
 
     run: RunDirectory
     model: PreTrainedModel
@@ -47,25 +48,51 @@ class Checkpointer:
     companions: dict[str, bytes]
     """files that make the directory open with `from_pretrained`: configuration and tokenizer"""
     fingerprints: dict[str, str]
-    keep: int
+    retention: Retention
     sync_logs: Callable[[], None]
     """makes every log line durable that the sections count"""
+    say: Callable[[str], None]
+    """told of what a full disk costs"""
+    began_at: int | None = None
+    """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
+    _saved: list[Path] = field(default_factory=list, repr=False)
+    _failed: OSError | None = field(default=None, repr=False)
     _model_buffers: dict[str, Tensor] = field(default_factory=dict, repr=False)
     _optimizer_buffers: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
-    def save(self, sections: dict[str, State], best_step: int | None) -> Path:
+    def save(self, sections: dict[str, State], best: Sequence[int]) -> None:
         """Saves the boundary that `sections` describe; the model and the optimizer must still stand at it.
 
-        Does nothing when that step is saved and verifies. Raises OSError; what was saved before stays whole
-        then.
+        `best` are the steps of the best evaluations, best first. Does nothing when that step is saved and
+        verifies. What comes of it, `check` tells.
         """
         step = int(sections["progress"]["step"])
-        target = self.run.step_path(step)
         if self._is_saved(step):
-            return target
-        self.write(self.snapshot(sections))
-        self.retain(best_step)
-        return target
+            return
+        try:
+            self.write(self.snapshot(sections))
+            self._saved.append(self.run.step_path(step))
+            self.retain(best)
+        except OSError as error:
+            self._failed = error
+
+    def check(self) -> list[Path]:
+        """The checkpoints that appeared since the last call, without waiting.
+
+        Raises the OSError of a save that failed, once; what was saved before stays whole then.
+        """
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            raise failed
+        saved, self._saved = self._saved, []
+        return saved
+
+    def drain(self) -> list[Path]:
+        """Waits for the save in flight, then `check`."""
+        return self.check()
+
+    def close(self) -> None:
+        """Ends the writer after its save in flight; raises nothing."""
 
     def snapshot(self, sections: dict[str, State]) -> Snapshot:
         """Copies the boundary into buffers that the next snapshot uses again."""
@@ -101,11 +128,10 @@ class Checkpointer:
             remove_tree(directory)
             raise
 
-    def retain(self, best_step: int | None) -> None:
-        """Deletes all but the newest `keep` checkpoints and the best."""
-        for step in self.run.steps()[self.keep :]:
-            if step != best_step:
-                self.run.delete(step)
+    def retain(self, best: Sequence[int]) -> None:
+        """Deletes what need not be kept."""
+        for step in self.retention.removable(self.run, best):
+            self.run.delete(step)
 
     def _is_saved(self, step: int) -> bool:
         """Whether the step is on disk and whole; a damaged one is set aside, so that its place is free."""

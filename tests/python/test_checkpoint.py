@@ -14,6 +14,7 @@ from chefgenius.cookbook import TOKENIZER
 from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors, token_loss
 from chefgenius.optim import build_optimizer, describe, state_tensors, trained_parameters
 from chefgenius.resume import Origin, read_sections
+from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError, State
 from chefgenius.tensors import write_tensors
@@ -31,6 +32,7 @@ class Run:
         self.model = build_model(ModelConfig(config={**MODEL, "dropout_rate": 0.0, **changes}), WORDS, 1)
         self.optimizer = build_optimizer(self.model, OptimConfig(learning_rate=0.01))
         self.synced = 0
+        self.said: list[str] = []
         decoder = TextDecoder(TOKENIZER)
         self.checkpoints = Checkpointer(
             run=RunDirectory(folder / "run").lock(),
@@ -38,8 +40,9 @@ class Run:
             optimizer=self.optimizer,
             companions={**describing_files(self.model), **decoder.files(0, 1)},
             fingerprints={"store": "b3:1"},
-            keep=2,
+            retention=Retention(2),
             sync_logs=self._sync,
+            say=self.said.append,
         )
         self.step = 0
 
@@ -60,8 +63,10 @@ class Run:
         progress = {"step": self.step}
         return {"progress": progress, "optimizer": described, "config": {}, "facts": {}}
 
-    def save(self, best: int | None = None) -> Path:
-        return self.checkpoints.save(self.sections(), best)
+    def save(self, *best: int) -> Path:
+        self.checkpoints.save(self.sections(), best)
+        assert self.checkpoints.drain() in ([], [self.checkpoints.run.step_path(self.step)])
+        return self.checkpoints.run.step_path(self.step)
 
     def origin(self) -> Origin:
         run = self.checkpoints.run
