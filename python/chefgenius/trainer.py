@@ -26,6 +26,7 @@ from chefgenius.generators import isolated
 from chefgenius.metrics import Logs, RollingDigest, Stopwatch
 from chefgenius.model import token_loss
 from chefgenius.optim import Schedule, clip_gradients
+from chefgenius.reentry import step_of
 from chefgenius.signals import Stop
 from chefgenius.state import (
     Best,
@@ -118,7 +119,8 @@ class Trainer:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""
         progress, settings = self.memory.progress, self.config.train
         step = progress.step + 1
-        window = self.loader.step_info(progress.epoch, progress.index // settings.gradient_accumulation_steps)
+        at = step_of(self.loader, progress.epoch, progress.index)
+        window = self.loader.step_info(progress.epoch, at)
         rate = self.schedule.apply(step)
         total = torch.zeros((), device=self.model.device)
         batches: list[Batch] = []
