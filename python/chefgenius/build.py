@@ -22,13 +22,14 @@ from chefgenius.callbacks import Callback
 from chefgenius.checkpoint import Checkpointer, load_tensors
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
-from chefgenius.data import StateMismatchError
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare
 from chefgenius.evaluation import Evaluator
+from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.manifest import replace_file, to_json
+from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
@@ -37,8 +38,8 @@ from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
-from chefgenius.state import Derived, Registry, ResumeError, State, one_line
-from chefgenius.trainer import Memory, Trainer
+from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
+from chefgenius.trainer import Trainer
 
 MOST_THREADS = 1024
 """more than any machine that a run was saved on"""
@@ -121,6 +122,7 @@ def build_run(
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
+        "tombstones": data.feed.configured,
     }
     per_epoch = data.train.steps_per_epoch
     comparison, exactness = Comparison(), Exactness()
@@ -129,12 +131,15 @@ def build_run(
     if origin is not None:
         comparison = compare(origin.sections, flatten(config), found, allowed)
         comparison.check(origin.directory, origin.step)
-        sections, moved = enter(data.train, origin.sections, comparison, origin.step, origin.directory)
-        exactness = _exactness(origin, comparison)
+        sections, moved = enter(data.feed, origin.sections, comparison, origin.step, origin.directory)
+        exactness = _exactness(origin)
+        changes = [one.plain for one in comparison.changes]
+        left = sections["progress"] != origin.sections["progress"]
+        exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
     optimizer = build_optimizer(model, config.optim)
-    last = bounds(config, data.train, per_epoch, taken)
+    last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
         f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
@@ -160,8 +165,8 @@ def build_run(
     )
 
 
-def _exactness(origin: resume.Origin, comparison: Comparison) -> Exactness:
-    """What the saved run remembers, and what is allowed now."""
+def _exactness(origin: resume.Origin) -> Exactness:
+    """What the saved run remembers of changes."""
     exactness = Exactness()
     try:
         exactness.load_state_dict(origin.sections["exactness"])
@@ -170,7 +175,6 @@ def _exactness(origin: resume.Origin, comparison: Comparison) -> Exactness:
             f"`{origin.directory}` has no usable section `exactness`: {type(error).__name__}: "
             f"{one_line(error)}: go on with the version of chefgenius that wrote it"
         ) from error
-    exactness.add(origin.step, comparison.changes)
     return exactness
 
 
@@ -190,7 +194,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
-    memory, registry = Memory(), Registry()
+    memory, registry = Memory(best=Best(config.checkpoint.keep_best)), Registry()
+    tombstones = Tombstones(data.feed)
     trained = trained_parameters(model)
     memory.register(registry)
     registry.register("schedule", built.schedule)
@@ -198,7 +203,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     registry.register("config", Derived(lambda: flatten(config)))
     registry.register("facts", Derived(lambda: built.facts))
     registry.register("exactness", built.exactness)
-    registry.register("loader", data.train)
+    registry.register("tombstones", tombstones)
+    registry.register("loader", data.feed)
     registry.register("generators", AmbientGenerators())
     registry.register(
         "logs", logs
@@ -236,7 +242,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         model=model,
         optimizer=optimizer,
         schedule=built.schedule,
-        loader=data.train,
+        feed=data.feed,
+        tombstones=tombstones,
         evaluator=_evaluator(built, stop),
         checkpoints=checkpoints,
         registry=registry,
@@ -282,7 +289,7 @@ def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:
     load_tensors(origin, built.model, built.optimizer)
     try:
         registry.load_state_dict(built.sections)
-    except (ResumeError, StateMismatchError) as error:
+    except ResumeError as error:
         raise ResumeError(f"cannot go on from `{origin.directory}`: {error}") from error
 
 

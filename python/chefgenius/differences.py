@@ -105,6 +105,9 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "model.name_or_path",
         ),
     ),
+    (Kind.EXACTNESS, "other recipes are left out from here on", ("tombstones",)),
+    (Kind.FREE, "what is in the file is compared as `tombstones`", ("data.tombstones",)),
+    (Kind.FREE, "what is done about a loss that is not finite", ("train.on_nonfinite",)),
     (Kind.FREE, "changes nothing but speed", ("data.prefetch", "data.threads")),
     (
         Kind.FREE,
@@ -290,10 +293,10 @@ class Exactness:
         """The step of the first change; None for an exact run."""
         return self.changes[0].step if self.changes else None
 
-    def add(self, step: int, changes: list[Difference]) -> None:
-        """Take what was allowed now."""
-        if changes:
-            self.changes.append(Change(step, [one.plain for one in changes]))
+    def add(self, step: int, allowed: list[str]) -> None:
+        """Take what was allowed now, if anything was."""
+        if allowed:
+            self.changes.append(Change(step, allowed))
 
     def __str__(self) -> str:
         told = (f"{', '.join(one.allowed)} (step {one.step})" for one in self.changes)

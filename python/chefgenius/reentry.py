@@ -10,26 +10,31 @@ from dataclasses import replace
 from pathlib import Path
 
 from chefgenius.config import Config
-from chefgenius.data import RecipeLoader, StateMismatchError
+from chefgenius.data import StateMismatchError
 from chefgenius.differences import GROUPS, ORDER, Comparison
+from chefgenius.feed import Feed, Tombstones
 from chefgenius.state import Losses, Progress, ResumeError, State, one_line
 
 
 def enter(
-    loader: RecipeLoader, sections: dict[str, State], comparison: Comparison, step: int, directory: Path
+    feed: Feed, sections: dict[str, State], comparison: Comparison, step: int, directory: Path
 ) -> tuple[dict[str, State], str]:
-    """The sections to go on with, once the loader stands where they say, and a line that tells of a move.
+    """The sections to go on with, once the feed stands where they say, and a line that tells of a move.
 
     Exactly there; or, where a change is allowed, with the saved plan until the epoch ends; or at the start of
     the next epoch, where the saved one has no meaning any more. Raises ResumeError.
     """
     progress, losses = Progress(), Losses()
+    changed = {one.name for one in comparison.changes}
+    if "store" in changed:  # in which other records have the numbers
+        sections = {**sections, "tombstones": Tombstones(feed).state_dict()}
     try:
         progress.load_state_dict(sections["progress"])
         losses.load_state_dict(sections["losses"])
         saved = dict(sections["loader"])
         at = saved["epoch"], saved["index"]
-    except (KeyError, TypeError, ValueError) as error:
+        Tombstones(feed).load_state_dict(sections["tombstones"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ResumeError(
             f"`{directory}` has a state that does not fit: {type(error).__name__}: {one_line(error)}: "
             "use another checkpoint"
@@ -40,9 +45,9 @@ def enter(
             f"epoch {progress.epoch}, micro-batch {progress.index}, the loader at {one_line(at)}: "
             "use another checkpoint"
         )
-    changed = {one.name for one in comparison.changes}
+    loader = feed.loader
     if reordered := [name for name in ORDER if name in changed]:
-        return _leave_epoch(loader, sections, progress, losses, f"`{reordered[0]}` is another")
+        return _leave_epoch(feed, sections, progress, losses, f"`{reordered[0]}` is another")
     try:
         loader.load_state_dict(saved, allow=("tombstones",) if "tombstones" in changed else ())
     except StateMismatchError as error:
@@ -52,9 +57,7 @@ def enter(
             raise ResumeError(
                 f"cannot go on from `{directory}`: {error}; or leave its epoch with `--allow-change plan`"
             ) from error
-        return _leave_epoch(
-            loader, sections, progress, losses, "its plan is not kept, or holds other recipes"
-        )
+        return _leave_epoch(feed, sections, progress, losses, "its plan is not kept, or holds other recipes")
     except ValueError as error:
         raise ResumeError(
             f"cannot go on from `{directory}`: {one_line(error)}: use another checkpoint"
@@ -65,15 +68,10 @@ def enter(
     return {**sections, "loader": loader.state_dict()}, told
 
 
-def step_of(loader: RecipeLoader, epoch: int, index: int) -> int:
-    """The optimizer step of `epoch` that micro-batch `index` is part of, by the plan of that epoch."""
-    return index // loader.step_info(epoch, 0).micro_batches
-
-
-def bounds(config: Config, loader: RecipeLoader, per_epoch: int, taken: int = 0) -> dict[str, int]:
+def bounds(config: Config, feed: Feed, per_epoch: int, taken: int = 0) -> dict[str, int]:
     """The last step by each key that ends the run: `train.max_steps`, `train.epochs` or both.
 
-    `loader` stands where the run goes on after `taken` steps; an epoch after this one has `per_epoch`. By
+    `feed` stands where the run goes on after `taken` steps; an epoch after this one has `per_epoch`. By
     epochs it is the steps taken, those left of this epoch, and those of the epochs after it: `train.epochs`
     times `per_epoch` as long as no epoch had another number. Of a run that is past its last epoch it is less
     than `taken`.
@@ -82,14 +80,14 @@ def bounds(config: Config, loader: RecipeLoader, per_epoch: int, taken: int = 0)
     if settings.max_steps is not None:
         found["train.max_steps"] = settings.max_steps
     if settings.epochs is not None:
-        found["train.epochs"] = _last_step(settings.epochs, loader, per_epoch, taken)
+        found["train.epochs"] = _last_step(settings.epochs, feed, per_epoch, taken)
     return found
 
 
-def _last_step(epochs: int, loader: RecipeLoader, per_epoch: int, taken: int) -> int:
-    epoch, index = loader.epoch, loader.index
+def _last_step(epochs: int, feed: Feed, per_epoch: int, taken: int) -> int:
+    epoch, index = feed.loader.epoch, feed.loader.index
     if epoch < epochs:
-        left = loader.steps_per_epoch - step_of(loader, epoch, index)
+        left = feed.loader.steps_per_epoch - feed.step(epoch, index)
         return taken + left + (epochs - epoch - 1) * per_epoch
     if (epoch, index) == (epochs, 0):
         return taken
@@ -97,12 +95,12 @@ def _last_step(epochs: int, loader: RecipeLoader, per_epoch: int, taken: int) ->
 
 
 def _leave_epoch(
-    loader: RecipeLoader, sections: dict[str, State], progress: Progress, losses: Losses, reason: str
+    feed: Feed, sections: dict[str, State], progress: Progress, losses: Losses, reason: str
 ) -> tuple[dict[str, State], str]:
     """Goes to the start of the next epoch, or stays at the start of one."""
-    begun = progress.index > 0
+    loader, begun = feed.loader, progress.index > 0
     loader.set_epoch(progress.epoch + begun)
-    if begun and losses.target_tokens:
+    if begun:
         losses.end_epoch()
     moved = replace(progress, epoch=loader.epoch, index=0)
     told = f"epoch {loader.epoch} begins from its start: {reason}"

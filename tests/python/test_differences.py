@@ -118,7 +118,10 @@ def test_a_plan_that_a_key_explains_is_told_once() -> None:
 
 
 def test_a_changed_part_of_a_value_is_told_alone() -> None:
-    sections = {"config": {"model.config": {"model_type": "t5", "dropout_rate": 0.1}}, "facts": {}}
+    sections: dict[str, Any] = {
+        "config": {"model.config": {"model_type": "t5", "dropout_rate": 0.1}},
+        "facts": {},
+    }
     here = {"model.config": {"model_type": "t5", "dropout_rate": 0.0}}
     assert aligned(compare(sections, here, {}).exactness) == [
         "  `model.config.dropout_rate`: saved `0.1`, here `0.0`"
@@ -184,8 +187,8 @@ def test_exactness_remembers_when_it_was_lost() -> None:
     assert (exactness.since, str(exactness)) == (None, "exact")
     exactness.add(3, [])
     assert exactness.since is None
-    exactness.add(5, compared({"seed": 41}, {}, "seed").changes)
-    exactness.add(9, compared({}, {"threads": 2}, "threads").changes)
+    exactness.add(5, [one.plain for one in compared({"seed": 41}, {}, "seed").changes])
+    exactness.add(9, ["threads: saved 2, here 1"])
     assert exactness.state_dict() == {
         "changes": [
             {"step": 5, "allowed": ["seed: saved 41, here 42"]},
