@@ -131,17 +131,27 @@ def verify(directory: Path) -> Manifest:
     return manifest
 
 
+def outline(directory: Path) -> Manifest:
+    """The manifest of a checkpoint directory that has exactly its files, each of its size.
+
+    Their contents are not read. Raises DamagedError as `verify` does.
+    """
+    try:
+        return _outline(directory)
+    except OSError as error:
+        raise DamagedError(f"cannot read it: {error}") from error
+
+
 def is_complete(directory: Path) -> bool:
     """Whether manifest.json is right and every file has its size; their contents are not read."""
     try:
-        _outline(directory)
-    except (DamagedError, OSError):
+        outline(directory)
+    except DamagedError:
         return False
     return True
 
 
 def _outline(directory: Path) -> Manifest:
-    """The manifest of a directory that has exactly its files. Raises DamagedError, OSError."""
     names = _plain_files(directory)
     if NAME not in names:
         raise DamagedError(f"`{NAME}` is missing")
