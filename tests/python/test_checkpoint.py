@@ -3,11 +3,12 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import torch
-from chefgenius import manifest
+from chefgenius import checkpoint, manifest
 from chefgenius.checkpoint import Checkpointer, load_tensors
 from chefgenius.config import ModelConfig, OptimConfig
 from chefgenius.cookbook import TOKENIZER
@@ -153,11 +154,25 @@ def test_the_beginning_can_be_saved_and_loaded(run: Run, tmp_path: Path) -> None
     assert not fresh.optimizer.state
 
 
-def test_a_snapshot_stands_still_while_the_run_goes_on(run: Run) -> None:
+def test_a_snapshot_stands_still_while_the_run_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Event()
+    run.checkpoints.sync_logs = lambda: None if gate.wait(20) else pytest.fail("nobody opened")
+    plain, begin = manifest.write_file, Event()
+
+    def late(path: Path, chunks: Any) -> manifest.Entry:
+        assert begin.wait(20)
+        return plain(path, chunks)
+
+    monkeypatch.setattr(checkpoint, "write_file", late)
     run.go()
-    snapshot, expected = run.checkpoints.snapshot(run.sections()), run.tensors()
+    expected = run.tensors()
+    run.checkpoints.save(run.sections(), [])
+    run.go()  # before the first byte is written
+    begin.set()
     run.go()
-    run.checkpoints.write(snapshot)
+    assert run.checkpoints.check() == []
+    gate.set()
+    assert run.checkpoints.drain() == [run.checkpoints.run.step_path(1)]
     run.step = 1
     load_tensors(run.origin(), run.model, run.optimizer)
     assert all(torch.equal(run.tensors()[name], tensor) for name, tensor in expected.items())
