@@ -248,6 +248,9 @@ def _verified(path: Path, name: str, step: int | None) -> bool:
             return True
         paint([f"{name}: damaged: {error}"], sys.stdout, "red")
         return False
+    except OSError as error:
+        paint([f"{name}: cannot be read: {error}"], sys.stdout, "red")
+        return False
     print(f"{name}: good, {gigabytes(sum(one.size for one in found.files.values()))}", flush=True)
     return True
 
@@ -280,11 +283,12 @@ def _asked(path: Path, step: int | str | None) -> int | None:
     """The step that `--step` names."""
     if step != "best":
         return step if isinstance(step, int) else None
-    newest = read_state(find_checkpoint(path))
-    steps = best_steps(newest["best"]) if is_run(path) and "best" in newest else []
-    if not steps:
-        raise NotFoundError(f"`{path}` knows no best step: give its number")
-    return steps[0]
+    if not is_run(path):
+        raise NotFoundError(f"`{path}` is one checkpoint, not a run of many: leave the step out")
+    try:
+        return best_steps(read_state(find_checkpoint(path))["best"])[0]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise NotFoundError(f"run `{path}` knows no best step: give a number") from error
 
 
 def _step(text: str) -> int | str:

@@ -168,17 +168,20 @@ def policy_of(states: Mapping[int, Mapping[str, Any]]) -> tuple[Retention | None
         try:
             config = states[step]["config"]
             policy = Retention(int(config["checkpoint.keep"]), config["checkpoint.keep_every_steps"])
-            return policy, best_steps(states[step]["best"])
+            return policy, best_steps(states[step]["best"], int(config["checkpoint.keep_best"]))
         except (KeyError, TypeError, ValueError):
             continue  # a state that is damaged or of another version says nothing
     return None, []
 
 
-def best_steps(section: Any) -> list[int]:
-    """The steps of a saved section `best`, best first. Raises KeyError, TypeError or ValueError."""
-    best = Best()
+def best_steps(section: Any, keep: int = 1) -> list[int]:
+    """The steps of a saved section `best`, best first, at most `keep`.
+
+    Raises KeyError, TypeError or ValueError for a section that is none.
+    """
+    best = Best(keep)
     best.load_state_dict(section)
-    return [] if best.step is None else [best.step]
+    return best.steps
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:

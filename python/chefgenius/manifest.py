@@ -20,8 +20,6 @@ from typing import Any
 
 import blake3
 
-from chefgenius import _core
-
 SCHEMA = "chefgenius.checkpoint/1"
 NAME = "manifest.json"
 
@@ -54,6 +52,8 @@ def write_file(path: Path, chunks: Sequence[bytes | memoryview]) -> Entry:
 
     Nobody may write to the chunks meanwhile. Raises OSError with its name, also when it exists.
     """
+    from chefgenius import _core  # it brings numpy, which what only looks at names does without
+
     with named_errors(path):
         return Entry(*_core.write_file(str(path), chunks))
 
@@ -163,6 +163,8 @@ def _outline(directory: Path) -> Manifest:
 
 def hash_file(path: Path) -> str:
     """BLAKE3 of a file, 64 hexadecimal digits. Follows no symbolic link. Raises OSError with its name."""
+    from chefgenius import _core  # as in `write_file`
+
     with named_errors(path):
         return _core.hash_file(str(path))
 

@@ -57,7 +57,10 @@ def plan(run: RunDirectory, keep: int | None, keep_best: int | None, *, set_asid
         try:
             run.verify(step)
         except DamagedError as error:
-            damaged[step] = str(error)
+            damaged[step] = f"damaged: {error}"
+            continue
+        except OSError as error:
+            damaged[step] = f"cannot be read: {error}"
             continue
         if not good:
             policy, best = policy_of({step: read_state(run.step_path(step))})
@@ -106,7 +109,7 @@ def _ranked(best: list[int], losses: dict[int, float], count: int | None) -> lis
 
 def _reason(one: Stored, good: list[int], best: list[int], damage: str | None) -> str:
     if damage is not None:
-        return f"damaged: {damage}"
+        return damage
     if one.step in good:
         return "newest" if one.step == good[0] else "among the newest"
     if one.step in best:

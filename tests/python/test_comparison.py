@@ -51,13 +51,13 @@ def test_settings_and_facts_have_their_class(tmp_path: Path) -> None:
 def test_every_section_is_compared_to_its_leaves(tmp_path: Path) -> None:
     changes = {
         "progress": {"index": 3},
-        "best": {"step": 2, "validation_loss": 1.25},
+        "evaluation": {"first": None, "last": {"step": 2, "validation_loss": 1.25}},
         "extra": {"long": "x" * 100, "none": None},
     }
     assert found(tmp_path, changes) == [
         ("counter", "progress.index", "0 in a, 3 in b", True),
-        ("section", "best.validation_loss", "null in a, 1.25 in b", True),
-        ("section", "best.step", "null in a, 2 in b", True),
+        ("section", "evaluation.last.step", "4 in a, 2 in b", True),
+        ("section", "evaluation.last.validation_loss", "1.5 in a, 1.25 in b", True),
         ("section", "extra", 'absent in a, {"long": "' + "x" * 47 + "... in b", True),
     ]
 
@@ -74,6 +74,7 @@ def test_tensors_are_compared_by_their_bits(tmp_path: Path) -> None:
 
 def test_another_step_is_told_first(tmp_path: Path) -> None:
     told = found(tmp_path, {}, step=5)
+    assert ("section", "evaluation.last.step", "4 in a, 5 in b", True) in told
     assert told[0] == ("step", "step", "4 in a, 5 in b", True)
     assert [name for kind, name, _, _ in told if kind == "tensor"] == [
         "model a.weight",

@@ -140,8 +140,8 @@ def test_a_broken_state_says_nothing(run: RunDirectory, text: str) -> None:
 
 
 def test_the_policy_is_that_of_the_newest_state_that_has_one() -> None:
-    config = {"checkpoint.keep": 3, "checkpoint.keep_every_steps": 5}
-    best = {"validation_loss": 1.0, "step": 7}
+    config = {"checkpoint.keep": 3, "checkpoint.keep_every_steps": 5, "checkpoint.keep_best": 1}
+    best = {"kept": [{"validation_loss": 1.0, "step": 7}, {"validation_loss": 2.0, "step": 8}]}
     states: dict[int, dict[str, Any]] = {9: {"config": {}}, 8: {"config": config, "best": best}, 7: {}}
     assert policy_of(states) == (Retention(3, 5), [7])
     assert policy_of({9: {"config": config, "best": 3}}) == (None, [])
