@@ -40,7 +40,7 @@ ALONE = 3
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--rounds", type=int, default=7, help="of contenders in turn (%(default)s)")
+    made.add_argument("--rounds", type=int, default=5, help="of contenders in turn (%(default)s)")
     made.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch (%(default)s)")
     made.add_argument("--records", type=int, default=21_158, help="of the loader's store (%(default)s)")
     made.add_argument("--samples", type=int, default=200, help="of each seek (%(default)s)")
