@@ -22,6 +22,8 @@ import blake3
 
 SCHEMA = "chefgenius.checkpoint/1"
 NAME = "manifest.json"
+_MOST_BYTES = 16 << 20
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class DamagedError(Exception):
@@ -111,8 +113,9 @@ def replace_file(path: Path, data: bytes) -> None:
 def verify(directory: Path) -> Manifest:
     """Reads every byte of a checkpoint directory and compares it with its manifest.
 
-    Raises DamagedError with the reason: a file that is missing, cut, changed, unreadable, unknown or no plain
-    file, or a manifest that is not exactly what `seal` writes.
+    Raises DamagedError with the reason: a file that is missing, cut, changed, unknown or no plain file, or a
+    manifest that is not exactly what `seal` writes; and OSError when a disk or a permission keeps it from
+    being read, which says nothing of what is in it.
     """
     try:
         manifest = _outline(directory)
@@ -120,6 +123,8 @@ def verify(directory: Path) -> Manifest:
             if hash_file(directory / name) != entry.blake3:
                 raise DamagedError(f"the checksum of `{name}` does not match")
     except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
         raise DamagedError(f"cannot read it: {error}") from error
     return manifest
 
@@ -148,6 +153,8 @@ def _outline(directory: Path) -> Manifest:
     names = _plain_files(directory)
     if NAME not in names:
         raise DamagedError(f"`{NAME}` is missing")
+    if (size := (directory / NAME).stat().st_size) > _MOST_BYTES:
+        raise DamagedError(f"`{NAME}` has {size:,} bytes, more than any manifest")
     manifest = _parse((directory / NAME).read_bytes())
     listed = {*manifest.files, NAME}
     if missing := sorted(listed - names):
@@ -203,8 +210,8 @@ def _parse(data: bytes) -> Manifest:
         files = {name: Entry(int(one["size"]), str(one["blake3"])) for name, one in value["files"].items()}
         fingerprints = {str(name): str(one) for name, one in value["fingerprints"].items()}
         manifest = Manifest(int(value["step"]), fingerprints, files)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"`{NAME}` cannot be read: {type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DamagedError(f"`{NAME}` cannot be read: {type(error).__name__}: {error!s:.200}") from error
     for name in manifest.files:
         if name in ("", ".", "..", NAME) or "/" in name or "\0" in name:
             raise DamagedError(f"`{NAME}` names a file `{name}` outside the directory")

@@ -21,7 +21,7 @@ from typing import Self
 from chefgenius.manifest import DamagedError, Manifest, fsync_directory, publish, verify
 from chefgenius.state import ResumeError
 
-_STEP = re.compile(r"step-(\d{8,})")
+_STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
 class RunDirectory:

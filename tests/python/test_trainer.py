@@ -311,6 +311,7 @@ def test_state_json_has_a_section_for_all_that_a_resume_needs(tmp_path: Path) ->
         "optimizer",
         "config",
         "facts",
+        "exactness",
         "tombstones",
         "loader",
         "generators",
