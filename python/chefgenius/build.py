@@ -32,6 +32,7 @@ from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
 from chefgenius.state import Derived, Registry, ResumeError
@@ -51,6 +52,7 @@ class Built:
     origin: resume.Origin | None
     free: list[str]
     """differences from the saved run that need no leave"""
+    say: Callable[[str], None]
 
     @property
     def finished(self) -> bool:
@@ -108,7 +110,7 @@ def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Cal
     )
     samples = settings.gradient_accumulation_steps * config.data.batch_size
     say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {data.train.steps_per_epoch:,} an epoch")
-    return Built(config, data, model, optimizer, schedule, found, origin, free)
+    return Built(config, data, model, optimizer, schedule, found, origin, free, say)
 
 
 def total_steps(config: Config, loader: RecipeLoader) -> int:
@@ -165,8 +167,10 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
             **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
         },
         fingerprints={name: str(built.facts[name]) for name in ("store", "tokenizer", "plan")},
-        keep=config.checkpoint.keep,
+        retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,
+        say=built.say,
+        began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
     )
     return Trainer(
         config=config,
