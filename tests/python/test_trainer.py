@@ -134,7 +134,7 @@ def test_a_signal_inside_a_window_is_seen_between_its_micro_batches(
         def signalled() -> Any:
             nonlocal taken
             taken += 1
-            if taken == 8:  # the second of two in step 4
+            if taken == 8:  # the second of two in step 4, which is dropped before its forward
                 os.kill(os.getpid(), number)
             return loader()
 
@@ -143,7 +143,7 @@ def test_a_signal_inside_a_window_is_seen_between_its_micro_batches(
             trainer.fit()
         assert taken == 8
         assert all(parameter.grad is None for parameter in trainer.model.parameters())
-    assert RunDirectory(tmp_path / "run").steps()[0] == 4
+    assert RunDirectory(tmp_path / "run").steps()[0] == 3
     fit(tmp_path)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -181,7 +181,7 @@ def test_the_best_is_saved_and_kept(tmp_path: Path) -> None:
     evaluations = metrics(tmp_path / "run", "evaluation")
     best = min(evaluations, key=lambda line: line["validation_loss"])
     section = outcome(tmp_path / "run")["sections"]["best"]
-    assert section == {"step": best["step"], "validation_loss": best["validation_loss"]}
+    assert section == {"kept": [{"step": best["step"], "validation_loss": best["validation_loss"]}]}
     assert best["step"] in RunDirectory(tmp_path / "run").steps()
 
 
@@ -194,7 +194,7 @@ def test_a_step_that_is_not_finite_stops_at_the_boundary_before_it(
         if poison == "loss":
             plain = token_loss
             monkeypatch.setattr(
-                "chefgenius.trainer.token_loss",
+                "chefgenius.step.token_loss",
                 lambda *given: plain(*given) * (float("nan") if trainer.memory.progress.step == 4 else 1),
             )
         else:
@@ -311,6 +311,7 @@ def test_state_json_has_a_section_for_all_that_a_resume_needs(tmp_path: Path) ->
         "optimizer",
         "config",
         "facts",
+        "tombstones",
         "loader",
         "generators",
         "logs",
