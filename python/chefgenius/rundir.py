@@ -38,7 +38,7 @@ class RunDirectory:
         Raises ResumeError when another process holds it, OSError when it cannot be made.
         """
         while True:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            _make(self.checkpoints)
             descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,6 +113,18 @@ class RunDirectory:
         os.rename(self.step_path(step), trash)
         fsync_directory(self.checkpoints)
         remove_tree(trash)
+
+
+def _make(checkpoints: Path) -> None:
+    """Makes the directory and all above it, so that no loss of power takes a run back with its name.
+
+    The names of a run that is there are synced again: whoever made them may have been killed before that.
+    """
+    made = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for path in dict.fromkeys((*reversed(made), checkpoints.parent, checkpoints)):
+        if os.access(path.parent, os.R_OK):  # else it cannot be opened, as /home/ on some machines
+            fsync_directory(path.parent)
 
 
 def remove_tree(path: Path) -> None:
