@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius import bits
+from chefgenius.differences import MEANINGS, Kind
 from chefgenius.manifest import DamagedError, Manifest, verify
-from chefgenius.resume import EXACT_KEYS, IDENTITY, read_sections
+from chefgenius.resume import read_sections
 
 ABSENT = object()
 """where one side has no value"""
@@ -96,7 +97,7 @@ def compare_logs(a: Path, b: Path) -> Iterator[Difference]:
 def _config(a: dict[str, Any], b: dict[str, Any]) -> Iterator[Difference]:
     found = [
         Difference(
-            "exactness" if key in EXACT_KEYS else "free",
+            _class_of(key),
             key,
             _both(a.get(key, ABSENT), b.get(key, ABSENT)),
             f"config.{key}" not in _BESIDE,
@@ -109,8 +110,12 @@ def _config(a: dict[str, Any], b: dict[str, Any]) -> Iterator[Difference]:
 
 def _facts(a: dict[str, Any], b: dict[str, Any]) -> Iterator[Difference]:
     for name, one, other in _leaves(a, b):
-        kind = "identity" if name in IDENTITY else "version" if name in _VERSIONS else "exactness"
-        yield Difference(kind, name, _both(one, other))
+        yield Difference("version" if name in _VERSIONS else _class_of(name), name, _both(one, other))
+
+
+def _class_of(name: str) -> str:
+    """The class of a key or a fact; a name of another version of chefgenius decides bits, to be careful."""
+    return str(MEANINGS[name].kind if name in MEANINGS else Kind.EXACTNESS)
 
 
 def _file(name: str, a: Side, b: Side) -> Iterator[Difference]:

@@ -15,11 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from chefgenius.config import CheckpointConfig
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, outline
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import Best
+from chefgenius.state import Best, one_line
+
+
+_KEPT = ("keep", "keep_best", "keep_every_steps")
+_MOST_BYTES = 64 << 20
+"""of a state.json that is looked at"""
 
 
 class NotFoundError(ValueError):
@@ -144,7 +150,8 @@ def take(run: RunDirectory) -> Inventory:
             "every": policy is not None and policy.is_multiple(step),
         }
         state = states.get(step, {})
-        epoch = state.get("progress", {}).get("epoch")
+        progress = state.get("progress")
+        epoch = progress.get("epoch") if isinstance(progress, dict) else None
         if not path.exists():
             continue
         found.append(
@@ -167,8 +174,9 @@ def policy_of(states: Mapping[int, Mapping[str, Any]]) -> tuple[Retention | None
     for step in sorted(states, reverse=True):
         try:
             config = states[step]["config"]
-            policy = Retention(int(config["checkpoint.keep"]), config["checkpoint.keep_every_steps"])
-            return policy, best_steps(states[step]["best"], int(config["checkpoint.keep_best"]))
+            settings = CheckpointConfig(**{name: config[f"checkpoint.{name}"] for name in _KEPT})
+            best = best_steps(states[step]["best"], settings.keep_best)
+            return Retention(settings.keep, settings.keep_every_steps), best
         except (KeyError, TypeError, ValueError):
             continue  # a state that is damaged or of another version says nothing
     return None, []
@@ -186,8 +194,11 @@ def best_steps(section: Any, keep: int = 1) -> list[int]:
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """The sections of its state.json as they are, unverified; empty where they cannot be read."""
+    path = checkpoint / "state.json"
     try:
-        sections = json.loads((checkpoint / "state.json").read_bytes())["sections"]
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        sections = json.loads(path.read_bytes())["sections"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return sections if isinstance(sections, dict) else {}
@@ -246,7 +257,7 @@ def _first_line(path: Path) -> str:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "without a reason"
-    return next(iter(text.splitlines()), "without a reason")
+    return one_line(text) or "without a reason"
 
 
 def _written(checkpoint: Path) -> datetime:

@@ -36,15 +36,17 @@ def test_where_and_how_fast_a_run_went_does_not_count(tmp_path: Path) -> None:
 def test_settings_and_facts_have_their_class(tmp_path: Path) -> None:
     changes = {
         "config": {"seed": 7, "optim.learning_rate": 0.1, "log.every_steps": 5},
-        "facts": {"store": "b3:9", "torch": "2.16.0", "threads": 2},
+        "facts": {"store": "b3:9", "tokenizer": "b3:8", "strange": 1, "torch": "2.16.0", "threads": 2},
     }
     assert found(tmp_path, changes) == [
         ("exactness", "seed", "42 in a, 7 in b", True),
         ("free", "optim.learning_rate", "0.005 in a, 0.1 in b", True),
         ("free", "log.every_steps", "absent in a, 5 in b", True),
-        ("identity", "store", '"b3:1" in a, "b3:9" in b', True),
+        ("exactness", "store", '"b3:1" in a, "b3:9" in b', True),
+        ("identity", "tokenizer", '"b3:2" in a, "b3:8" in b', True),
         ("version", "torch", '"2.15.0" in a, "2.16.0" in b', True),
         ("exactness", "threads", "1 in a, 2 in b", True),
+        ("exactness", "strange", "absent in a, 1 in b", True),
     ]
 
 

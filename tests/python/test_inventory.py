@@ -130,10 +130,21 @@ def test_what_is_not_there_is_an_error_that_says_what_to_give(run: RunDirectory)
     assert find_checkpoint(run.path, 4) == find_checkpoint(run.step_path(4)) == run.step_path(4)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sections": 1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"sections": 1}',
+        '{"sections": {"progress": [], "config": [], "best": 3}}',
+        '{"sections": {"progress": {"epoch": "x"}, "config": {"checkpoint.keep": 1e999}, "best": {}}}',
+        "[" * 100_000,
+    ],
+)
 def test_a_broken_state_says_nothing(run: RunDirectory, text: str) -> None:
     (run.step_path(9) / "state.json").write_text(text)
-    assert read_state(run.step_path(9)) == {}
+    assert "seed" not in read_state(run.step_path(9))
     found = take(run)
     assert found.checkpoints[0].epoch is None
     assert found.checkpoints[2].marks == ("best",), "the next older state is asked"
@@ -146,6 +157,12 @@ def test_the_policy_is_that_of_the_newest_state_that_has_one() -> None:
     assert policy_of(states) == (Retention(3, 5), [7])
     assert policy_of({9: {"config": config, "best": 3}}) == (None, [])
     assert policy_of({}) == (None, [])
+
+
+@pytest.mark.parametrize("every", [0, -3, 1.5, "x", True, []])
+def test_a_policy_that_is_none_is_not_followed(every: Any) -> None:
+    config = {"checkpoint.keep": 3, "checkpoint.keep_best": 1, "checkpoint.keep_every_steps": every}
+    assert policy_of({9: {"config": config, "best": {"kept": []}}}) == (None, [])
 
 
 def test_losses_need_no_file(tmp_path: Path) -> None:
