@@ -152,9 +152,8 @@ def diff(options: argparse.Namespace) -> int:
     found = list(compare(a, b))
     if is_run(options.a) and is_run(options.b):
         found += compare_logs(options.a, options.b)
-    rows = [(one.kind if one.counts else f"({one.kind})", one.name, one.told) for one in found]
-    if rows:
-        print("\n".join(columns(rows, len(rows))))
+    for one in found:
+        print(f"{one.kind if one.counts else f'({one.kind})':<11}  {one.name}: {one.told}")
     kinds = Counter(one.kind for one in found if one.counts)
     told = ", ".join(f"{count} of kind {kind}" for kind, count in kinds.items())
     beside = "; what stands in brackets does not count" if kinds.total() < len(found) else ""

@@ -72,12 +72,17 @@ def test_the_trainer_saves_and_loads_weights_and_optimizer(tmp_path: Path) -> No
     assert {"model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"} <= names
     assert trainer.model is not None
     before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    moments = [state["exp_avg"].clone() for state in trainer.optimizer.state.values()]
     with torch.no_grad():
-        for parameter in trainer.model.parameters():
+        for parameter, state in trainer.optimizer.state.items():
             parameter.add_(1)
+            state["exp_avg"].add_(1)
     assert trainer.load(checkpoint) > 0
     after = trainer.model.state_dict()
     assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+    found = [state["exp_avg"] for state in trainer.optimizer.state.values()]
+    assert len(found) == len(moments) > 20
+    assert all(torch.equal(one, other) for one, other in zip(found, moments, strict=True))
 
 
 def test_damage_does_what_its_name_says(tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ def test_two_equal_runs_are_equal_and_a_changed_one_is_not(
     assert any(line.startswith("(free)  ") and "run_dir" in line for line in told)
     assert ckpt.main(["diff", run, str(trained / "other")]) == 1
     printed = capsys.readouterr().out
-    assert "free       optim.learning_rate" in printed
+    assert "\nfree         optim.learning_rate: 0.005 in a, 0.1 in b\n" in printed
     assert "model shared.weight" in printed
     assert "optim shared.weight/exp_avg" in printed
     assert "metrics.jsonl, line 2" in printed
