@@ -126,7 +126,7 @@ def problem_of(checkpoint: Path) -> str | None:
     """What is wrong with its names, sizes or manifest; None where all are right, whatever the contents."""
     try:
         outline(checkpoint)
-    except DamagedError as error:
+    except (DamagedError, OSError) as error:
         return str(error)
     return None
 
