@@ -114,41 +114,42 @@ def verify(directory: Path) -> Manifest:
     Raises DamagedError with the reason: a file that is missing, cut, changed, unreadable, unknown or no plain
     file, or a manifest that is not exactly what `seal` writes.
     """
-    try:
-        manifest = _outline(directory)
+    manifest = outline(directory)
+    with _unreadable_is_damaged():
         for name, entry in manifest.files.items():
             if hash_file(directory / name) != entry.blake3:
                 raise DamagedError(f"the checksum of `{name}` does not match")
+    return manifest
+
+
+def outline(directory: Path) -> Manifest:
+    """The manifest, when it is right and every file has its size; of their contents nothing is read.
+
+    Raises DamagedError as `verify` does.
+    """
+    with _unreadable_is_damaged():
+        names = _plain_files(directory)
+        if NAME not in names:
+            raise DamagedError(f"`{NAME}` is missing")
+        manifest = _parse((directory / NAME).read_bytes())
+        listed = {*manifest.files, NAME}
+        if missing := sorted(listed - names):
+            raise DamagedError(f"`{missing[0]}` is missing")
+        if unknown := sorted(names - listed):
+            raise DamagedError(f"`{unknown[0]}` does not belong to it")
+        for name, entry in manifest.files.items():
+            size = (directory / name).stat().st_size
+            if size != entry.size:
+                raise DamagedError(f"`{name}` has {size} bytes instead of {entry.size}")
+    return manifest
+
+
+@contextmanager
+def _unreadable_is_damaged() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DamagedError(f"cannot read it: {error}") from error
-    return manifest
-
-
-def is_complete(directory: Path) -> bool:
-    """Whether manifest.json is right and every file has its size; their contents are not read."""
-    try:
-        _outline(directory)
-    except (DamagedError, OSError):
-        return False
-    return True
-
-
-def _outline(directory: Path) -> Manifest:
-    """The manifest of a directory that has exactly its files. Raises DamagedError, OSError."""
-    names = _plain_files(directory)
-    if NAME not in names:
-        raise DamagedError(f"`{NAME}` is missing")
-    manifest = _parse((directory / NAME).read_bytes())
-    listed = {*manifest.files, NAME}
-    if missing := sorted(listed - names):
-        raise DamagedError(f"`{missing[0]}` is missing")
-    if unknown := sorted(names - listed):
-        raise DamagedError(f"`{unknown[0]}` does not belong to it")
-    for name, entry in manifest.files.items():
-        size = (directory / name).stat().st_size
-        if size != entry.size:
-            raise DamagedError(f"`{name}` has {size} bytes instead of {entry.size}")
-    return manifest
 
 
 def hash_file(path: Path) -> str:
