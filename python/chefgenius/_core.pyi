@@ -1,6 +1,6 @@
-"""The Rust core. `chefgenius.data` and `chefgenius.prepare` are the only modules that use it."""
+"""The Rust core. `store`, `recipe`, `data` and `manifest` are the only modules that use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -20,16 +20,28 @@ __all__ = [
     "TokenizerError",
     "default_template",
     "exiting",
+    "hash_file",
     "ingredient_name",
     "parse_recipe",
     "prepare",
     "recipe_text",
+    "write_file",
 ]
 
 DEBUG_BUILD: bool
 
 def exiting() -> None:
     """Say that the interpreter ends in this thread: others that are in the core then stay there."""
+
+def write_file(path: str, chunks: Sequence[bytes | memoryview]) -> tuple[int, str]:
+    """Write a file that was not there, through to the disk; its size in bytes and its BLAKE3, 64 digits.
+
+    The chunks are contiguous bytes that nobody may write to during the call, in which the GIL is free. Raises
+    OSError with its number, also when something stands there; a file that was begun stays.
+    """
+
+def hash_file(path: str) -> str:
+    """BLAKE3 of a file, 64 digits; the GIL is free meanwhile. Follows no symbolic link. Raises OSError."""
 
 _Ids: TypeAlias = NDArray[np.int64]
 

@@ -19,12 +19,13 @@ from transformers import PreTrainedModel
 
 from chefgenius import resume
 from chefgenius.callbacks import Callback
-from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
 from chefgenius.data import RecipeLoader, StateMismatchError
 from chefgenius.dataset import Data
 from chefgenius.descent import write_descent
+from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.manifest import replace_file, to_json
@@ -32,6 +33,7 @@ from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
 from chefgenius.state import Derived, Registry, ResumeError
@@ -51,6 +53,7 @@ class Built:
     origin: resume.Origin | None
     free: list[str]
     """differences from the saved run that need no leave"""
+    say: Callable[[str], None]
 
     @property
     def finished(self) -> bool:
@@ -108,7 +111,7 @@ def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Cal
     )
     samples = settings.gradient_accumulation_steps * config.data.batch_size
     say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {data.train.steps_per_epoch:,} an epoch")
-    return Built(config, data, model, optimizer, schedule, found, origin, free)
+    return Built(config, data, model, optimizer, schedule, found, origin, free, say)
 
 
 def total_steps(config: Config, loader: RecipeLoader) -> int:
@@ -132,6 +135,12 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
+    companions = {
+        **describing_files(model),
+        **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
+    }
+    size = checkpoint_bytes(model) + sum(len(one) for one in companions.values())
+    check_space(run.checkpoints, size, standing=bool(run.steps()))
     memory, registry = Memory(), Registry()
     trained = trained_parameters(model)
     memory.register(registry)
@@ -160,13 +169,12 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         run=run,
         model=model,
         optimizer=optimizer,
-        companions={
-            **describing_files(model),
-            **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
-        },
+        companions=companions,
         fingerprints={name: str(built.facts[name]) for name in ("store", "tokenizer", "plan")},
-        keep=config.checkpoint.keep,
+        retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,
+        say=built.say,
+        began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
     )
     return Trainer(
         config=config,

@@ -1,45 +1,61 @@
 """Saving a boundary and getting it back.
 
-1. `Checkpointer.snapshot` copies weights, optimizer and sections at the boundary: the only part that must
-   stand still.
-2. `Checkpointer.write` turns a snapshot into a directory that appears by one rename, then removes what is not
-   kept.
-3. `load_tensors` copies a verified checkpoint's tensors into the parameters' and the optimizer's own memory.
+1. `Checkpointer.save` copies weights, optimizer and sections at the boundary: the only part that must stand
+   still. It goes on while a thread does the rest.
+2. The thread writes a directory beside its place, makes it durable and renames it, then removes what need not
+   be kept. Where the disk is full it makes room and tries once more.
+3. `Checkpointer.check` tells the training thread what became of it.
+4. `load_tensors` copies a verified checkpoint's tensors into the parameters' and the optimizer's own memory.
 """
 
-from collections.abc import Callable
+import errno
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from chefgenius.manifest import DamagedError, Entry, publish, seal, to_json, write_file
+from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.model import named_tensors
-from chefgenius.optim import load_state_tensors, state_tensors
+from chefgenius.optim import load_state_tensors, state_tensors, trained_parameters
 from chefgenius.resume import STATE_SCHEMA, Origin
+from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
 from chefgenius.state import ResumeError, State
-from chefgenius.tensors import copy_tensors, read_tensors, write_tensors
+from chefgenius.tensors import Image, read_tensors
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optim.safetensors", "state.json"
+
+MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""what a save may fail with where more room, or another place on the disk, may help"""
+
+NOTICEABLE = 1.0
+"""seconds of waiting for the save before that are told"""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A boundary, apart from the run: writing it needs nothing else. Valid until the next `snapshot`."""
+    """A boundary, apart from the run: writing it needs nothing else. Valid until the next one is taken."""
 
     step: int
-    model: dict[str, Tensor]
-    optimizer: dict[str, Tensor]
-    sections: dict[str, State]
+    files: dict[str, list[bytes | memoryview]]
+    """contents by name"""
+    best: list[int]
+    """the steps of the best evaluations"""
 
 
 @dataclass
 class Checkpointer:
-    """Writes the checkpoints of one run and keeps the newest `keep` of them, and the best."""
+    """Writes the checkpoints of one run and removes those that need not be kept.
+
+    One save is in flight at most. Its thread ends with it, touches neither model nor optimizer, and does not
+    keep the process from ending.
+    """
 
     run: RunDirectory
     model: PreTrainedModel
@@ -47,65 +63,69 @@ class Checkpointer:
     companions: dict[str, bytes]
     """files that make the directory open with `from_pretrained`: configuration and tokenizer"""
     fingerprints: dict[str, str]
-    keep: int
+    retention: Retention
     sync_logs: Callable[[], None]
     """makes every log line durable that the sections count"""
-    _model_buffers: dict[str, Tensor] = field(default_factory=dict, repr=False)
-    _optimizer_buffers: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    say: Callable[[str], None]
+    """told, by `check` and `save`, of long waits and of what a full disk costs"""
+    began_at: int | None = None
+    """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
+    _images: tuple[Image, Image] = field(default_factory=lambda: (Image(), Image()), repr=False)
+    _thread: Thread | None = field(default=None, repr=False)
+    _writing: int | None = field(default=None, repr=False)
+    _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
+    _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
+    _failed: BaseException | None = field(default=None, repr=False)
 
-    def save(self, sections: dict[str, State], best_step: int | None) -> Path:
-        """Saves the boundary that `sections` describe; the model and the optimizer must still stand at it.
+    def save(self, sections: dict[str, State], best: Sequence[int]) -> None:
+        """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.
 
-        Does nothing when that step is saved and verifies. Raises OSError; what was saved before stays whole
-        then.
+        The model and the optimizer must still stand at that boundary. `best` are the steps of the best
+        evaluations, best first, which are kept. Waits for the save in flight before. Does nothing when this
+        step is being saved, or is saved and verifies, or when `check` has a failure to tell.
         """
         step = int(sections["progress"]["step"])
-        target = self.run.step_path(step)
-        if self._is_saved(step):
-            return target
-        self.write(self.snapshot(sections))
-        self.retain(best_step)
-        return target
+        if self._thread is not None and self._thread.is_alive():
+            if self._writing == step:
+                return
+            self._wait(self._thread)
+        if self._failed is not None or self._is_saved(step):
+            return
+        snapshot = self._snapshot(step, sections, best)
+        self._writing = step
+        self._thread = Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True)
+        self._thread.start()
 
-    def snapshot(self, sections: dict[str, State]) -> Snapshot:
-        """Copies the boundary into buffers that the next snapshot uses again."""
-        self._model_buffers = copy_tensors(named_tensors(self.model), self._model_buffers)
-        self._optimizer_buffers = copy_tensors(
-            state_tensors(self.model, self.optimizer), self._optimizer_buffers
-        )
-        return Snapshot(
-            int(sections["progress"]["step"]), self._model_buffers, self._optimizer_buffers, sections
-        )
+    def check(self) -> list[Path]:
+        """The checkpoints that appeared since the last call, without waiting.
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Writes a snapshot beside its place, durably, and renames it there.
-
-        Raises OSError and leaves nothing then.
+        Raises the OSError of a save that failed, once; what was saved before stays whole then.
         """
-        target = self.run.step_path(snapshot.step)
-        directory = target.with_name(f".tmp-{target.name}")
-        remove_tree(directory)
-        self.sync_logs()
-        try:
-            directory.mkdir()
-            files: dict[str, Entry] = {
-                name: write_file(directory / name, [data]) for name, data in self.companions.items()
-            }
-            files[MODEL] = write_tensors(directory / MODEL, snapshot.model)
-            files[OPTIMIZER] = write_tensors(directory / OPTIMIZER, snapshot.optimizer)
-            state = {"schema": STATE_SCHEMA, "sections": snapshot.sections}
-            files[STATE] = write_file(directory / STATE, [to_json(state)])
-            seal(directory, snapshot.step, self.fingerprints, files)
-            publish(directory, target)
-        except BaseException:
-            remove_tree(directory)
-            raise
+        while not self._told.empty():
+            self.say(self._told.get())
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            raise failed
+        saved = []
+        while not self._saved.empty():
+            saved.append(self._saved.get())
+        return saved
 
-    def retain(self, best_step: int | None) -> None:
-        """Deletes all but the newest `keep` checkpoints and the best."""
-        for step in self.run.steps()[self.keep :]:
-            if step != best_step:
-                self.run.delete(step)
+    def drain(self) -> list[Path]:
+        """Waits for the save in flight, then `check`."""
+        self.close()
+        return self.check()
+
+    def close(self) -> None:
+        """Waits for the save in flight; raises nothing of it."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _wait(self, thread: Thread) -> None:
+        begin = time.monotonic()
+        thread.join()
+        if (waited := time.monotonic() - begin) >= NOTICEABLE:
+            self.say(f"waited {waited:.1f} s for the disk: step {self._writing} was still being saved")
 
     def _is_saved(self, step: int) -> bool:
         """Whether the step is on disk and whole; a damaged one is set aside, so that its place is free."""
@@ -114,9 +134,98 @@ class Checkpointer:
         try:
             self.run.verify(step)
         except DamagedError as error:
-            self.run.reject(step, str(error))
+            aside = self.run.reject(step, str(error))
+            self.say(
+                f"step {step} is saved, but damaged: {error}: set aside as `{aside.name}`, saving it again"
+            )
             return False
         return True
+
+    def _snapshot(self, step: int, sections: dict[str, State], best: Sequence[int]) -> Snapshot:
+        model, optimizer = self._images
+        files: dict[str, list[bytes | memoryview]] = {
+            **{name: [data] for name, data in self.companions.items()},
+            MODEL: model.take(named_tensors(self.model)),
+            OPTIMIZER: optimizer.take(state_tensors(self.model, self.optimizer)),
+            STATE: [to_json({"schema": STATE_SCHEMA, "sections": sections})],
+        }
+        return Snapshot(step, files, list(best))
+
+    def _run(self, snapshot: Snapshot) -> None:
+        """The thread: one save, and what follows from it."""
+        try:
+            self._write_or_make_room(snapshot)
+            self._saved.put(self.run.step_path(snapshot.step))
+            self._retain(snapshot.best)
+        except BaseException as error:
+            self._failed = error
+
+    def _write_or_make_room(self, snapshot: Snapshot) -> None:
+        try:
+            self._write(snapshot)
+        except OSError as error:
+            if error.errno not in MENDABLE:
+                raise
+            self._told.put(f"cannot save step {snapshot.step}: {error.strerror}")
+            self._make_room(snapshot.best)
+            self._write(snapshot)
+
+    def _write(self, snapshot: Snapshot) -> None:
+        """Writes a snapshot beside its place, durably, and renames it there.
+
+        Raises OSError and leaves nothing half-written then.
+        """
+        target = self.run.step_path(snapshot.step)
+        directory = target.with_name(f".tmp-{target.name}")
+        if target.exists():  # the attempt before came this far: all but the name is durable
+            fsync_directory(target.parent)
+            return
+        remove_tree(directory)
+        try:
+            directory.mkdir()
+            files = {name: write_file(directory / name, chunks) for name, chunks in snapshot.files.items()}
+            seal(directory, snapshot.step, self.fingerprints, files)
+            self.sync_logs()
+            publish(directory, target)
+        except BaseException:
+            remove_tree(directory)
+            raise
+
+    def _retain(self, best: Sequence[int]) -> None:
+        for step in self.retention.removable(self.run, best):
+            if step != self.began_at or self._is_outlived(step):
+                self.run.delete(step)
+
+    def _make_room(self, best: Sequence[int]) -> None:
+        """Removes all that the run can go on without: what was left behind or set aside, and all checkpoints
+        but the latest two, the best and the pinned."""
+        for name in self.run.clean_checkpoints():
+            self._told.put(f"removed `{name}` for room")
+        for path in self.run.set_aside():
+            remove_tree(path)
+            self._told.put(f"removed `{path.name}` for room")
+        for step in Retention(2).removable(self.run, best):
+            if step != self.began_at or self._is_outlived(step):
+                self.run.delete(step)
+                self._told.put(f"removed the checkpoint of step {step} for room")
+
+    def _is_outlived(self, step: int) -> bool:
+        """Whether two newer checkpoints have every byte right."""
+        good = 0
+        for newer in self.run.steps():
+            if newer > step and good < 2:
+                try:
+                    self.run.verify(newer)
+                except DamagedError:
+                    continue
+                good += 1
+        return good == 2
+
+
+def checkpoint_bytes(model: PreTrainedModel) -> int:
+    """About how large a checkpoint is: weights, two float32 moments of those trained, 1 MB for the rest."""
+    weights = sum(one.nbytes for one in named_tensors(model).values())
+    return weights + 8 * sum(one.numel() for one in trained_parameters(model).values()) + 10**6
 
 
 def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:

@@ -212,8 +212,17 @@ class CheckpointConfig(Section):
     every_steps: int = Field(default=250, ge=1)
     """a checkpoint every so many steps; the first, the last and each best boundary are saved besides"""
 
+    every_minutes: float | None = Field(default=15, gt=0)
+    """a checkpoint also when the last one is so many minutes old; none: steps alone decide"""
+
     keep: int = Field(default=2, ge=2)
-    """newest checkpoints that are kept; the best is kept besides"""
+    """newest checkpoints that are kept, besides those below and the pinned"""
+
+    keep_best: int = Field(default=1, ge=1)
+    """checkpoints of the lowest validation losses that are kept"""
+
+    keep_every_steps: int | None = Field(default=None, ge=1)
+    """checkpoints whose step is a multiple of this are kept for good; none: no such"""
 
 
 class EvalConfig(Section):

@@ -12,13 +12,15 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import blake3
+
+from chefgenius import _core
 
 SCHEMA = "chefgenius.checkpoint/1"
 NAME = "manifest.json"
@@ -47,33 +49,24 @@ class Manifest:
     files: dict[str, Entry]
 
 
-def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> Entry:
+def write_file(path: Path, chunks: Sequence[bytes | memoryview]) -> Entry:
     """Writes a new file, hashing on the way, and fsyncs it.
 
-    Raises OSError with its name, also when it exists.
+    Nobody may write to the chunks meanwhile. Raises OSError with its name, also when it exists.
     """
-    hasher = blake3.blake3()
-    size = 0
-    with named_errors(path), open(path, "xb", buffering=0) as file:
-        for chunk in chunks:
-            view = memoryview(chunk)
-            hasher.update(view)
-            size += view.nbytes
-            while view.nbytes:
-                view = view[file.write(view) or 0 :]
-        os.fsync(file.fileno())
-    return Entry(size, hasher.hexdigest())
+    with named_errors(path):
+        return Entry(*_core.write_file(str(path), chunks))
 
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Gives an OSError of a write or fsync, which does not know its file, the name of it."""
+    """Gives an OSError of a write or fsync the name of its file, and the system's words alone."""
     try:
         yield
     except OSError as error:
-        if error.filename is not None or error.errno is None:
+        if error.errno is None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def to_json(value: Any) -> bytes:
@@ -121,7 +114,20 @@ def verify(directory: Path) -> Manifest:
     Raises DamagedError with the reason: a file that is missing, cut, changed, unreadable, unknown or no plain
     file, or a manifest that is not exactly what `seal` writes.
     """
-    try:
+    manifest = outline(directory)
+    with _unreadable_is_damaged():
+        for name, entry in manifest.files.items():
+            if hash_file(directory / name) != entry.blake3:
+                raise DamagedError(f"the checksum of `{name}` does not match")
+    return manifest
+
+
+def outline(directory: Path) -> Manifest:
+    """The manifest, when it is right and every file has its size; of their contents nothing is read.
+
+    Raises DamagedError as `verify` does.
+    """
+    with _unreadable_is_damaged():
         names = _plain_files(directory)
         if NAME not in names:
             raise DamagedError(f"`{NAME}` is missing")
@@ -135,17 +141,21 @@ def verify(directory: Path) -> Manifest:
             size = (directory / name).stat().st_size
             if size != entry.size:
                 raise DamagedError(f"`{name}` has {size} bytes instead of {entry.size}")
-        for name, entry in manifest.files.items():
-            if hash_file(directory / name) != entry.blake3:
-                raise DamagedError(f"the checksum of `{name}` does not match")
-    except OSError as error:
-        raise DamagedError(f"cannot read it: {error}") from error
     return manifest
 
 
+@contextmanager
+def _unreadable_is_damaged() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DamagedError(f"cannot read it: {error}") from error
+
+
 def hash_file(path: Path) -> str:
-    """BLAKE3 of a file, 64 hexadecimal digits."""
-    return blake3.blake3().update_mmap(path).hexdigest()
+    """BLAKE3 of a file, 64 hexadecimal digits. Follows no symbolic link. Raises OSError with its name."""
+    with named_errors(path):
+        return _core.hash_file(str(path))
 
 
 def _plain_files(directory: Path) -> set[str]:

@@ -65,7 +65,7 @@ class JsonLines:
         open.
         """
         line = (json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        if self._file is None:
+        if self._file is None or self._file.closed:
             raise ValueError(f"`{self.path}` is not open: open it first")
         with named_errors(self.path):
             written = 0
@@ -75,7 +75,7 @@ class JsonLines:
         self.hasher.update(line)
 
     def sync(self) -> None:
-        """Make every line durable."""
+        """Make every line durable. Raises OSError, ValueError for a file that was closed."""
         if self._file is not None:
             with named_errors(self.path):
                 os.fsync(self._file.fileno())
@@ -84,7 +84,6 @@ class JsonLines:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-            self._file = None
 
 
 class Logs:

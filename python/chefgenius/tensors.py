@@ -1,4 +1,4 @@
-"""Tensors to and from safetensors files, written in one pass that hashes what it writes.
+"""Tensors to and from safetensors files.
 
 The format: 8 bytes with the length of the header, the header (JSON, padded with spaces), then the tensors'
 bytes, little-endian, without gaps. https://github.com/huggingface/safetensors#format
@@ -7,6 +7,7 @@ bytes, little-endian, without gaps. https://github.com/huggingface/safetensors#f
 import json
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -29,12 +30,53 @@ _NAMES = {
 }
 
 
+class Image:
+    """The contents of a safetensors file, in memory that every `take` uses again."""
+
+    def __init__(self) -> None:
+        self._layout = b"", False
+        self._flat = torch.empty(0, dtype=torch.uint8)
+        self._places: dict[str, Tensor] = {}
+
+    def take(self, tensors: dict[str, Tensor]) -> list[bytes | memoryview]:
+        """Copies the tensors; the chunks of the file, valid until the next `take`.
+
+        Equal tensors give equal bytes. From a GPU the copies go through page-locked memory, and the host
+        waits once. Raises KeyError for a dtype that the format does not have.
+        """
+        # wide elements first, so that every tensor is aligned
+        order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+        header = _header(tensors, order)
+        on_gpu = {one.device for one in tensors.values() if one.is_cuda}
+        if self._layout != (header, bool(on_gpu)):
+            self._lay_out(tensors, order, pinned=bool(on_gpu))
+            self._layout = header, bool(on_gpu)
+        with _one_thread():
+            for name, place in self._places.items():
+                place.copy_(tensors[name].detach(), non_blocking=True)
+        for device in on_gpu:
+            torch.cuda.synchronize(device)
+        return [header, memoryview(self._flat.numpy().data)]
+
+    def _lay_out(self, tensors: dict[str, Tensor], order: list[str], *, pinned: bool) -> None:
+        # the former memory goes before the new one comes
+        self._layout, self._places, self._flat = (b"", False), {}, torch.empty(0, dtype=torch.uint8)
+        size = sum(one.nbytes for one in tensors.values())
+        self._flat = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
+        start = 0
+        for name in order:
+            tensor = tensors[name]
+            part = self._flat[start : start + tensor.nbytes]
+            self._places[name] = part.view(tensor.dtype).view(tensor.shape)
+            start += tensor.nbytes
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> Entry:
-    """Writes CPU tensors to a new safetensors file and fsyncs it; equal tensors give equal bytes.
+    """Writes tensors to a new safetensors file and fsyncs it.
 
     Raises OSError, and KeyError for a dtype that the format does not have.
     """
-    return write_file(path, _chunks(tensors))
+    return write_file(path, Image().take(tensors))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -42,20 +84,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
-def copy_tensors(source: dict[str, Tensor], buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-    """CPU copies of `source`, in the memory of `buffers` where it fits; the result is the next `buffers`."""
-    copies = {}
-    for name, tensor in source.items():
-        buffer = buffers.get(name)
-        if buffer is None or buffer.shape != tensor.shape or buffer.dtype != tensor.dtype:
-            buffer = torch.empty(tensor.shape, dtype=tensor.dtype)
-        copies[name] = buffer.copy_(tensor.detach())
-    return copies
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Lets one thread copy: it fills the memory's bandwidth, and waits for no other that is held up."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _chunks(tensors: dict[str, Tensor]) -> Iterator[bytes | memoryview]:
-    # wide elements first, so that every tensor is aligned
-    order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+def _header(tensors: dict[str, Tensor], order: list[str]) -> bytes:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     start = 0
     for name in order:
@@ -69,7 +109,4 @@ def _chunks(tensors: dict[str, Tensor]) -> Iterator[bytes | memoryview]:
         start = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    yield struct.pack("<Q", len(text)) + text
-    for name in order:
-        if tensors[name].nbytes:
-            yield memoryview(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
+    return struct.pack("<Q", len(text)) + text

@@ -236,7 +236,10 @@ class Trainer:
 
     def _save(self) -> None:
         """Saves the boundary whose sections were taken last, which weights and optimizer still stand at."""
-        self._tell("on_save", self.checkpoints.save(self._sections, self.memory.best.step))
+        best = self.memory.best.step
+        self.checkpoints.save(self._sections, [] if best is None else [best])
+        for saved in self.checkpoints.drain():
+            self._tell("on_save", saved)
 
     def _stream(self) -> Iterator[Batch]:
         while True:  # each `for` over the loader ends with an epoch

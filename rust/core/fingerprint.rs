@@ -1,8 +1,6 @@
 //! Names for content: `b3:` and the first 128 bits of a BLAKE3 hash in hex.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -56,22 +54,4 @@ impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Writes a file's content, or a directory's entries, through to the disk.
-pub fn sync(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|e| Error::io(path, "sync", e))
-}
-
-/// Writes a file, through to the disk.
-pub fn write_through(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = |mut file: File| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    File::create(path)
-        .and_then(write)
-        .map_err(|e| Error::io(path, "write", e))
 }

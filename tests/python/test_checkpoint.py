@@ -3,17 +3,19 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import torch
-from chefgenius import manifest
+from chefgenius import checkpoint, manifest
 from chefgenius.checkpoint import Checkpointer, load_tensors
 from chefgenius.config import ModelConfig, OptimConfig
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors, token_loss
 from chefgenius.optim import build_optimizer, describe, state_tensors, trained_parameters
 from chefgenius.resume import Origin, read_sections
+from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError, State
 from chefgenius.tensors import write_tensors
@@ -31,6 +33,7 @@ class Run:
         self.model = build_model(ModelConfig(config={**MODEL, "dropout_rate": 0.0, **changes}), WORDS, 1)
         self.optimizer = build_optimizer(self.model, OptimConfig(learning_rate=0.01))
         self.synced = 0
+        self.said: list[str] = []
         decoder = TextDecoder(TOKENIZER)
         self.checkpoints = Checkpointer(
             run=RunDirectory(folder / "run").lock(),
@@ -38,8 +41,9 @@ class Run:
             optimizer=self.optimizer,
             companions={**describing_files(self.model), **decoder.files(0, 1)},
             fingerprints={"store": "b3:1"},
-            keep=2,
+            retention=Retention(2),
             sync_logs=self._sync,
+            say=self.said.append,
         )
         self.step = 0
 
@@ -60,8 +64,10 @@ class Run:
         progress = {"step": self.step}
         return {"progress": progress, "optimizer": described, "config": {}, "facts": {}}
 
-    def save(self, best: int | None = None) -> Path:
-        return self.checkpoints.save(self.sections(), best)
+    def save(self, *best: int) -> Path:
+        self.checkpoints.save(self.sections(), best)
+        assert self.checkpoints.drain() in ([], [self.checkpoints.run.step_path(self.step)])
+        return self.checkpoints.run.step_path(self.step)
 
     def origin(self) -> Origin:
         run = self.checkpoints.run
@@ -148,11 +154,25 @@ def test_the_beginning_can_be_saved_and_loaded(run: Run, tmp_path: Path) -> None
     assert not fresh.optimizer.state
 
 
-def test_a_snapshot_stands_still_while_the_run_goes_on(run: Run) -> None:
+def test_a_snapshot_stands_still_while_the_run_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Event()
+    run.checkpoints.sync_logs = lambda: None if gate.wait(20) else pytest.fail("nobody opened")
+    plain, begin = manifest.write_file, Event()
+
+    def late(path: Path, chunks: Any) -> manifest.Entry:
+        assert begin.wait(20)
+        return plain(path, chunks)
+
+    monkeypatch.setattr(checkpoint, "write_file", late)
     run.go()
-    snapshot, expected = run.checkpoints.snapshot(run.sections()), run.tensors()
+    expected = run.tensors()
+    run.checkpoints.save(run.sections(), [])
+    run.go()  # before the first byte is written
+    begin.set()
     run.go()
-    run.checkpoints.write(snapshot)
+    assert run.checkpoints.check() == []
+    gate.set()
+    assert run.checkpoints.drain() == [run.checkpoints.run.step_path(1)]
     run.step = 1
     load_tensors(run.origin(), run.model, run.optimizer)
     assert all(torch.equal(run.tensors()[name], tensor) for name, tensor in expected.items())

@@ -19,8 +19,8 @@ def test_the_keys_that_the_product_promises_are_there() -> None:
         data.min_quality data.template.prompt data.template.target data.cache_dir model.name_or_path
         model.config optim.learning_rate optim.warmup_steps optim.schedule optim.weight_decay
         optim.max_grad_norm train.epochs train.max_steps train.gradient_accumulation_steps
-        train.precision train.threads checkpoint.every_steps checkpoint.keep eval.every_steps
-        log.every_steps"""
+        train.precision train.threads checkpoint.every_steps checkpoint.every_minutes
+        checkpoint.keep checkpoint.keep_best checkpoint.keep_every_steps eval.every_steps log.every_steps"""
     assert not set(promised.split()) - set(keys())
 
 

@@ -1,12 +1,28 @@
 import errno
 import json
 import os
+import resource as limits
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import blake3
+import numpy as np
 import pytest
 from chefgenius import manifest
-from chefgenius.manifest import DamagedError, hash_file, publish, replace_file, seal, verify, write_file
+from chefgenius.manifest import (
+    DamagedError,
+    Entry,
+    hash_file,
+    publish,
+    replace_file,
+    seal,
+    verify,
+    write_file,
+)
 
 
 def sealed(folder: Path, step: int = 5) -> Path:
@@ -46,14 +62,66 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"1"
 
 
-def test_an_error_while_writing_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """The system refuses to write more than `size` bytes into any file."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left") as error:
-        write_file(tmp_path / "x", [b"1"])
-    assert error.value.filename == str(tmp_path / "x")
+
+@pytest.mark.parametrize("size", [1, 3 << 20])
+def test_an_error_while_writing_names_the_file(tmp_path: Path, size: int) -> None:
+    with no_file_beyond(size), pytest.raises(OSError, match="File too large") as error:
+        write_file(tmp_path / "x", [bytes(2 << 20), bytes(2 << 20)])
+    assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(tmp_path / "x"))
+    with pytest.raises(FileNotFoundError) as missing:
+        write_file(tmp_path / "none" / "x", [])
+    assert missing.value.filename == str(tmp_path / "none" / "x")
+
+
+@pytest.mark.parametrize("length", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 65 << 20])
+def test_every_length_is_written_and_hashed(tmp_path: Path, length: int) -> None:
+    data = np.arange(length // 4 + 1, dtype=np.uint32).tobytes()[:length]
+    cut = length // 3
+    entry = write_file(tmp_path / "x", [data[:cut], b"", memoryview(data)[cut:]])
+    assert (tmp_path / "x").read_bytes() == data
+    assert entry == Entry(length, blake3.blake3(data).hexdigest())
+    assert hash_file(tmp_path / "x") == entry.blake3
+
+
+def test_chunks_must_lie_in_one_piece(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not contiguous"):
+        write_file(tmp_path / "x", [memoryview(bytes(10))[::2]])
+    assert not (tmp_path / "x").exists()
+
+
+def test_other_threads_go_on_while_a_file_is_written(tmp_path: Path) -> None:
+    data = bytes(200 << 20)
+    thread = Thread(target=write_file, args=(tmp_path / "x", [data]))
+    turns = 0
+    thread.start()
+    while thread.is_alive():
+        turns += 1
+        time.sleep(0.001)
+    assert turns > 5
+
+
+def test_only_plain_files_are_hashed(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"1")
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    with pytest.raises(OSError, match="symbolic link") as error:
+        hash_file(tmp_path / "link")
+    assert error.value.filename == str(tmp_path / "link")
+    with pytest.raises(IsADirectoryError):
+        hash_file(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert hash_file(tmp_path / "pipe") == blake3.blake3(b"").hexdigest()  # nobody writes: it ends at once
 
 
 @pytest.mark.parametrize("name", ["a.bin", "b.json", "manifest.json"])

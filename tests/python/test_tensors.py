@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 from chefgenius.manifest import hash_file
-from chefgenius.tensors import copy_tensors, read_tensors, write_tensors
+from chefgenius.tensors import Image, read_tensors, write_tensors
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 
 DTYPES = (
     torch.float64,
@@ -69,15 +69,42 @@ def test_a_dtype_without_a_name_is_refused(tmp_path: Path) -> None:
         write_tensors(tmp_path / "x", {"a": torch.zeros(1, dtype=torch.complex64)})
 
 
-def test_copies_use_their_buffers_again() -> None:
-    source = {"a": torch.zeros(3), "b": torch.zeros(2, requires_grad=True)}
-    first = copy_tensors(source, {})
+def contents(image: Image, tensors: dict[str, torch.Tensor]) -> bytes:
+    return b"".join(image.take(tensors))
+
+
+def test_an_image_stands_still_until_the_next_one_in_the_same_memory() -> None:
+    source = {"a": torch.zeros(3), "b": torch.ones(2, requires_grad=True)}
+    image = Image()
+    first = image.take(source)
+    before = b"".join(first)
     source["a"] += 1
-    assert first["a"].sum() == 0
-    second = copy_tensors(source, first)
-    assert second["a"].data_ptr() == first["a"].data_ptr()
-    assert second["a"].sum() == 3
-    assert not second["b"].requires_grad
-    third = copy_tensors({"a": torch.zeros(4), "c": torch.ones(1)}, second)
-    assert third.keys() == {"a", "c"}
-    assert third["a"].shape == (4,)
+    assert b"".join(first) == before
+    second = image.take(source)
+    assert b"".join(second) != before
+    assert b"".join(first) == b"".join(second)  # the same memory
+    assert load(b"".join(second))["a"].tolist() == [1, 1, 1]
+
+
+def test_an_image_follows_names_shapes_and_dtypes() -> None:
+    image = Image()
+    for tensors in (
+        {},
+        {"a": torch.zeros(3), "b": torch.ones(2)},
+        {"a": torch.zeros(3, 1), "b": torch.ones(2)},
+        {"a": torch.zeros(3, 1), "c": torch.ones(2)},
+        {"a": torch.zeros(3, 1), "c": torch.ones(2, dtype=torch.float64)},
+        mixed(),
+        {},
+    ):
+        assert contents(image, tensors) == contents(Image(), tensors)
+
+
+def test_copying_leaves_the_number_of_threads() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        Image().take(mixed())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

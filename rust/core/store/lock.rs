@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use crate::durable::{sync, write_through};
 use crate::error::{Error, Result};
-use crate::fingerprint::{sync, write_through};
 
 /// Between two looks at a lock that another one holds.
 const PAUSE: Duration = Duration::from_millis(50);

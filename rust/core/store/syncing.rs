@@ -5,8 +5,8 @@ use std::panic;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
+use crate::durable::sync;
 use crate::error::{Error, Result};
-use crate::fingerprint::sync;
 
 /// Files on their way to the disk.
 #[derive(Default)]

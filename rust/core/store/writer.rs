@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
+use crate::durable::sync;
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, sync};
+use crate::fingerprint::Fingerprint;
 use crate::store::blocks::BlockHasher;
 use crate::store::buffer::{NewRecord, ShardBuffer};
 use crate::store::lock::Lock;

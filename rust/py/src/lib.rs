@@ -1,6 +1,7 @@
 //! The Python module `chefgenius._core`: a list of what the core shows to Python.
 
 mod batch;
+mod durable;
 mod enter;
 mod errors;
 mod loader;
@@ -16,6 +17,8 @@ mod _core {
 
     #[pymodule_export]
     use super::batch::Delivered;
+    #[pymodule_export]
+    use super::durable::{hash_file, write_file};
     #[pymodule_export]
     use super::enter::exiting;
     #[pymodule_export]
