@@ -128,15 +128,15 @@ class Checkpointer:
             self.say(f"waited {waited:.1f} s for the disk: step {self._writing} was still being saved")
 
     def _is_saved(self, step: int) -> bool:
-        """Whether the step is on disk and whole; a damaged one is set aside, so that its place is free."""
+        """Whether the step is on disk and whole; one that is not is set aside, so that its place is free."""
         if step not in self.run.steps():
             return False
         try:
             self.run.verify(step)
-        except DamagedError as error:
+        except (DamagedError, OSError) as error:  # also one that cannot be read: the same is written again
             aside = self.run.reject(step, str(error))
             self.say(
-                f"step {step} is saved, but damaged: {error}: set aside as `{aside.name}`, saving it again"
+                f"step {step} is saved, but of no use: {error}: set aside as `{aside.name}`, saving it again"
             )
             return False
         return True

@@ -35,9 +35,12 @@ class Retention:
                 return [one for one in reversed(steps[place + 1 :]) if not self._stays(one, stays)]
         return []
 
+    def is_multiple(self, step: int) -> bool:
+        """Whether the step stays for good."""
+        return self.keep_every_steps is not None and step % self.keep_every_steps == 0
+
     def _stays(self, step: int, stays: set[int]) -> bool:
-        every = self.keep_every_steps
-        return step in stays or (every is not None and step % every == 0)
+        return step in stays or self.is_multiple(step)
 
 
 def pinned(run: RunDirectory) -> set[int]:

@@ -22,7 +22,7 @@ from typing import Self
 from chefgenius.manifest import DamagedError, Manifest, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
-_STEP = re.compile(r"step-(\d{8,})")
+_STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
 class RunDirectory:
@@ -39,7 +39,7 @@ class RunDirectory:
         Raises ResumeError when another process holds it, OSError when it cannot be made.
         """
         while True:
-            _make_durably(self.checkpoints)
+            _make(self.checkpoints)
             descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,12 +136,16 @@ def _of_step(step: int, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _make_durably(directory: Path) -> None:
-    """Makes a directory and its parents where they are missing; none is lost with the power."""
-    missing = [one for one in (directory, *directory.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(exist_ok=True)
-        fsync_directory(one.parent)
+def _make(checkpoints: Path) -> None:
+    """Makes the directory and all above it, so that no loss of power takes a run back with its name.
+
+    The names of a run that is there are synced again: whoever made them may have been killed before that.
+    """
+    made = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for path in dict.fromkeys((*reversed(made), checkpoints.parent, checkpoints)):
+        if os.access(path.parent, os.R_OK):  # else it cannot be opened, as /home/ on some machines
+            fsync_directory(path.parent)
 
 
 def remove_tree(path: Path) -> None:

@@ -1,24 +1,35 @@
-"""A run that is killed again and again ends as the one that never was: weights, optimizer, memory, logs."""
+"""A run that is killed again and again ends as the one that never was: weights, optimizer, memory, logs.
+
+A chain kills one run many times, so that every resume but the first is a resume of a resume, and compares its
+end with a run that was left alone. Where it may be killed is read from a trace: every operation that changes a
+file is a point. `ROWS` are the kinds of runs; what a later part adds to the state of a run adds a row.
+"""
 
 import json
 import random
+import re
 import signal
 import time
-from collections.abc import Iterator
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from faults.shim import Faults, operations
 from running import Child, Nursery, assert_same_run, words
 
-STEPS = 90
-KILLS = 10
+ROWS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "bucketed": ("data.plan=bucketed",),
+    "bf16": ("train.precision=bf16",),
+    "accumulation 1": ("train.gradient_accumulation_steps=1",),
+    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
+    "no evaluation": ("eval.every_steps=0",),
+    "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
+}
 
-
-@pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    made = Nursery(tmp_path)
-    yield made
-    made.close()
+EPOCH = 6
+"""steps of an epoch with accumulation 2"""
 
 
 def lines(run: Path) -> list[bytes]:
@@ -27,48 +38,207 @@ def lines(run: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
-def is_saving(run: Path) -> bool:
-    return any((run / "checkpoints").glob(".tmp-*"))
+@dataclass(frozen=True)
+class Point:
+    """The `number`-th operation (from 0) of a process among those of one text; `*` stands for its steps."""
+
+    text: str
+    number: int
 
 
-def kill_while_training(child: Child, run: Path, chance: random.Random) -> None:
-    """A few steps after it went on, at no moment in particular."""
-    begin, more = len(lines(run)), chance.randint(1, 6)
-    child.wait_until(lambda: len(lines(run)) >= begin + more)
-    time.sleep(chance.uniform(0, 0.02))
-    child.kill(signal.SIGKILL)
+@dataclass
+class Chain:
+    """One run that is killed, and its twin that is not."""
 
+    nursery: Nursery
+    folder: Path
+    steps: int
+    overrides: tuple[str, ...] = ()
+    kills: list[str] = field(default_factory=list)
+    """what each was about to do, or in the middle of"""
+    in_a_save: int = 0
 
-def kill_while_saving(child: Child, run: Path, chance: random.Random) -> None:
-    """As soon as the temporary directory of its second save is seen, or a moment later."""
-    begin = len(lines(run))
-    child.wait_until(lambda: len(lines(run)) >= begin + 2)
-    child.wait_until(lambda: is_saving(run))
-    time.sleep(chance.choice((0, 0, 0.001, 0.003)))
-    child.kill(signal.SIGKILL)
+    def __post_init__(self) -> None:
+        (self.folder / "runs").mkdir(exist_ok=True)
+        cadence = ("eval.every_steps=5", "checkpoint.every_steps=2", "eval.prompts=2")
+        self.overrides = (f"train.max_steps={self.steps}", *cadence, *self.overrides)
 
+    @property
+    def path(self) -> Path:
+        return self.folder / "runs" / "killed"
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))])
-def test_a_run_killed_ten_times_ends_bit_identical(tmp_path: Path, nursery: Nursery, seed: int) -> None:
-    chance = random.Random(seed)
-    length = (f"train.max_steps={STEPS}", "eval.every_steps=7")
-    assert nursery.start(*words(tmp_path, *length, run="whole")).wait() == 0
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    in_a_save = 0
-    for number in range(KILLS):
-        child = nursery.start(
-            *words(tmp_path, *length, run="killed"), "--resume", "must" if number else "auto"
+    def start(self, faults: Faults | None = None) -> Child:
+        """The same command each time; once it has a checkpoint it must not begin anew."""
+        begun = any((self.path / "checkpoints").glob("step-*"))
+        line = words(self.folder, *self.overrides, run="runs/killed")
+        return self.nursery.start(*line, "--resume", "must" if begun else "auto", faults=faults)
+
+    def kill(self, point: Point, chance: random.Random) -> bool:
+        """Kills the next process at a point; one that clears away what a save left needs a kill in one."""
+        if point.text.startswith(("unlink killed/checkpoints/.tmp", "rmdir killed/checkpoints/.tmp")):
+            self.kill_at("rename *.tmp-step-* *")
+        return self.kill_at(point.text, point.number, within=chance.random() < 0.5)
+
+    def kill_at(self, text: str, number: int = 0, *, within: bool = False) -> bool:
+        """Kills the next process at an operation; False when the run ended before it came to it."""
+        trace = self.folder / "trace"
+        child = self.start(
+            Faults(
+                root=str(self.folder / "runs"),
+                trace=str(trace),
+                strike=text,
+                first=number,
+                signal=signal.SIGKILL,
+                within=within,
+            )
         )
-        (kill_while_saving if number % 2 else kill_while_training)(child, killed, chance)
-        assert child.wait() == -signal.SIGKILL
-        in_a_save += is_saving(killed)
-    assert in_a_save >= 2, "hardly a kill hit a save"
-    last = nursery.start(*words(tmp_path, *length, run="killed"))
-    assert last.wait() == 0, last.stderr.read_text()
-    assert_same_run(killed, whole)
-    assert not is_saving(killed)
+        if child.wait() == 0:
+            return False
+        before = operations(trace)
+        self._killed(child, f"{'in' if within else 'before'} {text} ({number}), after {before[-1:]}")
+        return True
 
-    records = [json.loads(line) for line in lines(killed)]
-    steps = [record["step"] for record in records if record["kind"] == "step"]
-    assert steps == list(range(1, STEPS + 1))
-    assert records[-1]["epoch"] >= 10
+    def kill_after(self, steps: int, delay: float) -> None:
+        """Kills the next process some lines and a moment after it went on."""
+        child, begin = self.start(), len(lines(self.path))
+        child.wait_until(lambda: len(lines(self.path)) >= begin + steps)
+        time.sleep(delay)
+        child.kill(signal.SIGKILL)
+        self._killed(child, f"{steps} lines and {delay:.3f} s after its start")
+
+    def _killed(self, child: Child, told: str) -> None:
+        assert child.wait() == -signal.SIGKILL, f"{told}: {child.stderr.read_text()}"
+        self.kills.append(told)
+        self.in_a_save += any((self.path / "checkpoints").glob(".tmp-*"))
+
+    def finish(self) -> None:
+        """Goes on to the end and compares everything with the run that was left alone."""
+        last = self.start()
+        assert last.wait() == 0, f"{self.kills[-1:]}: {last.stderr.read_text()}"
+        child = self.nursery.start(*words(self.folder, *self.overrides, run="whole"))
+        assert child.wait() == 0, child.stderr.read_text()
+        assert_same_run(self.path, self.folder / "whole")
+        assert not [*self.path.rglob(".*")], "something is left behind"
+        records = [json.loads(line) for line in lines(self.path)]
+        steps = [one["step"] for one in records if one["kind"] == "step"]
+        assert steps == list(range(1, self.steps + 1))
+
+
+@pytest.fixture(scope="session")
+def texts(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """All that a process does which goes on after a kill in a save and comes to the end of its run."""
+    if nursery.shim is None:
+        pytest.skip("without a C compiler `cc` no file operation can be struck")
+    folder = tmp_path_factory.mktemp("points")
+    chain = Chain(nursery, folder, 8)
+    assert chain.kill_at("rename *.tmp-step-00000004 *")
+    child = chain.start(Faults(root=str(folder / "runs"), trace=str(folder / "trace")))
+    assert child.wait() == 0
+    return [re.sub(r"\d{8}", "*", str(one)) for one in operations(folder / "trace")]
+
+
+@pytest.fixture(scope="session")
+def points(texts: list[str]) -> list[Point]:
+    """Each text up to the first checkpoint that is retired, and a text that comes again in it once more."""
+    seen = Counter(texts[: texts.index("rmdir killed/checkpoints/.trash-step-*") + 1])
+    return [Point(text, 0) for text in seen] + [Point(text, 1) for text in seen if seen[text] > 1]
+
+
+def test_points_are_those_of_the_whole_protocol(points: list[Point]) -> None:
+    """The matrix hits something: every file of a checkpoint, the rename, what comes after it, the logs."""
+    texts = {point.text for point in points}
+    print("\n".join(sorted(texts)))
+    temporary, trash = "killed/checkpoints/.tmp-step-*", "killed/checkpoints/.trash-step-*"
+    for file in ("model.safetensors", "optim.safetensors", "state.json", "manifest.json", "tokenizer.json"):
+        for name in ("create", "write", "fsync"):
+            assert f"{name} {temporary}/{file}" in texts
+        assert f"unlink {trash}/{file}" in texts
+    assert {f"mkdir {temporary}", f"fsync {temporary}", "fsync killed/checkpoints"} <= texts
+    assert f"rename {temporary} killed/checkpoints/step-*" in texts
+    assert f"rename killed/checkpoints/step-* {trash}" in texts
+    assert {"write killed/metrics.jsonl", "fsync killed/metrics.jsonl", "rename killed/.config.yaml.new"}
+    assert len(texts) >= 45
+
+
+def of_row(points: list[Point], row: str) -> list[Point]:
+    """Those that a run of this kind comes to."""
+    silent = "eval.every_steps=0" in ROWS[row]
+    return [point for point in points if not (silent and point.text == "write killed/samples.jsonl")]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_run_killed_at_some_points_ends_bit_identical(
+    tmp_path: Path, faulty: Nursery, points: list[Point], row: str
+) -> None:
+    """Ten kills of one run and three of each other, at points of their own."""
+    most = 7 if row == "plain" else 2
+    chance = random.Random(row)
+    chain = Chain(faulty, tmp_path, 6 + 3 * most, ROWS[row])
+    for number, point in enumerate(chance.sample(of_row(points, row), most)):
+        assert chain.kill(point, chance), point
+        if number % 2:
+            chain.kill_after(chance.randint(1, 3), chance.uniform(0, 0.02))
+    chain.finish()
+    print(f"kills, {row}: {len(chain.kills)} of {len(chain.kills)} bit-identical")
+    assert len(chain.kills) >= most * 3 // 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("row", ROWS)
+def test_a_run_killed_at_every_point_ends_bit_identical(
+    tmp_path: Path, faulty: Nursery, points: list[Point], row: str, seed: int
+) -> None:
+    chance = random.Random(f"{row} {seed}")
+    mine = of_row(points, row)
+    chain = Chain(faulty, tmp_path, 150, ROWS[row])
+    for number, point in enumerate(chance.sample(mine, len(mine))):
+        assert chain.kill(point, chance), point
+        if number % 5 == 0:
+            chain.kill_after(chance.randint(1, 3), chance.uniform(0, 0.02))
+    chain.finish()
+    print(f"kills, {row}: {len(chain.kills)} of {len(chain.kills)} bit-identical")
+    assert len(chain.kills) >= len(mine) * 6 // 5
+    assert chain.in_a_save >= len(mine) // 4
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(1000, marks=pytest.mark.long)])
+def test_a_run_killed_while_it_ends_ends_bit_identical(
+    tmp_path: Path, faulty: Nursery, texts: list[str], kills: int
+) -> None:
+    """In its last save and in what comes after it, until run.json says that it is finished."""
+    begin = len(texts) - 1 - texts[::-1].index("mkdir killed/checkpoints/.tmp-step-*")
+    last = [
+        Point(text, 1 if ".run.json" in text else 0)  # the first is that of the start
+        for text in dict.fromkeys(texts[begin:])
+        if ".new" in text or ".tmp-" in text
+    ]
+    assert len(last) >= 35
+    chance = random.Random(kills)
+    chain = Chain(faulty, tmp_path, 8, ("checkpoint.every_steps=8",))
+    for point in sorted(chance.sample(last, min(kills, len(last))), key=last.index):
+        assert chain.kill(point, chance), point
+    chain.finish()
+    print(f"kills at the end: {len(chain.kills)} of {len(chain.kills)} bit-identical")
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path: Path, faulty: Nursery) -> None:
+    """Killed later and later, until the first checkpoint stands."""
+    chain = Chain(faulty, tmp_path, 4)
+    number = 1
+    while not any((chain.path / "checkpoints").glob("step-*")):
+        assert chain.kill_at("*", number, within=number % 2 == 0)
+        number += 13
+    assert len(chain.kills) >= 5
+    chain.finish()
+
+
+def test_a_run_killed_at_the_edges_of_epochs_ends_bit_identical(tmp_path: Path, faulty: Nursery) -> None:
+    chain = Chain(faulty, tmp_path, 2 * EPOCH + 2, ("checkpoint.every_steps=1",))
+    for last in (EPOCH, 2 * EPOCH):
+        for step in (last, last + 1):
+            assert chain.kill_at(f"rename *.tmp-step-{step:08d} *")
+            assert chain.kill_at("write *metrics.jsonl", within=True)
+            assert chain.kill_at(f"rename *.tmp-step-{step:08d} *", within=True)
+    chain.finish()
+    print(f"kills at edges of epochs: {len(chain.kills)} of {len(chain.kills)} bit-identical")
