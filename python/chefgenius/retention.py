@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chefgenius.manifest import is_complete
 from chefgenius.rundir import RunDirectory
 
 _PINNED = re.compile(r"step-(\d{8,})\.pinned")
@@ -31,7 +30,7 @@ class Retention:
         stays = {*best, *pinned(run)}
         steps, whole = run.steps(), 0
         for place, step in enumerate(steps):
-            whole += is_complete(run.step_path(step))
+            whole += run.is_complete(step)
             if whole == self.keep:
                 return [one for one in reversed(steps[place + 1 :]) if not self._stays(one, stays)]
         return []
