@@ -22,7 +22,6 @@ from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import Best, one_line
 
-
 _KEPT = ("keep", "keep_best", "keep_every_steps")
 _MOST_BYTES = 64 << 20
 """of a state.json that is looked at"""

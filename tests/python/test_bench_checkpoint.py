@@ -72,6 +72,7 @@ def test_the_trainer_saves_and_loads_weights_and_optimizer(tmp_path: Path) -> No
     assert {"model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"} <= names
     assert trainer.model is not None
     before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    assert trainer.optimizer is not None
     moments = [state["exp_avg"].clone() for state in trainer.optimizer.state.values()]
     with torch.no_grad():
         for parameter, state in trainer.optimizer.state.items():
