@@ -1,127 +1,22 @@
 """A run that is killed again and again ends as the one that never was: weights, optimizer, memory, logs.
 
-A chain kills one run many times, so that every resume but the first is a resume of a resume, and compares its
-end with a run that was left alone. Where it may be killed is read from a trace: every operation that changes a
-file is a point. `ROWS` are the kinds of runs; what a later part adds to the state of a run adds a row.
+A chain kills one run many times, so that every resume but the first is a resume of a resume, and compares
+its end with a run that was left alone. Where it may be killed is read from a trace: every operation that
+changes a file is a point.
 """
 
-import json
 import random
 import re
-import signal
-import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from chains import ROWS, Chain, Point
 from faults.shim import Faults, operations
-from running import Child, Nursery, assert_same_run, words
-
-ROWS: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "bucketed": ("data.plan=bucketed",),
-    "bf16": ("train.precision=bf16",),
-    "accumulation 1": ("train.gradient_accumulation_steps=1",),
-    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
-    "no evaluation": ("eval.every_steps=0",),
-    "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
-}
+from running import Nursery
 
 EPOCH = 6
 """steps of an epoch with accumulation 2"""
-
-
-def lines(run: Path) -> list[bytes]:
-    """The whole lines of metrics.jsonl."""
-    path = run / "metrics.jsonl"
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-
-
-@dataclass(frozen=True)
-class Point:
-    """The `number`-th operation (from 0) of a process among those of one text; `*` stands for its steps."""
-
-    text: str
-    number: int
-
-
-@dataclass
-class Chain:
-    """One run that is killed, and its twin that is not."""
-
-    nursery: Nursery
-    folder: Path
-    steps: int
-    overrides: tuple[str, ...] = ()
-    kills: list[str] = field(default_factory=list)
-    """what each was about to do, or in the middle of"""
-    in_a_save: int = 0
-
-    def __post_init__(self) -> None:
-        (self.folder / "runs").mkdir(exist_ok=True)
-        cadence = ("eval.every_steps=5", "checkpoint.every_steps=2", "eval.prompts=2")
-        self.overrides = (f"train.max_steps={self.steps}", *cadence, *self.overrides)
-
-    @property
-    def path(self) -> Path:
-        return self.folder / "runs" / "killed"
-
-    def start(self, faults: Faults | None = None) -> Child:
-        """The same command each time; once it has a checkpoint it must not begin anew."""
-        begun = any((self.path / "checkpoints").glob("step-*"))
-        line = words(self.folder, *self.overrides, run="runs/killed")
-        return self.nursery.start(*line, "--resume", "must" if begun else "auto", faults=faults)
-
-    def kill(self, point: Point, chance: random.Random) -> bool:
-        """Kills the next process at a point; one that clears away what a save left needs a kill in one."""
-        if point.text.startswith(("unlink killed/checkpoints/.tmp", "rmdir killed/checkpoints/.tmp")):
-            self.kill_at("rename *.tmp-step-* *")
-        return self.kill_at(point.text, point.number, within=chance.random() < 0.5)
-
-    def kill_at(self, text: str, number: int = 0, *, within: bool = False) -> bool:
-        """Kills the next process at an operation; False when the run ended before it came to it."""
-        trace = self.folder / "trace"
-        child = self.start(
-            Faults(
-                root=str(self.folder / "runs"),
-                trace=str(trace),
-                strike=text,
-                first=number,
-                signal=signal.SIGKILL,
-                within=within,
-            )
-        )
-        if child.wait() == 0:
-            return False
-        before = operations(trace)
-        self._killed(child, f"{'in' if within else 'before'} {text} ({number}), after {before[-1:]}")
-        return True
-
-    def kill_after(self, steps: int, delay: float) -> None:
-        """Kills the next process some lines and a moment after it went on."""
-        child, begin = self.start(), len(lines(self.path))
-        child.wait_until(lambda: len(lines(self.path)) >= begin + steps)
-        time.sleep(delay)
-        child.kill(signal.SIGKILL)
-        self._killed(child, f"{steps} lines and {delay:.3f} s after its start")
-
-    def _killed(self, child: Child, told: str) -> None:
-        assert child.wait() == -signal.SIGKILL, f"{told}: {child.stderr.read_text()}"
-        self.kills.append(told)
-        self.in_a_save += any((self.path / "checkpoints").glob(".tmp-*"))
-
-    def finish(self) -> None:
-        """Goes on to the end and compares everything with the run that was left alone."""
-        last = self.start()
-        assert last.wait() == 0, f"{self.kills[-1:]}: {last.stderr.read_text()}"
-        child = self.nursery.start(*words(self.folder, *self.overrides, run="whole"))
-        assert child.wait() == 0, child.stderr.read_text()
-        assert_same_run(self.path, self.folder / "whole")
-        assert not [*self.path.rglob(".*")], "something is left behind"
-        records = [json.loads(line) for line in lines(self.path)]
-        steps = [one["step"] for one in records if one["kind"] == "step"]
-        assert steps == list(range(1, self.steps + 1))
 
 
 @pytest.fixture(scope="session")

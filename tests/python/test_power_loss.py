@@ -1,4 +1,4 @@
-"""Whatever a loss of power leaves of a run, it goes on from the last checkpoint that was durable, or later."""
+"""Whatever a loss of power leaves of a run, it goes on from its last durable checkpoint, or a later one."""
 
 import random
 import re
