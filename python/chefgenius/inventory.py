@@ -22,7 +22,6 @@ from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import Best, one_line
 
-
 _KEPT = ("keep", "keep_best", "keep_every_steps")
 _MOST_BYTES = 64 << 20
 """of a state.json that is looked at"""
@@ -126,7 +125,7 @@ def problem_of(checkpoint: Path) -> str | None:
     """What is wrong with its names, sizes or manifest; None where all are right, whatever the contents."""
     try:
         outline(checkpoint)
-    except DamagedError as error:
+    except (DamagedError, OSError) as error:
         return str(error)
     return None
 
