@@ -99,7 +99,7 @@ class RunDirectory:
         """Whether a checkpoint has its manifest and every file in its size; their contents are not read."""
         try:
             _of_step(step, outline(self.step_path(step)))
-        except DamagedError:
+        except (DamagedError, OSError):
             return False
         return True
 
