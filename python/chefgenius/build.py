@@ -22,13 +22,15 @@ from chefgenius.callbacks import Callback
 from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
-from chefgenius.data import RecipeLoader, StateMismatchError
+from chefgenius.data import RecipeLoader
 from chefgenius.dataset import Data
 from chefgenius.descent import write_descent
 from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
+from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.manifest import replace_file, to_json
+from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
@@ -36,8 +38,8 @@ from chefgenius.options import to_yaml
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
-from chefgenius.state import Derived, Registry, ResumeError
-from chefgenius.trainer import Memory, Trainer
+from chefgenius.state import Best, Derived, Registry, ResumeError
+from chefgenius.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Cal
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
+        "tombstones": data.feed.configured,
     }
     free = [] if origin is None else resume.compare(origin, flatten(config), found)
     optimizer = build_optimizer(model, config.optim)
@@ -141,14 +144,16 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     }
     size = checkpoint_bytes(model) + sum(len(one) for one in companions.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()))
-    memory, registry = Memory(), Registry()
+    memory, registry = Memory(best=Best(config.checkpoint.keep_best)), Registry()
+    tombstones = Tombstones(data.feed)
     trained = trained_parameters(model)
     memory.register(registry)
     registry.register("schedule", built.schedule)
     registry.register("optimizer", Derived(lambda: describe(trained, optimizer)))
     registry.register("config", Derived(lambda: flatten(config)))
     registry.register("facts", Derived(lambda: built.facts))
-    registry.register("loader", data.train)
+    registry.register("tombstones", tombstones)
+    registry.register("loader", data.feed)
     registry.register("generators", AmbientGenerators())
     registry.register(
         "logs", logs
@@ -181,7 +186,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         model=model,
         optimizer=optimizer,
         schedule=built.schedule,
-        loader=data.train,
+        feed=data.feed,
+        tombstones=tombstones,
         evaluator=_evaluator(built, stop),
         checkpoints=checkpoints,
         registry=registry,
@@ -223,9 +229,11 @@ def read_run_facts(run_path: Path) -> dict[str, Any]:
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry, memory: Memory) -> None:
     load_tensors(origin, built.model, built.optimizer)
+    if origin.sections["facts"].get("tombstones") != built.data.feed.configured:
+        built.data.feed.allow = ("tombstones",)  # a difference that was allowed, else it were refused by now
     try:
         registry.load_state_dict(origin.sections)
-    except StateMismatchError as error:
+    except ResumeError as error:
         raise ResumeError(f"cannot go on from `{origin.directory}`: {error}") from error
     progress, loader = memory.progress, built.data.train
     if (progress.epoch, progress.index) != (loader.epoch, loader.index) or progress.step != origin.step:

@@ -5,6 +5,7 @@
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.text import Text
 from chefgenius.evaluation import Evaluation, Sample
 from chefgenius.manifest import replace_file
 from chefgenius.recipe import Recipe
+from chefgenius.signals import BOUND
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,17 @@ class StepInfo:
     step: int
     total_steps: int
     epoch: int
-    loss: float
-    """mean by target token of this step"""
+    loss: float | None
+    """mean by target token of this step; None where the weights were not moved"""
     learning_rate: float
-    grad_norm: float
+    grad_norm: float | None
     """before clipping"""
     recipes_per_second: float
     """on average since this start of the process, as are the tokens and the time left"""
     tokens_per_second: float
     seconds_left: float
+    skipped: tuple[int, ...] = ()
+    """records of a step that was not finite: they are left out from now on"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Outcome:
     run_path: Path
     checkpoint: Path
     step: int
-    epoch_losses: Sequence[float]
+    epoch_losses: Sequence[float | None]
     best: tuple[float, int] | None
     """lowest validation loss and its step"""
     first: Evaluation | None
@@ -73,7 +77,7 @@ class Callback:
         """Before the first boundary of this process."""
 
     def on_step_end(self, info: StepInfo) -> None:
-        """After each optimizer step, before its evaluation and its checkpoint."""
+        """After each optimizer step and its metrics line, before its evaluation and its checkpoint."""
 
     def on_eval_end(self, evaluation: Evaluation) -> None:
         """After each evaluation."""
@@ -99,7 +103,8 @@ class Console(Callback):
         self._terminal.print(Text(text), soft_wrap=True)
 
     def on_train_start(self, info: RunInfo) -> None:
-        """Begin the bar, in a terminal."""
+        """Say how to stop, and begin the bar, in a terminal."""
+        self.say(f"a stop (Ctrl-C or SIGTERM) is honoured within {BOUND}, after one in flight")
         self._every = info.log_every
         if not self._terminal.is_terminal:
             return
@@ -117,6 +122,8 @@ class Console(Callback):
     def on_step_end(self, info: StepInfo) -> None:
         """Show the step."""
         at = f"step {info.step}/{info.total_steps}"
+        if info.skipped:
+            self.say(f"{at}  not finite: skipped, its {len(info.skipped)} records are left out from now on")
         if self._bar is not None:
             room = self._terminal.width - len(at) - 2 - BAR
             self._bar.update(self._task, completed=info.step, figures=figures(info, room))
@@ -139,7 +146,8 @@ class Console(Callback):
         for sample in outcome.samples:
             self._terminal.print(card(sample))
         for epoch, loss in enumerate(outcome.epoch_losses):
-            self.say(f"epoch {epoch}: mean training loss {loss:.4f}")
+            told = "nothing was learned" if loss is None else f"mean training loss {loss:.4f}"
+            self.say(f"epoch {epoch}: {told}")
         if outcome.best is not None:
             self.say(f"best validation loss {outcome.best[0]:.4f} at step {outcome.best[1]}")
         self.say(f"run:         {outcome.run_path}")
@@ -171,7 +179,8 @@ def figures(info: StepInfo, room: int | None = None) -> str:
         f"{info.recipes_per_second:,.0f} recipes/s",
         f"{info.tokens_per_second:,.0f} tokens/s",
     )
-    shown = [f"loss {info.loss:.3f}", rate, recipes, tokens, f"{duration(info.seconds_left)} left"]
+    loss = "no loss" if info.loss is None else f"loss {info.loss:.3f}"
+    shown = [loss, rate, recipes, tokens, f"{duration(info.seconds_left)} left"]
     for dropped in (tokens, recipes, rate):
         if room is not None and len("  ".join(shown)) > room:
             shown.remove(dropped)
@@ -194,7 +203,8 @@ def draw_losses(metrics: Path, target: Path) -> None:
     figure = Figure(figsize=(9, 6), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    losses.plot([one["step"] for one in steps], [one["loss"] for one in steps], linewidth=1, label="training")
+    trained = [math.nan if one["loss"] is None else one["loss"] for one in steps]
+    losses.plot([one["step"] for one in steps], trained, linewidth=1, label="training")
     if evaluations:
         at = [one["step"] for one in evaluations]
         losses.plot(at, [one["validation_loss"] for one in evaluations], marker="o", label="validation")

@@ -108,6 +108,9 @@ class DataConfig(Section):
     max_bad: int = Field(default=1000, ge=0)
     """with `on_error` skip: how many bad records are too many"""
 
+    tombstones: str | None = Field(default=None, min_length=1)
+    """a file of record numbers, one a line, `#` begins a comment: training leaves these records out"""
+
     cache_dir: str | None = Field(default=None, min_length=1)
     """where token stores are built; none: `stores` beside the run"""
 
@@ -186,6 +189,9 @@ class TrainConfig(Section):
 
     gradient_accumulation_steps: int = Field(default=1, ge=1, lt=2**31)
     """micro-batches in one optimizer step; their gradient is that of one large batch"""
+
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """a loss or gradient that is no finite number: end the run, or leave out the records of that step"""
 
     precision: Literal["float32", "bf16"] = "float32"
     """arithmetic of the forward pass; the parameters are float32 in both"""

@@ -7,16 +7,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from chefgenius import cookbook
 from chefgenius.config import Config, ConfigError
 from chefgenius.data import RecipeLoader
+from chefgenius.feed import Feed
 from chefgenius.model import is_local
 from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
@@ -31,13 +33,19 @@ class Data:
 
     store: TokenStore
     decoder: TextDecoder
-    train: RecipeLoader
+    feed: Feed
+    """what is trained on"""
     validation: RecipeLoader | None
     """None when `eval.every_steps` is 0"""
 
+    @property
+    def train(self) -> RecipeLoader:
+        """The loader of the training side."""
+        return self.feed.loader
+
     def close(self) -> None:
         """End the loaders' threads."""
-        self.train.close()
+        self.feed.close()
         if self.validation is not None:
             self.validation.close()
 
@@ -64,7 +72,7 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
     else:
         store, decoder = _store_of_sources(config, say)
 
-    def loader(split: str, seed: int, prefetch: int) -> RecipeLoader:
+    def loader(split: str, seed: int, prefetch: int, masked: Collection[int] = ()) -> RecipeLoader:
         return RecipeLoader(
             store,
             settings.batch_size,
@@ -72,6 +80,7 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
             seed=seed,
             split="train" if split == "train" else "validation",
             micro_batches_per_step=config.train.gradient_accumulation_steps,
+            tombstones=masked,
             prefetch=prefetch,
             threads=settings.threads,
             validation_fraction=settings.validation_fraction,
@@ -82,13 +91,41 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
             max_target_length=settings.max_target_length,
         )
 
-    train = loader("train", config.seed, settings.prefetch)
+    masked = [] if settings.tombstones is None else _read_tombstones(settings.tombstones, len(store))
+    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked)
+    train = feed.loader
+    left = train.records
+    if masked:
+        left -= int(np.isin(train.view_record_ids(train.records), train.tombstones).sum())
+    if left == 0:
+        raise ConfigError(
+            f"`data.tombstones`: `{settings.tombstones}` leaves out all {train.records:,} records to train "
+            "on: shorten it"
+        )
     validation = loader("validation", VALIDATION_SEED, 0) if config.eval.every_steps else None
     if (report := store.report) is not None and (report.built or report.bad or report.filtered):
         say(report.summary())
     held_out = f", {validation.records:,} held out" if validation else ""
-    say(f"{len(store):,} recipes: {train.records:,} to train on{held_out}; store {store.path}")
-    return Data(store, decoder, train, validation)
+    out = f", {train.records - left:,} left out" if masked else ""
+    say(f"{len(store):,} recipes: {left:,} to train on{out}{held_out}; store {store.path}")
+    return Data(store, decoder, feed, validation)
+
+
+def _read_tombstones(name: str, records: int) -> list[int]:
+    """The record numbers in a file. Raises ConfigError naming the line, OSError."""
+    numbers = []
+    text = Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
+    for line, content in enumerate(text.splitlines(), start=1):
+        word = content.partition("#")[0].strip()
+        if not word:
+            continue
+        if not (word.isascii() and word.isdecimal() and len(word) < 19) or int(word) >= records:
+            raise ConfigError(
+                f"`data.tombstones`: {name}, line {line}: `{word:.40}` is no record number, which are "
+                f"0 to {records - 1}: mend the line"
+            )
+        numbers.append(int(word))
+    return numbers
 
 
 def _store_of_sources(config: Config, say: Callable[[str], None]) -> tuple[TokenStore, TextDecoder]:

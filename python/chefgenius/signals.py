@@ -1,28 +1,39 @@
-"""How a run is asked to stop.
+"""How a run is asked to stop, or to save.
 
-SIGTERM or the first SIGINT sets a flag that the trainer looks at between micro-batches, evaluation batches
-and generated tokens; before the training begins, when there is nothing to save, it ends the program at once.
-The second SIGINT aborts.
+1. SIGTERM or the first SIGINT sets a flag that the trainer looks at before and after each forward and each
+   backward, between evaluation batches and between generated tokens; before the training begins, when there
+   is nothing to save, it ends the program at once. The second SIGINT aborts.
+2. SIGUSR1, a file `save` in the run directory, or time asks for a checkpoint of the next boundary; the run
+   goes on, and what it computes does not depend on it.
 """
 
+import os
 import signal
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 from chefgenius.state import StopRequested
 
+BOUND = "one forward or backward of a micro-batch and one save"
+"""the longest that a stop can take: Python runs no handler inside a call of torch"""
+
 
 class Stop:
-    """A context manager that holds the handlers of SIGTERM and SIGINT; only for the main thread."""
+    """A context manager that holds the handlers of SIGTERM, SIGINT and SIGUSR1; only for the main thread."""
 
     def __init__(self) -> None:
         self.requested: str | None = None
+        self._save = False
         self._deferred = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
+        self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._handle_save)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._handle)
         return self
@@ -33,7 +44,7 @@ class Stop:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within the block a request waits for `check`."""
+        """Within the block a request waits for `check` or `take_save`."""
         self._deferred = True
         try:
             yield
@@ -45,6 +56,13 @@ class Stop:
         if self.requested is not None:
             raise StopRequested(f"stopped on request ({self.requested})")
 
+    def take_save(self) -> bool:
+        """Whether SIGUSR1 came since the last call."""
+        if not self._save:
+            return False
+        self._save = False
+        return True
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         if self.requested is not None and number == signal.SIGINT:
@@ -53,3 +71,55 @@ class Stop:
         self.requested = name
         if not self._deferred:
             self.check()
+
+    def _handle_save(self, number: int, frame: FrameType | None) -> None:
+        self._save = self._deferred
+        if not self._deferred:  # past Python's buffers, which the handler may have interrupted
+            os.write(2, b"SIGUSR1 is ignored: nothing is being trained, so there is nothing to save\n")
+
+
+class SaveRequests:
+    """When a boundary is saved besides the steps that are due anyway.
+
+    Args:
+        stop: is asked for SIGUSR1.
+        file: asks by being there; removed once the checkpoint stands.
+        minutes: since the last save began; None for never.
+    """
+
+    def __init__(self, stop: Stop, file: Path, minutes: float | None) -> None:
+        self._stop, self._file = stop, file
+        self._seconds = None if minutes is None else 60 * minutes
+        self._began = time.monotonic()
+        self._seen: tuple[int, int] | None = None
+        self._saving: tuple[Path, tuple[int, int]] | None = None
+
+    def due(self) -> bool:
+        """Whether this boundary is asked for. Costs one stat of a file."""
+        signalled = self._stop.take_save()
+        self._seen = self._named()
+        asked = self._seen is not None and (self._saving is None or self._saving[1] != self._seen)
+        late = self._seconds is not None and time.monotonic() - self._began >= self._seconds
+        return signalled or asked or late
+
+    def begun(self, checkpoint: Path) -> None:
+        """A save begins, asked for or not, of the boundary that `due` was last called at."""
+        self._began = time.monotonic()
+        if self._seen is not None and (self._saving is None or self._saving[1] != self._seen):
+            self._saving = checkpoint, self._seen
+
+    def settle(self) -> None:
+        """Removes the file once the checkpoint that it asked for stands. Raises OSError."""
+        if self._saving is None or not self._saving[0].is_dir():
+            return
+        if self._named() == self._saving[1]:  # else it was made anew meanwhile, and asks again
+            self._file.unlink(missing_ok=True)
+        self._saving = None
+
+    def _named(self) -> tuple[int, int] | None:
+        """Which file stands there: its number and time of change; None for none, or for no plain file."""
+        try:
+            found = os.lstat(self._file)
+        except FileNotFoundError:
+            return None
+        return (found.st_ino, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

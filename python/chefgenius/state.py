@@ -6,7 +6,10 @@ exactly the same names back. Nothing here imports torch.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, get_type_hints, runtime_checkable
+
+from pydantic import TypeAdapter
 
 State = dict[str, Any]
 """JSON values only: what `json.loads(json.dumps(state))` gives back unchanged."""
@@ -48,7 +51,7 @@ class Stateful(Protocol):
         ...
 
     def load_state_dict(self, state: State, /) -> None:
-        """Take a saved section. KeyError, TypeError and ValueError mean that it does not fit."""
+        """Take a saved section. Any error but RunError and OSError means that it does not fit."""
         ...
 
 
@@ -76,7 +79,7 @@ class Registry:
     def load_state_dict(self, sections: dict[str, State]) -> None:
         """Gives every component its section.
 
-        Raises ResumeError when a section is missing or nobody's, or unfit.
+        Raises ResumeError when a section is missing or nobody's, or unfit in whatever way; OSError.
         """
         missing = sorted(set(self._components) - set(sections))
         unknown = sorted(set(sections) - set(self._components))
@@ -89,7 +92,9 @@ class Registry:
         for name, component in self._components.items():
             try:
                 component.load_state_dict(sections[name])
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (RunError, OSError):
+                raise
+            except Exception as error:  # a section may come from anywhere, and hold anything
                 raise ResumeError(
                     f"section `{name}` of the saved state does not fit: {type(error).__name__}: {error}: "
                     "go on with the version of chefgenius that wrote it"
@@ -122,9 +127,12 @@ class Progress:
 
 @dataclass
 class Losses:
-    """Mean training loss by target token of every finished epoch, and the sums of the one that goes on."""
+    """Mean training loss by target token of every finished epoch, and the sums of the one that goes on.
 
-    epochs: list[float] = field(default_factory=list)
+    An epoch in which nothing was learned has none.
+    """
+
+    epochs: list[float | None] = field(default_factory=list)
     loss_sum: float = 0.0
     target_tokens: int = 0
 
@@ -135,7 +143,7 @@ class Losses:
 
     def end_epoch(self) -> None:
         """Close the epoch that goes on."""
-        self.epochs.append(self.loss_sum / self.target_tokens)
+        self.epochs.append(self.loss_sum / self.target_tokens if self.target_tokens else None)
         self.loss_sum, self.target_tokens = 0.0, 0
 
     def state_dict(self) -> State:
@@ -149,25 +157,39 @@ class Losses:
 
 @dataclass
 class Best:
-    """The lowest validation loss so far and the step it belongs to; None before the first evaluation."""
+    """The evaluations with the lowest validation losses so far, `keep` at most."""
 
-    validation_loss: float | None = None
-    step: int | None = None
+    keep: int = 1
+    kept: list[tuple[float, int]] = field(default_factory=list)
+    """loss and step of each, best first"""
+
+    @property
+    def first(self) -> tuple[float, int] | None:
+        """The lowest loss and its step; None before the first evaluation."""
+        return self.kept[0] if self.kept else None
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of the kept evaluations, best first."""
+        return [step for _, step in self.kept]
 
     def offer(self, validation_loss: float, step: int) -> bool:
-        """Takes a new evaluation; True when it is the best so far. Ties go to the earlier step."""
-        if self.validation_loss is not None and validation_loss >= self.validation_loss:
-            return False
-        self.validation_loss, self.step = validation_loss, step
-        return True
+        """Takes a new evaluation; True when it is one of those kept. Ties go to the earlier step."""
+        self.kept = sorted({*self.kept, (validation_loss, step)})[: self.keep]
+        return step in self.steps
 
     def state_dict(self) -> State:
         """The section."""
-        return asdict(self)
+        return {"kept": [{"step": step, "validation_loss": loss} for loss, step in self.kept]}
 
     def load_state_dict(self, state: State) -> None:
-        """Take a saved section."""
-        _fill(self, state)
+        """Take a saved section; of a run that kept more, the best."""
+        if extra := set(state) - {"kept"}:
+            raise TypeError(f"unknown fields {sorted(extra)}")
+        kept = {
+            (_checked(float, one["validation_loss"]), _checked(int, one["step"])) for one in state["kept"]
+        }
+        self.kept = sorted(kept)[: self.keep]
 
 
 @dataclass
@@ -182,7 +204,7 @@ class Pending:
 
     def load_state_dict(self, state: State) -> None:
         """Take a saved section."""
-        self.work = tuple(state["work"])
+        self.work = tuple(_checked(list[str], state["work"]))
 
 
 @dataclass
@@ -200,8 +222,23 @@ class Derived:
 
 
 def _fill(component: Any, state: State) -> None:
-    """Sets the fields of a dataclass from a section that has exactly these. Raises KeyError or TypeError."""
-    for one in fields(component):
-        setattr(component, one.name, state[one.name])
+    """Sets the fields of a dataclass from a section that has exactly these, in their types.
+
+    Raises KeyError, TypeError or ValueError, and changes nothing then.
+    """
     if extra := set(state) - {one.name for one in fields(component)}:
         raise TypeError(f"unknown fields {sorted(extra)}")
+    hints = get_type_hints(type(component))
+    values = {one.name: _checked(hints[one.name], state[one.name]) for one in fields(component)}
+    for name, value in values.items():
+        setattr(component, name, value)
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    """The value, which must be of the type; a whole number may stand for a float. Raises ValueError."""
+    return _adapter(kind).validate_python(value, strict=True)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

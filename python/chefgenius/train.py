@@ -1,11 +1,12 @@
 """`python -m chefgenius.train`: parse, build, fit, close.
 
-Exit codes: 0 done, 2 bad configuration or input, 3 resume refused, 4 diverged, 74 input/output, 75 stopped on
-request: start the same command again, 130 aborted.
+Exit codes: 0 done, 1 an error of the model or of a callback, 2 bad configuration or input, 3 resume refused,
+4 diverged, 74 input/output, 75 stopped on request: start the same command again, 130 aborted.
 """
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -94,13 +95,17 @@ def report_errors() -> Iterator[Report]:
         print(f"{error}: {report.again} to go on", file=sys.stderr)
         report.code = error.exit_code
     except (ConfigError, RunError) as error:
-        report.code = _tell(str(error), error.exit_code)
+        report.code = _tell(f"{error}{_notes(error)}", error.exit_code)
     except ChefGeniusError as error:
-        report.code = _tell(str(error), INPUT)
+        report.code = _tell(f"{error}{_notes(error)}", INPUT)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
         remedy = "" if missing else f": mend this, then {report.again}"
-        report.code = _tell(f"{_place(error)}{remedy}", INPUT if missing else IO)
+        report.code = _tell(f"{_place(error)}{remedy}{_notes(error)}", INPUT if missing else IO)
+    except Exception as error:  # of the model, of a callback, of a defect here
+        traceback.print_exception(error)
+        told = f"{type(error).__name__}: {error}: mend this, then {report.again} to go on{_notes(error)}"
+        report.code = _tell(told, RunError.exit_code)
 
 
 def _place(error: OSError) -> str:
@@ -108,6 +113,11 @@ def _place(error: OSError) -> str:
     if error.filename is None or error.strerror is None:
         return str(error)
     return f"`{error.filename}`: {error.strerror}"
+
+
+def _notes(error: BaseException) -> str:
+    """What is saved, as the trainer noted it."""
+    return "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
 
 
 def _tell(message: str, code: int) -> int:

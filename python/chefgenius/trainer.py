@@ -1,71 +1,46 @@
 """The training loop.
 
 1. `fit` takes optimizer steps from one boundary to the next until the last.
-2. A step is a function of the boundary before it (law 2): each forward and backward runs with generators
-   seeded by (seed, `train`, step, slot), and the learning rate is a closed form of the step.
+2. A step is a function of the boundary before it (law 2): `step` makes its gradient, and the learning rate is
+   a closed form of the step.
 3. At a boundary, in this order (law 3): metrics line, evaluation and samples if due, best, checkpoint if due.
-   The sections of state.json are taken there, so that a stop at any later moment can still save it.
+   The sections of state.json are taken right after the metrics line, so that whatever ends the run later can
+   still save the boundary. Only between the update of the weights and that moment nothing can be saved.
+4. Checkpoints are written in the background; what became of them is asked before each update and at each
+   boundary.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
-from chefgenius.batch import StepInfo as Window
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
-from chefgenius.data import RecipeLoader
-from chefgenius.evaluation import Evaluator, History, figures, saved_samples
-from chefgenius.generators import isolated
-from chefgenius.metrics import Logs, RollingDigest, Stopwatch
-from chefgenius.model import token_loss
-from chefgenius.optim import Schedule, clip_gradients
-from chefgenius.signals import Stop
-from chefgenius.state import (
-    Best,
-    DivergedError,
-    Losses,
-    Pending,
-    Progress,
-    Registry,
-    State,
-    StopRequested,
+from chefgenius.evaluation import Evaluator, figures, saved_samples
+from chefgenius.feed import Feed, Tombstones
+from chefgenius.memory import Memory
+from chefgenius.metrics import Logs, Stopwatch
+from chefgenius.optim import Schedule
+from chefgenius.signals import SaveRequests, Stop
+from chefgenius.state import DivergedError, Registry, State, StopRequested
+from chefgenius.step import Backward, Gradient
+
+SAVE_FILE = "save"
+"""in the run directory: asks for a checkpoint by being there"""
+MOST_SKIPPED = 10
+"""steps in a row that may be skipped"""
+_REMEDY = (
+    ": lower `optim.learning_rate` and start again, "
+    "if need be with `--resume` from an older checkpoint in another `run_dir`"
 )
-
-REMEDIES: dict[type[BaseException], str] = {
-    DivergedError: ": lower `optim.learning_rate` and start again, "
-    "if need be with `--resume` from an older checkpoint in another `run_dir`",
-}
-
-
-@dataclass
-class Memory:
-    """What a run remembers, apart from tensors and data; `register` names its sections."""
-
-    progress: Progress = field(default_factory=Progress)
-    losses: Losses = field(default_factory=Losses)
-    best: Best = field(default_factory=Best)
-    history: History = field(default_factory=History)
-    digest: RollingDigest = field(default_factory=RollingDigest)
-    pending: Pending = field(default_factory=Pending)
-
-    def register(self, registry: Registry) -> None:
-        """Name the sections."""
-        for name, component in (
-            ("progress", self.progress),
-            ("losses", self.losses),
-            ("best", self.best),
-            ("evaluation", self.history),
-            ("digest", self.digest),
-            ("pending", self.pending),
-        ):
-            registry.register(name, component)
 
 
 @dataclass
@@ -76,7 +51,8 @@ class Trainer:
     model: PreTrainedModel
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    loader: RecipeLoader
+    feed: Feed
+    tombstones: Tombstones
     evaluator: Evaluator | None
     checkpoints: Checkpointer
     registry: Registry
@@ -87,84 +63,87 @@ class Trainer:
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
     _sections: dict[str, State] = field(default_factory=dict)
+    """of the last boundary"""
+    _standing: bool = False
+    """whether weights and optimizer are those of `_sections`"""
+    _disk_failed: bool = False
 
     def fit(self) -> None:
         """Trains to the last step. Leaves a checkpoint of the last boundary also when it ends early.
 
-        Raises StopRequested, DivergedError, OSError, and what the loader raises.
+        Raises StopRequested, DivergedError, OSError, and what the model, the loader and the callbacks raise;
+        a note of the error says then what is saved. KeyboardInterrupt waits for no save.
         """
         memory, total = self.memory, self.schedule.total_steps
-        self._batches = self._stream()
-        self._parameters = [one for one in self.model.parameters() if one.requires_grad]
+        run = self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
-        info = RunInfo(self.checkpoints.run.path, memory.progress.step, total, self.config.log.every_steps)
-        self._tell("on_train_start", info)
+        self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
+        self._backward = Backward(self.config, self.model, self._next, self.stop.check)
+        self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
             self._boundary(None)
             while memory.progress.step < total:
                 self._boundary(self._step())
+            self._ask(self.checkpoints.drain)
             outcome = self._outcome()
-        except (StopRequested, DivergedError) as end:
-            self.optimizer.zero_grad(set_to_none=True)  # the window is dropped
-            self._save()
-            raise type(end)(
-                f"{end}; step {memory.progress.step} is saved{REMEDIES.get(type(end), '')}"
-            ) from None
+        except StopRequested as end:
+            raise StopRequested(f"{end}; {self._rescue()}") from None
+        except DivergedError as end:
+            raise DivergedError(f"{end}; {self._rescue_after(end)}{_REMEDY}") from None
+        except Exception as error:
+            error.add_note(self._rescue_after(error))
+            raise
         finally:
             self._tell("on_train_end", outcome)
+        self.checkpoints.close()
 
     def _step(self) -> StepInfo:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""
         progress, settings = self.memory.progress, self.config.train
-        step = progress.step + 1
-        window = self.loader.step_info(progress.epoch, progress.index // settings.gradient_accumulation_steps)
+        step, epoch = progress.step + 1, progress.epoch
+        window = self.feed.window(epoch, progress.index // settings.gradient_accumulation_steps)
         rate = self.schedule.apply(step)
-        total = torch.zeros((), device=self.model.device)
-        batches: list[Batch] = []
-        for slot in range(window.micro_batches):
-            self.stop.check()
-            batch = self._next()
-            with isolated(self.config.seed, "train", step, slot):
-                loss = token_loss(self.model, batch, settings.precision)
-                (loss / window.target_tokens).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-            batches.append(batch)
-        norm = clip_gradients(self._parameters, self.config.optim.max_grad_norm)
-        # the one place of a step where the host waits for the device
-        loss_sum, grad_norm = torch.stack([total, norm]).tolist()
-        if not (math.isfinite(loss_sum) and math.isfinite(grad_norm)):
+        gradient = self._backward(step, window)
+        if settings.on_nonfinite == "stop" and not gradient.finite:
             raise DivergedError(
-                f"diverged in step {step}: loss {loss_sum / window.target_tokens}, "
-                f"norm of the gradient {grad_norm}"
+                f"diverged in step {step}: loss {gradient.loss_sum / window.target_tokens}, "
+                f"norm of the gradient {gradient.grad_norm}"
             )
-        self.optimizer.step()
+        self._ask(self.checkpoints.check)
+        learned = gradient.finite and not gradient.empty
+        if learned:
+            self._standing = False
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        epoch = progress.epoch
-        self._count(step, window, batches, loss_sum)
+        self._count(step, gradient, learned=learned)
         steps, recipes, tokens = self._watch.rates(progress)
         return StepInfo(
             step=step,
             total_steps=self.schedule.total_steps,
             epoch=epoch,
-            loss=loss_sum / window.target_tokens,
+            loss=gradient.loss_sum / window.target_tokens if learned else None,
             learning_rate=rate,
-            grad_norm=grad_norm,
+            grad_norm=gradient.grad_norm if learned else None,
             recipes_per_second=recipes,
             tokens_per_second=tokens,
             seconds_left=(self.schedule.total_steps - step) / steps,
+            skipped=() if gradient.finite else tuple(gradient.records),
         )
 
-    def _count(self, step: int, window: Window, batches: list[Batch], loss_sum: float) -> None:
+    def _count(self, step: int, gradient: Gradient, *, learned: bool) -> None:
         """Moves the counters to the boundary after a step."""
-        memory, progress = self.memory, self.memory.progress
-        for batch in batches:
+        memory, progress, window = self.memory, self.memory.progress, gradient.window
+        for batch in gradient.batches:
             memory.digest.update(batch.record_ids)
-        memory.losses.add(loss_sum, window.target_tokens)
-        if self.loader.epoch != progress.epoch:
+        if learned:
+            memory.losses.add(gradient.loss_sum, window.target_tokens)
+        if not gradient.finite:
+            self.tombstones.skip(step, gradient.records)
+        if self.feed.loader.epoch != progress.epoch:
             memory.losses.end_epoch()
         progress.step = step
-        progress.epoch, progress.index = self.loader.epoch, self.loader.index
+        progress.epoch, progress.index = self.feed.loader.epoch, self.feed.loader.index
         progress.samples += window.samples
         progress.input_tokens += window.input_tokens
         progress.target_tokens += window.target_tokens
@@ -173,25 +152,43 @@ class Trainer:
         """What law 3 wants after a step; `info` is None at the boundary that this process begins at."""
         memory, step = self.memory, self.memory.progress.step
         if info is not None:
-            self._tell("on_step_end", info)
             self._log(info)
         if info is not None or self.fresh:  # else what a checkpoint left pending
             memory.pending.work = self._due(step)
-        self._sections = self.registry.state_dict()
+        self._take()
+        if info is not None:
+            self._tell("on_step_end", info)
+            self._take()  # the callbacks may have drawn random numbers
+            self._judge(info)
         with self._watch.paused():
-            improved = False
+            improved, asked = False, self._requests.due()
             if memory.pending.work:
                 improved = self.evaluator is not None and self._evaluate(self.evaluator)
                 memory.pending.work = ()
-                self._sections = self.registry.state_dict()
-            if improved or self._save_due(step, first=info is None):
+                self._take()
+            if improved or asked or self._save_due(step, first=info is None):
                 self._save()
+            self._ask(self.checkpoints.check)
+
+    def _take(self) -> None:
+        """Takes the sections of the boundary that the run stands at: from now on it can be saved."""
+        self._sections = self.registry.state_dict()
+        self._standing = True
+
+    def _judge(self, info: StepInfo) -> None:
+        """Ends a run that learns nothing any more."""
+        if info.skipped and (row := self.tombstones.in_a_row(info.step)) > MOST_SKIPPED:
+            raise DivergedError(f"diverged: {row} steps in a row up to step {info.step} were not finite")
+        if self.memory.progress.epoch != info.epoch and self.memory.losses.epochs[-1] is None:
+            raise DivergedError(f"epoch {info.epoch} taught nothing: all its records are left out or skipped")
 
     def _due(self, step: int) -> tuple[str, ...]:
-        every, ends = self.config.eval.every_steps, step in (0, self.schedule.total_steps)
-        if self.evaluator is None or not (ends or step % every == 0):
+        if self.evaluator is None or (step % self.config.eval.every_steps and not self._ends(step)):
             return ()
         return ("eval", "samples")
+
+    def _ends(self, step: int) -> bool:
+        return step in (0, self.schedule.total_steps)
 
     def _save_due(self, step: int, *, first: bool) -> bool:
         if first:  # a run that begins, and one that goes on from another run directory
@@ -202,8 +199,7 @@ class Trainer:
         """Evaluates the boundary and generates samples; True when it is the best so far."""
         memory, settings = self.memory, self.config.eval
         progress = memory.progress
-        ends = progress.step in (0, self.schedule.total_steps)
-        prompts = max(settings.prompts, settings.samples) if ends else settings.samples
+        prompts = max(settings.prompts, settings.samples) if self._ends(progress.step) else settings.samples
         evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
@@ -215,51 +211,87 @@ class Trainer:
         return memory.best.offer(evaluation.validation_loss, progress.step)
 
     def _log(self, info: StepInfo) -> None:
-        progress = self.memory.progress
-        if info.step % self.config.log.every_steps and info.step != self.schedule.total_steps:
+        progress, every = self.memory.progress, self.config.log.every_steps
+        if info.step % every and info.step != self.schedule.total_steps and not info.skipped:
             return
-        self.logs.metrics.write(
-            {
-                "kind": "step",
-                "step": info.step,
-                "epoch": info.epoch,
-                "loss": info.loss,
-                "learning_rate": info.learning_rate,
-                "grad_norm": info.grad_norm,
-                "samples": progress.samples,
-                "input_tokens": progress.input_tokens,
-                "target_tokens": progress.target_tokens,
-                "digest": self.memory.digest.value,
-            }
-        )
+        line = {
+            "kind": "step",
+            "step": info.step,
+            "epoch": info.epoch,
+            "loss": info.loss,
+            "learning_rate": info.learning_rate,
+            "grad_norm": info.grad_norm,
+            "samples": progress.samples,
+            "input_tokens": progress.input_tokens,
+            "target_tokens": progress.target_tokens,
+            "digest": self.memory.digest.value,
+        }
+        if info.skipped:
+            line["skipped"] = list(info.skipped)
+        self.logs.metrics.write(line)
         self.logs.timing.write(self._watch.lap(progress))
 
     def _save(self) -> None:
         """Saves the boundary whose sections were taken last, which weights and optimizer still stand at."""
-        best = self.memory.best.step
-        self.checkpoints.save(self._sections, [] if best is None else [best])
-        for saved in self.checkpoints.drain():
-            self._tell("on_save", saved)
+        self._requests.begun(self.checkpoints.run.step_path(self._sections["progress"]["step"]))
+        self._ask(lambda: self.checkpoints.save(self._sections, self.memory.best.steps))
 
-    def _stream(self) -> Iterator[Batch]:
-        while True:  # each `for` over the loader ends with an epoch
-            yield from self.loader
+    def _ask(self, saving: Callable[[], list[Path] | None]) -> None:
+        """Does something with the saves, and tells of those that stand. Raises OSError of one that failed."""
+        try:
+            saved = saving()
+        except OSError:
+            self._disk_failed = True
+            raise
+        for path in saved or ():
+            self._tell("on_save", path)
+        self._requests.settle()
+
+    def _rescue(self) -> str:
+        """Saves the last boundary if the run still stands at it; says what the next start goes on from.
+
+        Raises OSError, and what a callback raises that is told of the checkpoint; a note says the same then.
+        """
+        self.optimizer.zero_grad(set_to_none=True)  # the window is dropped, and its memory free
+        try:
+            if self._standing and not self._disk_failed:
+                self._save()
+            self._ask(self.checkpoints.drain)
+        except Exception as error:
+            error.add_note(self._left())
+            raise
+        self.checkpoints.close()
+        return self._left()
+
+    def _rescue_after(self, error: Exception) -> str:
+        """The same after an error, which stays the first one whatever goes wrong now."""
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            traceback.clear_frames(error.__traceback__)  # they hold the activations
+        try:
+            return self._rescue()
+        except Exception as second:
+            return f"{self._left()} (while saving: {type(second).__name__}: {second})"
+
+    def _left(self) -> str:
+        """What the next start goes on from."""
+        if not (steps := self.checkpoints.run.steps()):
+            return "nothing is saved"
+        if self._sections and self._sections["progress"]["step"] == steps[0]:
+            return f"step {steps[0]} is saved"
+        return f"the next start goes on from step {steps[0]}"
 
     def _next(self) -> Batch:
         with self._watch.waiting():
-            return next(self._batches)
+            return self.feed.next()
 
     def _outcome(self) -> Outcome:
         memory, run = self.memory, self.checkpoints.run
-        best = None
-        if memory.best.validation_loss is not None and memory.best.step is not None:
-            best = memory.best.validation_loss, memory.best.step
         return Outcome(
             run_path=run.path,
             checkpoint=run.step_path(memory.progress.step),
             step=memory.progress.step,
             epoch_losses=memory.losses.epochs,
-            best=best,
+            best=memory.best.first,
             first=memory.history.first,
             last=memory.history.last,
             samples=saved_samples(self.logs.samples.path, memory.progress.step, self.config.eval.samples),

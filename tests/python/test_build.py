@@ -63,8 +63,8 @@ def test_a_run_with_work_pending_is_finished_only_when_it_says_so(tmp_path: Path
         trainer.memory.pending.work = ("eval",)
         trainer.schedule.total_steps = 1
         trainer.checkpoints.run.delete(1)
-        trainer._sections = trainer.registry.state_dict()
-        trainer._save()
+        trainer.checkpoints.save(trainer.registry.state_dict(), [])
+        trainer.checkpoints.drain()
     assert read_run_facts(tmp_path / "run")["finished"] is None
     assert not built(tmp_path, *quick).finished
     replace_file(tmp_path / "run" / "run.json", to_json(facts))

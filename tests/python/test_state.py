@@ -49,8 +49,8 @@ def test_a_name_is_taken_once() -> None:
     [
         ({"best": None}, "without section `best`"),
         ({"strange": {}}, "with section `strange`"),
-        ({"best": {"step": 1}}, "section `best` of the saved state does not fit: KeyError"),
-        ({"best": {"step": 1, "validation_loss": 2.0, "x": 1}}, "unknown fields"),
+        ({"best": {}}, "section `best` of the saved state does not fit: KeyError"),
+        ({"best": {"kept": [], "x": 1}}, "unknown fields"),
         ({"pending": 3}, "section `pending`"),
     ],
 )
@@ -67,7 +67,7 @@ def test_the_first_of_equal_losses_is_the_best() -> None:
     assert best.offer(2.0, 0)
     assert not best.offer(2.0, 5)
     assert best.offer(1.0, 9)
-    assert (best.validation_loss, best.step) == (1.0, 9)
+    assert best.first == (1.0, 9)
 
 
 def test_epoch_losses_are_means_by_token() -> None:

@@ -1,0 +1,31 @@
+"""What the training loop itself remembers."""
+
+from dataclasses import dataclass, field
+
+from chefgenius.evaluation import History
+from chefgenius.metrics import RollingDigest
+from chefgenius.state import Best, Losses, Pending, Progress, Registry
+
+
+@dataclass
+class Memory:
+    """What a run remembers, apart from tensors and data; `register` names its sections."""
+
+    progress: Progress = field(default_factory=Progress)
+    losses: Losses = field(default_factory=Losses)
+    best: Best = field(default_factory=Best)
+    history: History = field(default_factory=History)
+    digest: RollingDigest = field(default_factory=RollingDigest)
+    pending: Pending = field(default_factory=Pending)
+
+    def register(self, registry: Registry) -> None:
+        """Name the sections."""
+        for name, component in (
+            ("progress", self.progress),
+            ("losses", self.losses),
+            ("best", self.best),
+            ("evaluation", self.history),
+            ("digest", self.digest),
+            ("pending", self.pending),
+        ):
+            registry.register(name, component)

@@ -1,0 +1,89 @@
+"""The gradient of one optimizer step.
+
+A window of micro-batches goes forward and backward, each with generators seeded by (seed, `train`, step,
+slot), so that a step is a function of the boundary before it (law 2). Nothing but gradients is changed here:
+until the optimizer moves the weights, the boundary before the step can still be saved.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from chefgenius.batch import Batch
+from chefgenius.batch import StepInfo as Window
+from chefgenius.config import Config
+from chefgenius.generators import isolated
+from chefgenius.model import token_loss
+from chefgenius.optim import clip_gradients
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """What a window gave, and how it stands with its gradient."""
+
+    window: Window
+    batches: list[Batch]
+    loss_sum: float
+    """over the target tokens; 0 where there are none"""
+    grad_norm: float
+    """before clipping"""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to learn: every record is masked."""
+        return self.window.target_tokens == 0
+
+    @property
+    def finite(self) -> bool:
+        """Whether the weights may be moved along it."""
+        return math.isfinite(self.loss_sum) and math.isfinite(self.grad_norm)
+
+    @property
+    def records(self) -> list[int]:
+        """The numbers of the records, in the order of the micro-batches."""
+        return [int(record) for batch in self.batches for record in batch.record_ids]
+
+
+@dataclass
+class Backward:
+    """Makes the gradient of a window: that of one large batch, whatever the micro-batches."""
+
+    config: Config
+    model: PreTrainedModel
+    following: Callable[[], Batch]
+    """gives the next micro-batch"""
+    check: Callable[[], None]
+    """called before and after each forward and each backward; may raise to drop the window"""
+    parameters: list[nn.Parameter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parameters = [one for one in self.model.parameters() if one.requires_grad]
+
+    def __call__(self, step: int, window: Window) -> Gradient:
+        """Leaves the clipped gradient of the window that `window` describes in the parameters."""
+        settings = self.config
+        total = torch.zeros((), device=self.model.device)
+        batches: list[Batch] = []
+        for slot in range(window.micro_batches):
+            self.check()
+            batch = self.following()
+            batches.append(batch)
+            if len(batch["labels"]) == 0:  # all of it is masked
+                continue
+            self.check()
+            with isolated(settings.seed, "train", step, slot):
+                loss = token_loss(self.model, batch, settings.train.precision)
+                self.check()
+                (loss / window.target_tokens).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        self.check()
+        if window.target_tokens == 0:
+            return Gradient(window, batches, 0.0, 0.0)
+        norm = clip_gradients(self.parameters, settings.optim.max_grad_norm)
+        # the one place of a step where the host waits for the device
+        loss_sum, grad_norm = torch.stack([total, norm]).tolist()
+        return Gradient(window, batches, loss_sum, grad_norm)
