@@ -36,7 +36,7 @@ def test_room_for_two_or_for_one_where_one_stands(
         check_space(tmp_path, 1023_999_488, standing=standing)
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path))
     needed, what = ("1.024", "another checkpoint") if standing else ("2.048", "two checkpoints")
-    assert error.value.strerror.startswith(
+    assert str(error.value.strerror).startswith(
         f"no room for {what}: needed are {needed} GB, free {free / 1000} GB"
     )
 
