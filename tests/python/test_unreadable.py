@@ -1,4 +1,4 @@
-"""A checkpoint that cannot be read is neither damaged nor lost: it stays, and another one is taken meanwhile."""
+"""A checkpoint that cannot be read is neither damaged nor lost: it stays, and another is taken meanwhile."""
 
 import errno
 import os
