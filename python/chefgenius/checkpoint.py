@@ -216,7 +216,7 @@ class Checkpointer:
             if newer > step and good < 2:
                 try:
                     self.run.verify(newer)
-                except DamagedError:
+                except (DamagedError, OSError):
                     continue
                 good += 1
         return good == 2
