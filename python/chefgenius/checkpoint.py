@@ -210,7 +210,7 @@ class Checkpointer:
                 self._told.put(f"removed the checkpoint of step {step} for room")
 
     def _is_outlived(self, step: int) -> bool:
-        """Whether two newer checkpoints have every byte right."""
+        """Whether two newer checkpoints have every byte right, as far as they can be read."""
         good = 0
         for newer in self.run.steps():
             if newer > step and good < 2:

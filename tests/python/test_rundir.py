@@ -142,7 +142,7 @@ def test_no_new_directory_is_lost_with_the_power(tmp_path: Path, monkeypatch: py
     RunDirectory(tmp_path / "runs" / "one").lock().close()
     assert synced == [tmp_path.name, "runs", "one"]
     RunDirectory(tmp_path / "runs" / "one").lock().close()
-    assert len(synced) == 3
+    assert synced[3:] == ["runs", "one"]  # who made them may have been killed before that
 
 
 def test_a_complete_checkpoint_has_its_files_in_their_sizes(tmp_path: Path) -> None:

@@ -202,6 +202,23 @@ def test_a_failing_deletion_is_told_and_the_checkpoint_stands(
     assert run.checkpoints.run.steps() == [2, 1, 0]
 
 
+def test_what_cannot_be_read_outlives_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.save()
+    run.checkpoints.began_at = 0
+    plain = manifest.hash_file
+
+    def hash_file(path: Path) -> str:
+        if path.parent.name == "step-00000001":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return plain(path)
+
+    monkeypatch.setattr(manifest, "hash_file", hash_file)
+    for expected in ([1, 0], [2, 1, 0], [3, 2]):
+        run.go()
+        run.save()
+        assert run.checkpoints.run.steps() == expected
+
+
 def damage(path: Path) -> None:
     """One bit, at which no size can tell."""
     file = path / "model.safetensors"
