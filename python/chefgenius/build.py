@@ -19,12 +19,13 @@ from transformers import PreTrainedModel
 
 from chefgenius import resume
 from chefgenius.callbacks import Callback
-from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
-from chefgenius.data import RecipeLoader
 from chefgenius.dataset import Data
-from chefgenius.descent import write_descent
+from chefgenius.descent import Weights, write_descent, write_weights
+from chefgenius.differences import Comparison, Exactness, compare
+from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
@@ -34,11 +35,15 @@ from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError
+from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
 from chefgenius.trainer import Trainer
+
+MOST_THREADS = 1024
+"""more than any machine that a run was saved on"""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,17 @@ class Built:
     schedule: Schedule
     facts: dict[str, Any]
     origin: resume.Origin | None
-    free: list[str]
-    """differences from the saved run that need no leave"""
+    comparison: Comparison
+    """with the saved run"""
+    sections: dict[str, State]
+    """the memory to go on with; empty for a run that begins"""
+    moved: str
+    """where the data go on, when that is not where they were saved"""
+    exactness: Exactness
+    bounds: dict[str, int]
+    """the last step by each key that ends the run"""
+    weights: Weights | None
+    """of a run that begins with the weights of another"""
     say: Callable[[str], None]
 
     @property
@@ -69,7 +83,7 @@ class Built:
         """Of a run that is finished: where it stands, and which keys would let it go on."""
         total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
         settings = self.config.train
-        bounds = [name for name, last in _bounds(self.config, self.data.train).items() if last == total]
+        bounds = [name for name, last in self.bounds.items() if last == total]
         values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}
         past = " and ".join(f"`{name} = {values[name]}`" for name in bounds)
         raised = " and ".join(f"`{name}`" for name in bounds)
@@ -79,10 +93,17 @@ class Built:
         )
 
 
-def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Callable[[str], None]) -> Built:
-    """Model, optimizer and schedule, and the comparison with the saved run.
+def build_run(
+    config: Config,
+    data: Data,
+    origin: resume.Origin | None,
+    say: Callable[[str], None],
+    allowed: frozenset[str] = frozenset(),
+    weights: Weights | None = None,
+) -> Built:
+    """Model, optimizer and schedule, the comparison with the saved run, and the loader at its place.
 
-    Raises ConfigError, ResumeError.
+    `allowed` names what may differ from the saved run. Raises ConfigError, ResumeError.
     """
     settings = config.train
     device = choose_device(settings.device)
@@ -92,7 +113,7 @@ def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Cal
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters)
     if origin is not None and settings.threads == "auto":
-        threads = int(origin.sections["facts"]["threads"])
+        threads = _saved_threads(origin)
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
@@ -104,31 +125,68 @@ def build_run(config: Config, data: Data, origin: resume.Origin | None, say: Cal
         "plan": data.train.plan_fingerprint,
         "tombstones": data.feed.configured,
     }
-    free = [] if origin is None else resume.compare(origin, flatten(config), found)
+    per_epoch = data.train.steps_per_epoch
+    comparison, exactness = Comparison(), Exactness()
+    sections: dict[str, State] = {}
+    moved, taken = "", 0
+    if origin is not None:
+        comparison = compare(origin.sections, flatten(config), found, allowed)
+        comparison.check(origin.directory, origin.step)
+        sections, moved = enter(data.feed, origin.sections, comparison, origin.step, origin.directory)
+        exactness = _exactness(origin)
+        changes = [one.plain for one in comparison.changes]
+        left = sections["progress"] != origin.sections["progress"]
+        exactness.add(origin.step, [*changes, moved] if left else changes)
+        sections = {**sections, "exactness": exactness.state_dict()}
+        taken = origin.step
     optimizer = build_optimizer(model, config.optim)
-    schedule = Schedule(optimizer, config.optim, total_steps(config, data.train))
+    last = bounds(config, data.feed, per_epoch, taken)
+    schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
         f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
         f"threads {threads}, {settings.precision}{', strict' if strict else ''}"
     )
     samples = settings.gradient_accumulation_steps * config.data.batch_size
-    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {data.train.steps_per_epoch:,} an epoch")
-    return Built(config, data, model, optimizer, schedule, found, origin, free, say)
+    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {per_epoch:,} an epoch")
+    return Built(
+        config=config,
+        data=data,
+        model=model,
+        optimizer=optimizer,
+        schedule=schedule,
+        facts=found,
+        origin=origin,
+        comparison=comparison,
+        sections=sections,
+        moved=moved,
+        exactness=exactness,
+        bounds=last,
+        weights=weights,
+        say=say,
+    )
 
 
-def total_steps(config: Config, loader: RecipeLoader) -> int:
-    """Optimizer steps of the whole run: the smaller of `train.max_steps` and `train.epochs`."""
-    return min(_bounds(config, loader).values())
+def _exactness(origin: resume.Origin) -> Exactness:
+    """What the saved run remembers of changes."""
+    exactness = Exactness()
+    try:
+        exactness.load_state_dict(origin.sections["exactness"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResumeError(
+            f"`{origin.directory}` has no usable section `exactness`: {type(error).__name__}: "
+            f"{one_line(error)}: go on with the version of chefgenius that wrote it"
+        ) from error
+    return exactness
 
 
-def _bounds(config: Config, loader: RecipeLoader) -> dict[str, int]:
-    """The last step by each key that ends the run."""
-    settings, bounds = config.train, {}
-    if settings.max_steps is not None:
-        bounds["train.max_steps"] = settings.max_steps
-    if settings.epochs is not None:
-        bounds["train.epochs"] = settings.epochs * loader.steps_per_epoch
-    return bounds
+def _saved_threads(origin: resume.Origin) -> int:
+    threads = origin.sections["facts"].get("threads")
+    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise ResumeError(
+            f"`{origin.directory}` was saved with `threads` {one_line(threads)}: set `train.threads`, "
+            "or use another checkpoint"
+        )
+    return threads
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
@@ -137,6 +195,12 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
+    companions = {
+        **describing_files(model),
+        **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
+    }
+    size = checkpoint_bytes(model) + sum(len(one) for one in companions.values())
+    check_space(run.checkpoints, size, standing=bool(run.steps()))
     memory, registry = Memory(best=Best(config.checkpoint.keep_best)), Registry()
     tombstones = Tombstones(data.feed)
     trained = trained_parameters(model)
@@ -145,6 +209,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     registry.register("optimizer", Derived(lambda: describe(trained, optimizer)))
     registry.register("config", Derived(lambda: flatten(config)))
     registry.register("facts", Derived(lambda: built.facts))
+    registry.register("exactness", built.exactness)
     registry.register("tombstones", tombstones)
     registry.register("loader", data.feed)
     registry.register("generators", AmbientGenerators())
@@ -153,6 +218,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     )  # last: it cuts the files, so that a refusal before it leaves all as it was
     seed_ambient(config.seed)
     if built.origin is None:
+        if built.weights is not None:
+            write_weights(run.path, built.weights)
         logs.begin()
     else:
         if built.origin.foreign:
@@ -160,17 +227,14 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 built.origin.run_path,
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
-        _restore(built, built.origin, registry, memory)
+        _restore(built, built.origin, registry)
     replace_file(run.path / "config.yaml", to_yaml(config).encode())
     _write_run_facts(built, finished=None)
     checkpoints = Checkpointer(
         run=run,
         model=model,
         optimizer=optimizer,
-        companions={
-            **describing_files(model),
-            **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
-        },
+        companions=companions,
         fingerprints={name: str(built.facts[name]) for name in ("store", "tokenizer", "plan")},
         retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,
@@ -209,6 +273,8 @@ def _write_run_facts(built: Built, finished: int | None) -> None:
         "parameters": count_parameters(built.model),
         "total_steps": built.schedule.total_steps,
         "facts": built.facts,
+        "exact": built.exactness.since is None,
+        "not_exact_since": built.exactness.since,
         "finished": finished,
     }
     replace_file(built.config.run_path / "run.json", to_json(values))
@@ -223,21 +289,12 @@ def read_run_facts(run_path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _restore(built: Built, origin: resume.Origin, registry: Registry, memory: Memory) -> None:
+def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:
     load_tensors(origin, built.model, built.optimizer)
-    if origin.sections["facts"].get("tombstones") != built.data.feed.configured:
-        built.data.feed.allow = ("tombstones",)  # a difference that was allowed, else it were refused by now
     try:
-        registry.load_state_dict(origin.sections)
+        registry.load_state_dict(built.sections)
     except ResumeError as error:
         raise ResumeError(f"cannot go on from `{origin.directory}`: {error}") from error
-    progress, loader = memory.progress, built.data.train
-    if (progress.epoch, progress.index) != (loader.epoch, loader.index) or progress.step != origin.step:
-        raise ResumeError(
-            f"`{origin.directory}` contradicts itself: progress stands at epoch {progress.epoch}, "
-            f"micro-batch {progress.index}, the loader at {loader.epoch}, {loader.index}: "
-            "use another checkpoint"
-        )
 
 
 def _evaluator(built: Built, stop: Stop) -> Evaluator | None:

@@ -80,6 +80,7 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
             seed=seed,
             split="train" if split == "train" else "validation",
             micro_batches_per_step=config.train.gradient_accumulation_steps,
+            on_plan_change="next_epoch",  # whether the plan may change, `differences` decides before
             tombstones=masked,
             prefetch=prefetch,
             threads=settings.threads,

@@ -25,7 +25,7 @@ from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
 from chefgenius.model import token_loss
 from chefgenius.recipe import Recipe, ingredient_name
-from chefgenius.state import State
+from chefgenius.state import State, checked
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
 
@@ -87,7 +87,8 @@ class History:
     def load_state_dict(self, state: State) -> None:
         """Take a saved section."""
         self.first, self.last = (
-            None if state[name] is None else Evaluation(**state[name]) for name in ("first", "last")
+            None if state[name] is None else Evaluation(**checked(Evaluation, state[name]))
+            for name in ("first", "last")
         )
 
 

@@ -32,17 +32,19 @@ class Feed:
         numbers = self.loader.tombstones.astype("<i8").tobytes()
         self.configured = f"b3:{blake3.blake3(numbers).hexdigest(16)}" if numbers else ""
         """names the set that is left out from the beginning; empty for none"""
-        self.allow: tuple[str, ...] = ()
-        """what `load_state_dict` need not find equal, in the words of `RecipeLoader.load_state_dict`"""
         self._batches = self._stream()
 
     def next(self) -> Batch:
         """The next micro-batch. One whose records are all masked has no rows."""
         return next(self._batches)
 
-    def window(self, epoch: int, step: int) -> StepInfo:
-        """What step `step` of `epoch` holds, without the masked records."""
-        return self.loader.step_info(epoch, step)
+    def step(self, epoch: int, index: int) -> int:
+        """The optimizer step of `epoch` that micro-batch `index` is part of, by the plan of that epoch."""
+        return index // self.loader.step_info(epoch, 0).micro_batches
+
+    def window(self, epoch: int, index: int) -> StepInfo:
+        """What the step that begins with micro-batch `index` of `epoch` holds, without the masked records."""
+        return self.loader.step_info(epoch, self.step(epoch, index))
 
     def mask(self, records: Collection[int]) -> None:
         """Leaves out these records too, from the next micro-batch on; batches built ahead are built anew.
@@ -72,7 +74,7 @@ class Feed:
     def load_state_dict(self, state: State) -> None:
         """Take a saved section. Raises ResumeError when the batches would be others than those saved."""
         try:
-            self.loader.load_state_dict(state, allow=self.allow)
+            self.loader.load_state_dict(state)
         except StateMismatchError as error:
             raise ResumeError(f"the saved place in the data is another one's: {error}") from error
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import blake3
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from chefgenius.state import ResumeError, State
@@ -93,13 +94,15 @@ def restore(state: State) -> None:
             "go on with the saved number, as CUDA_VISIBLE_DEVICES shows it"
         )
     python = state["python"]
-    words = _bytes(python["words"])
-    random.setstate((python["version"], struct.unpack(f"<{len(words) // 4}I", words), python["gauss"]))
+    words, gauss = _words(python["words"]), python["gauss"]
+    if gauss is not None and not isinstance(gauss, float):
+        raise TypeError(f"python's `gauss` is `{gauss}`")
+    random.setstate((python["version"], tuple(words.tolist()), gauss))
     saved = state["numpy"]
-    keys = np.frombuffer(_bytes(saved["keys"]), dtype="<u4").astype(np.uint32)
-    np.random.set_state(
-        (saved["kind"], keys, saved["position"], saved["has_gauss"], saved["cached_gaussian"])
-    )
+    keys, position = _words(saved["keys"]), saved["position"]
+    if not isinstance(position, int) or not 0 <= position <= len(keys):  # numpy would read past its words
+        raise ValueError(f"numpy's `position` is {position}")
+    np.random.set_state((saved["kind"], keys, position, saved["has_gauss"], saved["cached_gaussian"]))
     for generator, text in zip(
         [torch.default_generator, *cuda], [state["torch"], *state["cuda"]], strict=True
     ):
@@ -135,6 +138,10 @@ def _torch_text(generator: Any) -> str:
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
+
+
+def _words(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(_bytes(text), dtype="<u4").astype(np.uint32)
 
 
 def _bytes(text: str) -> bytes:

@@ -195,6 +195,8 @@ class RollingDigest:
 
     def load_state_dict(self, state: State) -> None:
         """Take a saved section."""
+        if len(bytes.fromhex(state["value"])) != blake3.blake3.digest_size:
+            raise ValueError("`value` is no digest")
         self.value = str(state["value"])
 
 

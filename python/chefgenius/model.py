@@ -21,6 +21,8 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedConfig, Pr
 from chefgenius.compute import autocast
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
+from chefgenius.pretrained import read_configuration
+from chefgenius.state import ResumeError, one_line
 
 IGNORED = -100
 """label of a position that does not count"""
@@ -42,13 +44,14 @@ def build_model(
 
     New weights depend on `seed` alone. With `saved`, the directory of a verified checkpoint whose weights
     will be loaded next, a pretrained model is only built from that checkpoint's configuration. Raises
-    ConfigError when the model cannot be used, FileNotFoundError when its directory is not there.
+    ConfigError when the model cannot be used, ResumeError when the checkpoint has none, FileNotFoundError
+    when its directory is not there.
     """
     name = settings.name_or_path
     if name is None:
         model = _new(_configuration(settings.config or {}, vocabulary), seed)
     elif saved is not None:
-        model = _new(AutoConfig.from_pretrained(saved, local_files_only=True), seed)
+        model = _of_checkpoint(saved, seed)
     else:
         model = _pretrained(name)
     _check(model, vocabulary, name or "model.config")
@@ -153,11 +156,18 @@ def _new(configuration: PreTrainedConfig, seed: int) -> PreTrainedModel:
     try:
         with isolated(seed, "weights", 0, 0):
             model: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(  # type: ignore[no-untyped-call]
-                configuration, dtype=torch.float32
+                configuration, dtype=torch.float32, trust_remote_code=False
             )
     except Exception as error:
         raise _unfit(error) from error
     return model
+
+
+def _of_checkpoint(directory: Path, seed: int) -> PreTrainedModel:
+    try:
+        return _new(read_configuration(directory), seed)
+    except (ConfigError, FileNotFoundError) as error:
+        raise ResumeError(f"checkpoint `{directory}` has no usable model: {error}") from error
 
 
 def _unfit(error: Exception) -> ConfigError:
@@ -172,7 +182,10 @@ def _pretrained(name: str) -> PreTrainedModel:
     if local and not Path(place).is_dir():
         raise FileNotFoundError(f"no such directory: `{place}`: check the path in `model.name_or_path`")
     try:
-        configuration = AutoConfig.from_pretrained(place, local_files_only=local, trust_remote_code=False)
+        if local:
+            configuration = read_configuration(Path(place))
+        else:
+            configuration = AutoConfig.from_pretrained(place, trust_remote_code=False)
         _refuse_causal(configuration)
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
             place,
@@ -180,13 +193,14 @@ def _pretrained(name: str) -> PreTrainedModel:
             dtype=torch.float32,
             local_files_only=local,
             trust_remote_code=False,
+            use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
+    except (ConfigError, FileNotFoundError):
+        raise
+    except Exception as error:  # a stranger's file can fail in any way that transformers and torch know
         raise ConfigError(
-            f"`model.name_or_path`: cannot load `{name}`: {' '.join(str(error).split())}: "
+            f"`model.name_or_path`: cannot load `{name}`: {one_line(error)}: "
             "give a directory written by `save_pretrained` or the name of a model on the hub"
         ) from None
     if missing := sorted(report["missing_keys"]):

@@ -117,12 +117,15 @@ def load_state_tensors(
     ResumeError when the kind, a parameter, an entry, a shape or a dtype is not what this model needs, and
     changes nothing then.
     """
-    if described["kind"] != KIND:
+    kind, stateless = described.get("kind"), described.get("stateless")
+    if kind != KIND:
+        raise ResumeError(f"the saved optimizer is `{kind}`, here it is `{KIND}`: use the saved one")
+    if not isinstance(stateless, list) or not all(isinstance(name, str) for name in stateless):
         raise ResumeError(
-            f"the saved optimizer is `{described['kind']}`, here it is `{KIND}`: use the saved one"
+            "section `optimizer` of the saved state lacks the list `stateless`: use another checkpoint"
         )
     trained = trained_parameters(model)
-    expected = {f"{name}/{key}" for name in set(trained) - set(described["stateless"]) for key in ENTRIES}
+    expected = {f"{name}/{key}" for name in set(trained) - set(stateless) for key in ENTRIES}
     if set(saved) != expected:
         missing, unknown = sorted(expected - set(saved)), sorted(set(saved) - expected)
         told = [f"lacks {len(missing)} entries, such as `{missing[0]}`"] if missing else []

@@ -21,7 +21,17 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from chefgenius.config import DEFAULT_STEPS, PRETRAINED_RATE, SMALL_T5, Config, ConfigError, flatten, keys
+from chefgenius.config import (
+    DEFAULT_STEPS,
+    PRETRAINED_RATE,
+    SMALL_T5,
+    Config,
+    ConfigError,
+    ModelConfig,
+    flatten,
+    keys,
+)
+from chefgenius.differences import allowed_names
 
 OVERRIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_.\-]*)=(.*)", re.DOTALL)
 
@@ -34,7 +44,11 @@ class CommandLine:
     overrides: tuple[str, ...] = ()
     resume: str = "auto"
     """`auto`, `never`, `must` or the path of a checkpoint or of a run"""
-    dry_run: bool = False
+    allowed: frozenset[str] = frozenset()
+    """what may differ from the saved run, by its names in `differences.MEANINGS`"""
+    init_from: str | None = None
+    """a checkpoint, a run or another directory whose weights a new run begins with"""
+    explain: bool = False
     print_config: bool = False
 
 
@@ -63,10 +77,22 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         default="auto",
         metavar="auto|never|must|PATH",
         help="auto: go on where the run directory ends, or begin; must: go on or fail; never: begin or fail; "
-        "PATH: go on from this checkpoint or run",
+        "PATH: go on from this checkpoint or run, in a new run_dir",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="prepare and check everything, print the plan, train nothing"
+        "--explain",
+        action="store_true",
+        help="prepare and check everything, tell what would happen and why, train and change nothing",
+    )
+    parser.add_argument(
+        "--allow-change",
+        metavar="KEY,...",
+        help="go on although these differ from the saved run, which is not exact from there on",
+    )
+    parser.add_argument(
+        "--init-from",
+        metavar="PATH",
+        help="begin a new run with the weights, and no more, of this checkpoint, run or model directory",
     )
     parser.add_argument(
         "--print-config", action="store_true", help="print the resolved configuration and stop"
@@ -76,8 +102,19 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     files = [word for word in given.words if word not in overrides]
     if len(files) > 1:
         raise ConfigError(f"command line: more than one configuration file: `{'`, `'.join(files)}`: give one")
+    if given.init_from is not None and given.resume not in ("auto", "must", "never"):
+        raise ConfigError(
+            "command line: give either `--init-from` or `--resume PATH`: the one takes weights alone, "
+            "the other the whole run"
+        )
     return CommandLine(
-        files[0] if files else None, overrides, given.resume, given.dry_run, given.print_config
+        file=files[0] if files else None,
+        overrides=overrides,
+        resume=given.resume,
+        allowed=frozenset() if given.allow_change is None else allowed_names(given.allow_change),
+        init_from=given.init_from,
+        explain=given.explain,
+        print_config=given.print_config,
     )
 
 
@@ -116,6 +153,21 @@ def resolve(config: Config, name: str) -> Config:
     return config.model_copy(
         update={"run_dir": run_dir, "data": data, "model": model, "optim": optim, "train": train}
     )
+
+
+def with_weights(config: Config, directory: Path) -> Config:
+    """The configuration of a run that begins with the weights in `directory`, which say what its model is.
+
+    Raises ConfigError when another model is configured.
+    """
+    for key, value, harmless in (
+        ("model.name_or_path", config.model.name_or_path, (None, str(directory))),
+        ("model.config", config.model.config, (None, SMALL_T5)),
+    ):
+        if value not in harmless:
+            raise ConfigError(f"give either `--init-from` or `{key}`: the weights say what the model is")
+    model = ModelConfig(name_or_path=str(directory))
+    return resolve(config.model_copy(update={"model": model}), "default")
 
 
 def to_yaml(config: Config) -> str:

@@ -1,53 +1,27 @@
 """Where a run begins: anew, or at which checkpoint; and whether it may.
 
 1. `decide` finds the checkpoint to go on from, newest first, verified before anything of it is used.
-2. `compare` holds the saved run against the one that was asked for. What differs is of one of three classes:
-   identity (another model or other data), exactness (the same run would compute other bits), free (printed).
+2. `initial_weights` finds the directory whose weights alone a new run takes.
 
-Nothing here imports torch.
+What was read and is wrong is set aside. What cannot be read, since a disk or a permission fails, stays where
+it is: it may be good. Nothing here imports torch.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from chefgenius.config import keys
-from chefgenius.descent import Descent, read_descent
+from chefgenius.descent import NAME as ORIGIN
+from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
+from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, Manifest, hash_file, verify
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError, State
+from chefgenius.state import ResumeError, State, one_line
 
 STATE_SCHEMA = "chefgenius.state/1"
-
-IDENTITY = ("store", "tokenizer")
-"""facts that say which data a run is about; which model it is, the checkpoint's tensors say"""
-
-EXACT_KEYS = (
-    "seed",
-    "data.plan",
-    "data.batch_size",
-    "data.max_input_length",
-    "data.max_target_length",
-    "data.validation_fraction",
-    "data.split_seed",
-    "data.min_quality",
-    "model.config",
-    "optim.weight_decay",
-    "optim.betas",
-    "optim.eps",
-    "optim.max_grad_norm",
-    "train.gradient_accumulation_steps",
-    "train.precision",
-)
-"""keys that decide the bits of a run; facts do so too, and stand for device, threads and determinism"""
-
-FREE_KEYS = tuple(key for key in keys() if key not in EXACT_KEYS)
-"""everything else: the learning rate and its schedule, lengths of the run, cadences, logging, paths"""
-
-_NEW_RUN = "or begin a run of its own with another `run_dir`"
+_MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -81,7 +55,7 @@ def decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: b
     if wish == "never":
         if _is_used(run):
             raise ResumeError(
-                f"run directory `{run.path}` holds a run already: go on with `--resume auto`, {_NEW_RUN}"
+                f"run directory `{run.path}` holds a run already: go on with `--resume auto`, {NEW_RUN}"
             )
         return None
     if wish not in ("auto", "must"):
@@ -94,46 +68,92 @@ def decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: b
     return origin
 
 
-def compare(origin: Origin, config: dict[str, Any], facts: dict[str, Any]) -> list[str]:
-    """Refuses a resume that could not be exact; returns the free differences, one line each.
+def initial_weights(
+    run: RunDirectory, given: str | None, model: str | None, say: Callable[[str], None]
+) -> Weights | None:
+    """The directory whose weights the run begins or began with; None where `--init-from` plays no part.
 
-    `config` is flat (`config.flatten`), `facts` are those of `compute.facts` and of the data. Raises
-    ResumeError naming every difference with its saved and its present value.
+    `given` is what stands after it, `model` what `model.name_or_path` says. Verified where there is a
+    manifest, and by digest when the run was killed before its first save. Raises ResumeError, OSError.
     """
-    saved_config, saved_facts = origin.sections["config"], origin.sections["facts"]
-    identity = _differences(saved_facts, facts, IDENTITY)
-    exact = _differences(saved_config, config, EXACT_KEYS)
-    exact += _differences(saved_facts, facts, tuple(sorted({*saved_facts, *facts} - set(IDENTITY))))
-    free = _differences(saved_config, config, tuple(sorted({*saved_config, *config} - set(EXACT_KEYS))))
-    if identity or exact:
-        related = [line for line in free if line.startswith(("`data.", "`model."))]
-        hint = f" (changed besides: {', '.join(related)})" if related else ""
-        kind = "is about other data" if identity else "would not be the same run"
+    noted, began = read_weights(run.path), bool(run.steps())
+    if noted is None:
+        if given is None:
+            return None
+        if _is_used(run):
+            raise ResumeError(
+                f"run directory `{run.path}` holds a run that did not begin from `{given}`: "
+                "leave `--init-from` out to go on with it, or choose a new `run_dir`"
+            )
+        return _find_weights(Path(given).expanduser(), say)
+    if given is None and (began or model != str(noted.directory)):
+        if began:
+            return None
         raise ResumeError(
-            f"cannot go on from `{origin.directory}`, it {kind}: {', '.join(identity + exact)}{hint}: "
-            f"set back what differs, {_NEW_RUN}"
+            f"run `{run.path}` began with the weights in `{noted.directory}` and has no checkpoint yet: "
+            f"start it with `--init-from {noted.directory}`, {NEW_RUN}"
         )
-    return free
+    place = noted.directory if given is None else noted.found_at(Path(given).expanduser())
+    if place is None:
+        raise ResumeError(
+            f"run `{run.path}` began with the weights in `{noted.directory}`, those in `{given}` are others: "
+            f"give the former, {NEW_RUN}"
+        )
+    if not began and not (
+        (place / WEIGHTS).is_file() and hash_file((place / WEIGHTS).resolve()) == noted.blake3
+    ):
+        raise ResumeError(
+            f"run `{run.path}` began with the weights in `{place}`, which are gone or others now: "
+            f"restore them from a copy, {NEW_RUN}"
+        )
+    return Weights(place, noted.blake3)
+
+
+def _find_weights(path: Path, say: Callable[[str], None]) -> Weights:
+    """What `--init-from` names: the newest good checkpoint of a run, a checkpoint, or any directory of a
+    model.
+    """
+    if (path / "checkpoints").is_dir():
+        newest = _newest_good(RunDirectory(path), say, touch=False)
+        if newest is None:
+            raise ResumeError(f"run `{path}` holds no checkpoint to take weights from: give another one")
+        path = newest[0]
+    elif (path / MANIFEST).exists():
+        _verified(path, "give another one")
+    for name in (WEIGHTS, "config.json"):
+        if not (path / name).is_file():
+            raise ResumeError(f"`{path}` has no file `{name}`: give a directory written by `save_pretrained`")
+    say(f"weights from {path}")
+    return Weights(path.resolve(), hash_file((path / WEIGHTS).resolve()))
 
 
 def read_sections(directory: Path) -> dict[str, State]:
     """The sections of a verified checkpoint's state.json. Raises ResumeError for one of another version."""
+    path = directory / "state.json"
     try:
-        state = json.loads((directory / "state.json").read_bytes())
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+        state = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
         if state["schema"] != STATE_SCHEMA:
             raise ResumeError(
-                f"`{directory}` has a state of the schema `{state['schema']}`, read is `{STATE_SCHEMA}`: "
-                "go on with the version of chefgenius that wrote it"
+                f"`{directory}` has a state of the schema `{one_line(state['schema'])}`, "
+                f"read is `{STATE_SCHEMA}`: go on with the version of chefgenius that wrote it"
             )
         sections: dict[str, State] = state["sections"]
-        if not all(isinstance(sections[name], dict) for name in ("config", "facts", "progress")):
+        if not all(isinstance(section, dict) for section in sections.values()):
             raise TypeError("a section is no object")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if missing := [name for name in ("config", "facts", "progress") if name not in sections]:
+            raise KeyError(missing[0])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResumeError(
-            f"`{directory}` has no readable state.json: {type(error).__name__}: {error}: "
+            f"`{directory}` has no readable state.json: {type(error).__name__}: {one_line(error)}: "
             "use another checkpoint"
         ) from error
     return sections
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"`{text}` is no number of JSON")
 
 
 def _last_boundary(run: RunDirectory, say: Callable[[str], None], *, touch: bool) -> Origin | None:
@@ -152,32 +172,43 @@ def _beginning(run: RunDirectory, began: Descent) -> Origin:
     try:
         manifest = verify(path)
     except DamagedError as error:
-        raise ResumeError(f"{told}, which is damaged: {error}: restore it from a copy, {_NEW_RUN}") from error
+        raise ResumeError(f"{told}, which is damaged: {error}: restore it from a copy, {NEW_RUN}") from error
     if hash_file(path / MANIFEST) != began.manifest:
-        raise ResumeError(f"{told}, which is another one now: restore it from a copy, {_NEW_RUN}")
+        raise ResumeError(f"{told}, which is another one now: restore it from a copy, {NEW_RUN}")
     return _origin(path, manifest, foreign=True)
 
 
 def _newest_good(
     run: RunDirectory, say: Callable[[str], None], *, touch: bool
 ) -> tuple[Path, Manifest] | None:
-    """The newest checkpoint of which every byte is right; None when there never was one."""
+    """The newest checkpoint of which every byte is right; None when there never was one.
+
+    Raises ResumeError when each is damaged, and the OSError of the newest that cannot be read when there is
+    no other.
+    """
+    unread: OSError | None = None
     for step in run.steps():
+        place = run.step_path(step)
         try:
-            return run.step_path(step), run.verify(step)
+            return place, run.verify(step)
         except DamagedError as error:
-            say(f"checkpoint `{run.step_path(step)}` is damaged: {error}")
-            if touch:
-                say(f"set aside as `{run.reject(step, str(error))}`; taking the next older one")
+            say(f"checkpoint `{place}` is damaged: {error}")
+            done = f"set aside as `{run.reject(step, str(error))}`" if touch else "it would be set aside"
+            say(f"{done}; taking the next older one")
+        except OSError as error:
+            say(f"checkpoint `{place}` cannot be read: {error}; left as it is, taking the next older one")
+            unread = unread or error
+    if unread is not None:
+        raise unread
     if run.steps() or run.set_aside():
         raise ResumeError(
             f"no good checkpoint is left in `{run.checkpoints}`, each is damaged: "
-            f"restore one from a copy, {_NEW_RUN}"
+            f"restore one from a copy, {NEW_RUN}"
         )
     if _has_steps(run):
         raise ResumeError(
             f"`{run.path / 'metrics.jsonl'}` tells of steps, but `{run.checkpoints}` has no checkpoint: "
-            f"restore one from a copy, {_NEW_RUN}"
+            f"restore one from a copy, {NEW_RUN}"
         )
     return None
 
@@ -205,10 +236,7 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
         if newest is None:
             raise ResumeError(f"run `{path}` holds nothing to go on from: give another one")
         return _origin(*newest, foreign=not own)
-    try:
-        manifest = verify(path)
-    except DamagedError as error:
-        raise ResumeError(f"checkpoint `{path}` is damaged: {error}: give another one") from error
+    manifest = _verified(path, "give another one")
     newest = _newest_good(run, say, touch=touch) if own else None
     if newest is not None and newest[1].step != manifest.step:
         raise ResumeError(
@@ -218,12 +246,19 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
     return _origin(path.resolve(), manifest, foreign=not own)
 
 
+def _verified(path: Path, remedy: str) -> Manifest:
+    try:
+        return verify(path)
+    except DamagedError as error:
+        raise ResumeError(f"checkpoint `{path}` is damaged: {error}: {remedy}") from error
+
+
 def _origin(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
     return Origin(directory, manifest, read_sections(directory), foreign)
 
 
 def _is_used(run: RunDirectory) -> bool:
-    return bool(run.steps() or run.set_aside() or _has_steps(run) or read_descent(run.path))
+    return bool(run.steps() or run.set_aside() or _has_steps(run) or (run.path / ORIGIN).exists())
 
 
 def _has_steps(run: RunDirectory) -> bool:
@@ -233,15 +268,3 @@ def _has_steps(run: RunDirectory) -> bool:
         return False
     with open(metrics, "rb") as lines:
         return any(b'"kind": "step"' in line for line in lines)
-
-
-def _differences(saved: dict[str, Any], here: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    return [
-        f"`{name}`: saved {_show(saved.get(name))}, here {_show(here.get(name))}"
-        for name in names
-        if saved.get(name) != here.get(name)
-    ]
-
-
-def _show(value: Any) -> str:
-    return f"`{json.dumps(value, ensure_ascii=False)}`"

@@ -7,12 +7,15 @@ exactly the same names back. Nothing here imports torch.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
-from typing import Any, Protocol, get_type_hints, runtime_checkable
+from typing import Annotated, Any, Protocol, get_type_hints, runtime_checkable
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 State = dict[str, Any]
 """JSON values only: what `json.loads(json.dumps(state))` gives back unchanged."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""how many, or a place counted from 0"""
 
 
 class RunError(Exception):
@@ -40,6 +43,12 @@ class StopRequested(BaseException):
     """
 
     exit_code = 75
+
+
+def one_line(error: object) -> str:
+    """What an error or a strange value says, without line ends and what would steer a terminal."""
+    text = " ".join(str(error).split())
+    return "".join(one if one.isprintable() else "?" for one in text)[:500]
 
 
 @runtime_checkable
@@ -96,7 +105,8 @@ class Registry:
                 raise
             except Exception as error:  # a section may come from anywhere, and hold anything
                 raise ResumeError(
-                    f"section `{name}` of the saved state does not fit: {type(error).__name__}: {error}: "
+                    f"section `{name}` of the saved state does not fit: {type(error).__name__}: "
+                    f"{one_line(error)}: "
                     "go on with the version of chefgenius that wrote it"
                 ) from error
 
@@ -105,16 +115,16 @@ class Registry:
 class Progress:
     """How far the run is: the counters of the last boundary. Steps, epochs and indices count from 0."""
 
-    step: int = 0
+    step: Count = 0
     """optimizer steps taken"""
-    epoch: int = 0
+    epoch: Count = 0
     """epoch of the next micro-batch"""
-    index: int = 0
+    index: Count = 0
     """number of the next micro-batch in its epoch, over all ranks"""
-    samples: int = 0
+    samples: Count = 0
     """records seen, repeats counted"""
-    input_tokens: int = 0
-    target_tokens: int = 0
+    input_tokens: Count = 0
+    target_tokens: Count = 0
 
     def state_dict(self) -> State:
         """The section."""
@@ -134,7 +144,7 @@ class Losses:
 
     epochs: list[float | None] = field(default_factory=list)
     loss_sum: float = 0.0
-    target_tokens: int = 0
+    target_tokens: Count = 0
 
     def add(self, loss_sum: float, target_tokens: int) -> None:
         """Count one step."""
@@ -221,24 +231,34 @@ class Derived:
         """Nothing to do: what must be equal was compared before any component was touched."""
 
 
-def _fill(component: Any, state: State) -> None:
-    """Sets the fields of a dataclass from a section that has exactly these, in their types.
+def checked(kind: type, state: State) -> dict[str, Any]:
+    """The fields of a dataclass from a section that has exactly these, each of the annotated type.
 
-    Raises KeyError, TypeError or ValueError, and changes nothing then.
+    Raises KeyError, TypeError or ValueError: a section may be damaged, or a stranger's.
     """
-    if extra := set(state) - {one.name for one in fields(component)}:
+    if extra := set(state) - {one.name for one in fields(kind)}:
         raise TypeError(f"unknown fields {sorted(extra)}")
-    hints = get_type_hints(type(component))
-    values = {one.name: _checked(hints[one.name], state[one.name]) for one in fields(component)}
-    for name, value in values.items():
-        setattr(component, name, value)
+    hints = get_type_hints(kind, include_extras=True)
+    values = {}
+    for one in fields(kind):
+        try:
+            values[one.name] = _checked(hints[one.name], state[one.name])
+        except ValidationError as error:
+            raise ValueError(f"`{one.name}`: {error.errors()[0]['msg']}") from None
+    return values
 
 
-def _checked(kind: Any, value: Any) -> Any:
+def _checked(hint: Any, value: Any) -> Any:
     """The value, which must be of the type; a whole number may stand for a float. Raises ValueError."""
-    return _adapter(kind).validate_python(value, strict=True)
+    return _adapter(hint).validate_python(value)
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def _fill(component: Any, state: State) -> None:
+    """Sets the fields of a dataclass from its section. Raises what `checked` raises."""
+    for name, value in checked(type(component), state).items():
+        setattr(component, name, value)

@@ -11,13 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chefgenius import options, resume
+from chefgenius import explain, options, resume
 from chefgenius.config import Config, ConfigError
+from chefgenius.differences import DifferentRunError
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
 from chefgenius.state import RunError, StopRequested
 from chefgenius.store import ChefGeniusError
+
+if TYPE_CHECKING:
+    from chefgenius.build import Built
 
 INPUT, IO, ABORTED = 2, 74, 130
 
@@ -33,19 +38,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(options.to_yaml(config), end="")
         else:
             with Stop() as stop:
-                run(config, line.resume, stop, dry_run=line.dry_run)
+                run(config, line, stop)
     return report.code
 
 
-def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None:
-    """Trains as configured. Raises what `report_errors` knows how to tell."""
-    _without_network(config)
+def run(config: Config, line: options.CommandLine, stop: Stop) -> None:
+    """Trains as configured, or tells what it would do. Raises what `report_errors` knows how to tell."""
     with ExitStack() as closing:
         directory = RunDirectory(config.run_path)
-        if not dry_run:
+        if not line.explain:
             closing.callback(directory.lock().close)
             directory.clean()
-        origin = resume.decide(directory, wish, print, touch=not dry_run)
+        origin = resume.decide(directory, line.resume, print, touch=not line.explain)
+        weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, print)
+        if weights is not None:
+            config = options.with_weights(config, weights.directory)
+        if line.explain:
+            _print(explain.position(origin))
+        _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
         from chefgenius.callbacks import Console, LossPlot
@@ -56,16 +66,18 @@ def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None
         prepare_environment(config.train.determinism)
         data = dataset.prepare_data(config, console.say)
         closing.callback(data.close)
-        built = build.build_run(config, data, origin, console.say)
-        if origin is not None:
-            console.say(f"going on from {origin.directory}")
-        for difference in built.free:
-            console.say(f"changed: {difference}")
-        if built.finished:
-            console.say(f"finished: {config.run_path} {built.ending}")
+        try:
+            built = build.build_run(config, data, origin, console.say, line.allowed, weights)
+        except DifferentRunError as error:
+            if line.explain:
+                _print(explain.differences(error.comparison))
+            raise
+        if line.explain:
+            _print([*explain.differences(built.comparison), *explain.verdict(built)])
             return
-        if dry_run:
-            console.say(f"dry run: would train in {config.run_path}")
+        for text in _told(built):
+            console.say(text)
+        if built.finished:
             return
         logs = Logs(config.run_path, console.say)
         closing.callback(logs.close)
@@ -73,6 +85,27 @@ def run(config: Config, wish: str, stop: Stop, *, dry_run: bool = False) -> None
         with stop.deferred():
             trainer.fit()
         build.mark_finished(built)
+
+
+def _told(built: "Built") -> list[str]:
+    """What a person should know before the first step."""
+    if built.origin is None:
+        return []
+    told = [f"going on from {built.origin.directory}"]
+    told += [f"changed: {one}" for one in built.comparison.free]
+    told += [f"changed with leave: {one}" for one in built.comparison.changes]
+    told += [f"`{name}` may change, and does not differ" for name in built.comparison.idle]
+    if built.moved:
+        told.append(built.moved)
+    if built.exactness.since is not None:
+        told.append(str(built.exactness))
+    if built.finished:
+        told.append(f"finished: {built.config.run_path} {built.ending}")
+    return told
+
+
+def _print(lines: list[str]) -> None:
+    print("\n".join(lines), flush=True)
 
 
 @dataclass

@@ -83,6 +83,8 @@ class Trainer:
         outcome = None
         try:
             self._boundary(None)
+            # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
+            self._ask(self.checkpoints.drain)
             while memory.progress.step < total:
                 self._boundary(self._step())
             self._ask(self.checkpoints.drain)
@@ -102,7 +104,7 @@ class Trainer:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""
         progress, settings = self.memory.progress, self.config.train
         step, epoch = progress.step + 1, progress.epoch
-        window = self.feed.window(epoch, progress.index // settings.gradient_accumulation_steps)
+        window = self.feed.window(epoch, progress.index)
         rate = self.schedule.apply(step)
         gradient = self._backward(step, window)
         if settings.on_nonfinite == "stop" and not gradient.finite:

@@ -85,7 +85,7 @@ def test_an_error_while_writing_names_the_file(tmp_path: Path, size: int) -> Non
     assert missing.value.filename == str(tmp_path / "none" / "x")
 
 
-@pytest.mark.parametrize("length", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 200 << 20])
+@pytest.mark.parametrize("length", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 65 << 20])
 def test_every_length_is_written_and_hashed(tmp_path: Path, length: int) -> None:
     data = np.arange(length // 4 + 1, dtype=np.uint32).tobytes()[:length]
     cut = length // 3
@@ -174,7 +174,8 @@ def test_an_unreadable_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     folder = sealed(tmp_path / "x")
     monkeypatch.setattr(manifest, "hash_file", broken)
-    assert "cannot read it: [Errno 5]" in reason(folder)
+    with pytest.raises(OSError, match="Input/output error"):
+        verify(folder)  # not damaged: what could not be read may be right
 
 
 def test_what_is_no_directory_is_found(tmp_path: Path) -> None:

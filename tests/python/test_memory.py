@@ -29,6 +29,7 @@ NEEDS = {
     "split": ("config", "data.validation_fraction"),
     "seed of the split": ("config", "data.split_seed"),
     "device, threads, versions": ("facts", "threads"),
+    "since when it is not exact": ("exactness", "changes"),
     "configured tombstones": ("facts", "tombstones"),
     "skipped records": ("tombstones", "skipped"),
     "data seed": ("loader", "seed"),

@@ -132,8 +132,8 @@ def test_help_tells_every_key() -> None:
 
 
 def test_the_command_line_is_taken_apart() -> None:
-    line = options.parse(["a.yaml", "seed=1", "--resume", "must", "data.tokenizer=x=y", "--dry-run"])
-    assert line == options.CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", dry_run=True)
+    line = options.parse(["a.yaml", "seed=1", "--resume", "must", "data.tokenizer=x=y", "--explain"])
+    assert line == options.CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", explain=True)
 
 
 @pytest.mark.parametrize("arguments", [["a.yaml", "b.yaml"], ["--resum", "auto"], ["--resume"]])

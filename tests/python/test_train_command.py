@@ -132,18 +132,19 @@ def test_a_finished_run_can_be_made_longer(tmp_path: Path, capsys: pytest.Captur
     assert found["metrics"] == expected["metrics"]
 
 
-def test_a_dry_run_writes_nothing_in_the_run_directory(
+def test_explaining_writes_nothing_in_the_run_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_here(tmp_path, "--dry-run") == 0
+    assert run_here(tmp_path, "--explain") == 0
     told = capsys.readouterr().out
     assert "plan: 10 steps of 8 recipes, 6 an epoch" in told
     assert "parameters" in told
     assert not (tmp_path / "run").exists()
     assert run_here(tmp_path) == 0
     before = files_below(tmp_path / "run")
-    assert run_here(tmp_path, "train.max_steps=12", "--dry-run") == 0
-    assert "going on from" in capsys.readouterr().out
+    assert run_here(tmp_path, "train.max_steps=12", "--explain") == 0
+    told = capsys.readouterr().out
+    assert "checkpoint  " + str(tmp_path / "run" / "checkpoints" / "step-00000010") in told
     assert files_below(tmp_path / "run") == before
 
 
@@ -374,8 +375,10 @@ def test_another_seed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run_here(tmp_path, "train.max_steps=3", "eval.every_steps=0") == 0
     before = files_below(tmp_path / "run" / "checkpoints")
     capsys.readouterr()
-    error = refused(capsys, run_here(tmp_path, "seed=43", "train.threads=2"), 3)
-    assert "`seed`: saved `42`, here `43`, `threads`: saved `1`, here `2`" in error
+    code, error = run_here(tmp_path, "seed=43", "train.threads=2"), capsys.readouterr().err
+    assert code == 3
+    assert error.startswith("error: cannot go on from ")
+    assert "\n  `seed`:    saved `42`, here `43`\n  `threads`: saved `1`, here `2`\n" in error
     assert files_below(tmp_path / "run" / "checkpoints") == before
 
 
@@ -383,8 +386,9 @@ def test_other_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run_here(tmp_path, "train.max_steps=3", "eval.every_steps=0") == 0
     write_lines(tmp_path / "recipes.jsonl", recipes(51))
     capsys.readouterr()
-    error = refused(capsys, run_here(tmp_path, "eval.every_steps=0"), 3)
-    assert "is about other data: `store`: saved " in error
+    code, error = run_here(tmp_path, "eval.every_steps=0"), capsys.readouterr().err
+    assert code == 3
+    assert "it would not be the same run:\n  `store`: saved " in error
 
 
 def test_never_and_must_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,400 @@
+"""In what a run that was asked for differs from the saved one, and whether it may.
+
+1. `MEANINGS` puts every key of the configuration and every fact into one of three classes, with the reason:
+   identity (another model or other words: never), exactness (the same run would compute other bits: only when
+   allowed by name), free (told).
+2. `compare` lists what differs, by class; `Comparison.check` refuses what may not.
+3. `allowed_names` reads the names of `--allow-change`; `Exactness` remembers what came of them.
+
+Nothing here imports torch.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from chefgenius.config import ConfigError
+from chefgenius.state import Count, ResumeError, State, checked
+
+_MOST_LINES = 40
+_MOST_TEXT = 28
+NEW_RUN = "or begin a run of its own with another `run_dir`"
+
+
+class Kind(StrEnum):
+    """What a difference means for the run."""
+
+    IDENTITY = "identity"
+    EXACTNESS = "exactness"
+    FREE = "free"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The class of a name, and why it is of that class."""
+
+    kind: Kind
+    reason: str
+
+
+_NEXT = "goes on at the start of the next epoch"
+_TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
+    (Kind.IDENTITY, "the ids would mean other words", ("tokenizer",)),
+    (Kind.EXACTNESS, f"other recipes; {_NEXT}", ("store",)),
+    (Kind.EXACTNESS, f"another order, other dropout; {_NEXT}", ("seed",)),
+    (
+        Kind.EXACTNESS,
+        f"other recipes are held out or left out; {_NEXT}",
+        ("data.validation_fraction", "data.split_seed", "data.min_quality"),
+    ),
+    (
+        Kind.EXACTNESS,
+        "other batches; the epoch is finished with the saved ones where they are kept",
+        (
+            "data.plan",
+            "data.batch_size",
+            "data.max_input_length",
+            "data.max_target_length",
+            "train.gradient_accumulation_steps",
+            "plan",
+        ),
+    ),
+    (
+        Kind.EXACTNESS,
+        "another model; one with other tensors is never taken",
+        ("model.config",),
+    ),
+    (
+        Kind.EXACTNESS,
+        "other updates from the same gradients",
+        ("optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
+    ),
+    (
+        Kind.EXACTNESS,
+        "other rounding of the same sums",
+        (
+            "train.precision",
+            "threads",
+            "strict",
+            "device",
+            "attention",
+            "torch",
+            "transformers",
+            "world_size",
+        ),
+    ),
+    (
+        Kind.FREE,
+        "where files lie; what is in them is compared as `store` and `plan`",
+        (
+            "run_dir",
+            "data.sources",
+            "data.store",
+            "data.columns",
+            "data.tokenizer",
+            "data.template.prompt",
+            "data.template.target",
+            "data.validation_sources",
+            "data.on_error",
+            "data.max_bad",
+            "data.cache_dir",
+            "model.name_or_path",
+        ),
+    ),
+    (Kind.EXACTNESS, "other recipes are left out from here on", ("tombstones",)),
+    (Kind.FREE, "what is in the file is compared as `tombstones`", ("data.tombstones",)),
+    (Kind.FREE, "what is done about a loss that is not finite", ("train.on_nonfinite",)),
+    (Kind.FREE, "changes nothing but speed", ("data.prefetch", "data.threads")),
+    (
+        Kind.FREE,
+        "what follows from it is compared as a fact",
+        ("train.device", "train.determinism", "train.threads"),
+    ),
+    (
+        Kind.FREE,
+        "takes effect from here on",
+        (
+            "optim.learning_rate",
+            "optim.warmup_steps",
+            "optim.schedule",
+            "train.epochs",
+            "train.max_steps",
+        ),
+    ),
+    (
+        Kind.FREE,
+        "when the run is saved, and what is kept",
+        (
+            "checkpoint.every_steps",
+            "checkpoint.every_minutes",
+            "checkpoint.keep",
+            "checkpoint.keep_best",
+            "checkpoint.keep_every_steps",
+        ),
+    ),
+    (
+        Kind.FREE,
+        "looking at a run does not change it",
+        (
+            "eval.every_steps",
+            "eval.max_batches",
+            "eval.prompts",
+            "eval.samples",
+            "eval.max_new_tokens",
+            "log.every_steps",
+        ),
+    ),
+)
+
+MEANINGS: dict[str, Meaning] = {
+    name: Meaning(kind, reason) for kind, reason, names in _TABLE for name in names
+}
+"""every key of the configuration and every fact, in the order in which differences are told"""
+
+ORDER = ("store", "seed", "data.validation_fraction", "data.split_seed", "data.min_quality")
+"""other recipes or another order of them: what is left of the saved epoch has no meaning any more"""
+
+GROUPS = (
+    "data.plan",
+    "data.batch_size",
+    "data.max_input_length",
+    "data.max_target_length",
+    "train.gradient_accumulation_steps",
+    "plan",
+)
+"""other batches of the same recipes: an epoch that was begun can be finished with the saved plan"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value that is not the saved one."""
+
+    name: str
+    """as in `MEANINGS`"""
+    place: str
+    """the name, or a part of its value such as `model.config.dropout_rate`"""
+    saved: Any
+    here: Any
+
+    @property
+    def meaning(self) -> Meaning:
+        """Its class and the reason; a name of another version of chefgenius is careful's: exactness."""
+        unknown = Meaning(Kind.EXACTNESS, "not known to this version of chefgenius")
+        return MEANINGS.get(self.name, unknown)
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """Both values as short JSON that shows where they part."""
+        both = (json.dumps(value, ensure_ascii=False) for value in (self.saved, self.here))
+        saved, here = (_printable(text) for text in both)
+        common = _common(saved, here)
+        if common > _MOST_TEXT - 8:
+            saved, here = (f"...{text[common - 8 :]}" for text in (saved, here))
+        return _clip(saved), _clip(here)
+
+    def __str__(self) -> str:
+        saved, here = self.values
+        return f"`{_printable(self.place)}`: saved `{saved}`, here `{here}`"
+
+    @property
+    def plain(self) -> str:
+        """The form in which a change that was allowed is remembered."""
+        saved, here = self.values
+        return f"{_printable(self.place)}: saved {saved}, here {here}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that differs, by class, and the names that were allowed to."""
+
+    identity: list[Difference] = field(default_factory=list)
+    exactness: list[Difference] = field(default_factory=list)
+    free: list[Difference] = field(default_factory=list)
+    allowed: frozenset[str] = frozenset()
+
+    @property
+    def changes(self) -> list[Difference]:
+        """What makes the run another one from here on, with leave."""
+        return [one for one in self.exactness if one.name in self.allowed]
+
+    @property
+    def refused(self) -> list[Difference]:
+        """What must not differ."""
+        return self.identity + [one for one in self.exactness if one.name not in self.allowed]
+
+    @property
+    def idle(self) -> list[str]:
+        """What was allowed to differ, and does not."""
+        differs = {one.name for one in [*self.identity, *self.exactness, *self.free]}
+        return sorted(self.allowed - differs)
+
+    @property
+    def leave(self) -> str:
+        """The `--allow-change` that would do; empty where none would."""
+        if self.identity or not self.refused:
+            return ""
+        names = list(dict.fromkeys(one.name for one in self.exactness))
+        return "--allow-change " + ",".join(names)
+
+    def check(self, directory: Path, step: int) -> None:
+        """Raises ResumeError with every difference that has no leave, one a line, and with what would give
+        it.
+        """
+        if not self.refused:
+            return
+        kind = "it is about other words" if self.identity else "it would not be the same run"
+        leave = f"allow it with `{self.leave}` (not exact from step {step} on), " if self.leave else ""
+        raise DifferentRunError(
+            "\n".join(
+                [
+                    f"cannot go on from `{directory}`, {kind}:",
+                    *aligned(self.refused),
+                    *self._related(),
+                    f"set back what differs, {leave}{NEW_RUN}",
+                ]
+            ),
+            self,
+        )
+
+    def _related(self) -> list[str]:
+        """Free differences that may be the cause of others."""
+        related = [one for one in self.free if one.name.startswith(("data.", "model."))]
+        return ["changed besides:", *aligned(related)] if related else []
+
+
+class DifferentRunError(ResumeError):
+    """A resume that is refused for what differs."""
+
+    def __init__(self, message: str, comparison: Comparison) -> None:
+        super().__init__(message)
+        self.comparison = comparison
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was allowed to change, and at which step."""
+
+    step: Count
+    allowed: list[str]
+
+
+@dataclass
+class Exactness:
+    """Whether the run still is the one that was begun; the section `exactness` of state.json."""
+
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def since(self) -> int | None:
+        """The step of the first change; None for an exact run."""
+        return self.changes[0].step if self.changes else None
+
+    def add(self, step: int, allowed: list[str]) -> None:
+        """Take what was allowed now, if anything was."""
+        if allowed:
+            self.changes.append(Change(step, allowed))
+
+    def __str__(self) -> str:
+        told = (f"{', '.join(one.allowed)} (step {one.step})" for one in self.changes)
+        return f"not exact since step {self.since}: {'; '.join(told)}" if self.changes else "exact"
+
+    def state_dict(self) -> State:
+        """The section."""
+        return {"changes": [asdict(one) for one in self.changes]}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take a saved section."""
+        self.changes = [Change(**checked(Change, one)) for one in state["changes"]]
+
+
+def compare(
+    sections: dict[str, State], config: dict[str, Any], facts: dict[str, Any], allowed: Iterable[str] = ()
+) -> Comparison:
+    """The saved run against the one that was asked for.
+
+    `config` is flat (`config.flatten`), `facts` are those of `compute.facts` and of the data.
+    """
+    saved = {**sections["facts"], **sections["config"]}
+    here = {**facts, **config}
+    names = [name for name in MEANINGS if name in saved or name in here]
+    names += sorted(({*saved, *here}) - set(MEANINGS))
+    found = [one for name in names for one in _differences(name, saved.get(name), here.get(name))]
+    if _explains_plan({one.name for one in found}):
+        found = [one for one in found if one.name != "plan"]
+    by_kind = {kind: [one for one in found if one.meaning.kind is kind] for kind in Kind}
+    return Comparison(by_kind[Kind.IDENTITY], by_kind[Kind.EXACTNESS], by_kind[Kind.FREE], frozenset(allowed))
+
+
+def allowed_names(text: str) -> frozenset[str]:
+    """The names in `threads,data.batch_size`, as in `MEANINGS`; the last part of a key does.
+
+    Raises ConfigError for an unknown one, with the nearest, and for one that can never be allowed.
+    """
+    names: set[str] = set()
+    for word in (part.strip() for part in text.split(",")):
+        found = [name for name in MEANINGS if word in (name, name.rpartition(".")[2])]
+        exact = [name for name in found if MEANINGS[name].kind is Kind.EXACTNESS]
+        if not found:
+            raise ConfigError(f"command line: `--allow-change`: unknown name `{word}`: {_nearest(word)}")
+        if any(MEANINGS[name].kind is Kind.IDENTITY for name in found):
+            raise ConfigError(
+                f"command line: `--allow-change`: `{word}` can never change, "
+                f"{MEANINGS[found[0]].reason}: begin a run of its own"
+            )
+        names.update(exact or found)
+    return frozenset(names)
+
+
+def aligned(differences: list[Difference]) -> list[str]:
+    """One line each, names in one column."""
+    width = max((len(one.place) for one in differences[:_MOST_LINES]), default=0)
+    lines = []
+    for one in differences[:_MOST_LINES]:
+        name, _, values = str(one).partition(": ")
+        lines.append(f"  {name}: {' ' * (min(width, 40) - len(one.place))}{values}")
+    if len(differences) > _MOST_LINES:
+        lines.append(f"  and {len(differences) - _MOST_LINES} more")
+    return lines
+
+
+def _differences(name: str, saved: Any, here: Any) -> list[Difference]:
+    if saved == here and isinstance(saved, bool) == isinstance(here, bool):
+        return []
+    if isinstance(saved, dict) and isinstance(here, dict):
+        parts = [part for part in {**saved, **here} if saved.get(part) != here.get(part)]
+        if parts:
+            return [Difference(name, f"{name}.{part}", saved.get(part), here.get(part)) for part in parts]
+    return [Difference(name, name, saved, here)]
+
+
+def _explains_plan(names: set[str]) -> bool:
+    """Whether the plan's fingerprint differs for no other reason than a key that is told itself."""
+    causes = set(GROUPS) - {"plan"} | set(ORDER) - {"seed", "store"}
+    return bool(names & causes) and "data.validation_sources" not in names
+
+
+def _nearest(word: str) -> str:
+    exact = [name for name, meaning in MEANINGS.items() if meaning.kind is Kind.EXACTNESS]
+    by_last = {name.rpartition(".")[2]: name for name in exact}
+    near = difflib.get_close_matches(word, exact, n=1, cutoff=0.6)
+    near = near or [by_last[one] for one in difflib.get_close_matches(word, by_last, n=1, cutoff=0.6)]
+    return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(exact)}"
+
+
+def _printable(text: str) -> str:
+    """Without what would steer a terminal: a saved value may be a stranger's."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts have in common at their start."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
