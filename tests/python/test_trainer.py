@@ -171,29 +171,14 @@ def test_bf16_is_exact_too(tmp_path: Path) -> None:
     assert weights(tmp_path / "full") != weights(tmp_path / "whole")
 
 
-def test_state_json_has_a_section_for_all_that_a_resume_needs(tmp_path: Path) -> None:
-    fit(tmp_path)
-    sections = outcome(tmp_path / "run")["sections"]
-    assert set(sections) == {
-        "progress",
-        "losses",
-        "best",
-        "evaluation",
-        "digest",
-        "pending",
-        "schedule",
-        "optimizer",
-        "config",
-        "facts",
-        "exactness",
-        "tombstones",
-        "loader",
-        "generators",
-        "logs",
-    }
-    assert set(sections["progress"]) == {"step", "epoch", "index", "samples", "input_tokens", "target_tokens"}
-    assert set(sections["generators"]) == {"python", "numpy", "torch", "cuda"}
-    assert sections["loader"]["epoch"] == sections["progress"]["epoch"] == 1
+def test_each_evaluation_among_the_best_is_saved_and_kept(tmp_path: Path) -> None:
+    often = ("checkpoint.every_steps=1000", "eval.every_steps=1", "checkpoint.keep_best=3")
+    fit(tmp_path, *often, "optim.schedule=constant", "train.max_steps=8")
+    evaluations = metrics(tmp_path / "run", "evaluation")
+    order = sorted(evaluations, key=lambda line: (line["validation_loss"], line["step"]))
+    best = [line["step"] for line in order[:3]]
+    assert [one["step"] for one in outcome(tmp_path / "run")["sections"]["best"]["kept"]] == best
+    assert set(best) <= set(RunDirectory(tmp_path / "run").steps())
 
 
 def test_callbacks_see_the_whole_run(tmp_path: Path) -> None:
