@@ -130,7 +130,10 @@ def test_a_changed_part_of_a_value_is_told_alone() -> None:
 
 def test_long_values_show_where_they_part_and_steer_no_terminal() -> None:
     long = "b3:" + "a" * 40
-    sections = {"config": {"run_dir": long + "x", "seed": "\x1b[31m\x9b\u202e"}, "facts": {"\x1b[2J": 1}}
+    sections: dict[str, Any] = {
+        "config": {"run_dir": long + "x", "seed": "\x1b[31m\x9b\u202e"},
+        "facts": {"\x1b[2J": 1},
+    }
     different = compare(sections, {"run_dir": long + "y", "seed": 1}, {})
     assert [one.values for one in different.free] == [('...aaaaaaaax"', '...aaaaaaaay"')]
     assert all(str(one).isprintable() and one.plain.isprintable() for one in different.exactness)
