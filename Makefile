@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 # Versions are locked: Cargo.lock for Rust, requirements.lock (with hashes) for Python.
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := target/tools/bin/cargo-deny
-# Arguments for `make train`, `make bench-python` and `make bench-prepare`, e.g. make train ARGS="train.max_steps=200"
+# Arguments for `make train`, `make bench-python` and the like, e.g. make train ARGS="train.max_steps=200"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare lock clean
+.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint lock clean
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit("chefgenius needs Python 3.11 or later, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -65,6 +65,9 @@ bench-python: setup ## measure the loader from Python beside numpy and a plain c
 
 bench-prepare: setup ## measure raw recipes to a ready store beside the tokenizers library; ARGS=--quick for a look
 	$(BIN)/python benches/python/prepare.py $(ARGS)
+
+bench-checkpoint: setup ## measure saving, loading and seeking beside torch.save and the Trainer; ARGS=--quick for a look
+	$(BIN)/python benches/python/checkpoint.py $(ARGS)
 
 fuzz: ## run each fuzz target for a minute (needs a nightly compiler and cargo-fuzz)
 	for target in $$(cargo +nightly fuzz list); do \

@@ -55,10 +55,10 @@ def _place(loader: RecipeLoader, chance: random.Random, low: float, high: float)
 
 def _loads(loader: RecipeLoader, places: Sequence[Place]) -> list[float]:
     """Milliseconds from a saved state to the batch that follows it, queue and builders running."""
-    return [_load(loader, _state(loader, place), place) for place in places]
+    return [load(loader, state_at(loader, place), place) for place in places]
 
 
-def _state(loader: RecipeLoader, place: Place) -> dict[str, Any]:
+def state_at(loader: RecipeLoader, place: Place) -> dict[str, Any]:
     """The state at `place`: with that batch as the next one."""
     epoch, index = place
     if index:
@@ -68,7 +68,7 @@ def _state(loader: RecipeLoader, place: Place) -> dict[str, Any]:
     return loader.state_dict()
 
 
-def _load(loader: RecipeLoader, state: dict[str, Any], place: Place) -> float:
+def load(loader: RecipeLoader, state: dict[str, Any], place: Place) -> float:
     time.sleep(REST)
     start = time.perf_counter_ns()
     loader.load_state_dict(state)

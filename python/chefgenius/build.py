@@ -19,12 +19,13 @@ from transformers import PreTrainedModel
 
 from chefgenius import resume
 from chefgenius.callbacks import Callback
-from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare
+from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
@@ -194,6 +195,12 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
+    companions = {
+        **describing_files(model),
+        **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
+    }
+    size = checkpoint_bytes(model) + sum(len(one) for one in companions.values())
+    check_space(run.checkpoints, size, standing=bool(run.steps()))
     memory, registry = Memory(best=Best(config.checkpoint.keep_best)), Registry()
     tombstones = Tombstones(data.feed)
     trained = trained_parameters(model)
@@ -227,10 +234,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         run=run,
         model=model,
         optimizer=optimizer,
-        companions={
-            **describing_files(model),
-            **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
-        },
+        companions=companions,
         fingerprints={name: str(built.facts[name]) for name in ("store", "tokenizer", "plan")},
         retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,

@@ -104,7 +104,7 @@ class Console(Callback):
 
     def on_train_start(self, info: RunInfo) -> None:
         """Say how to stop, and begin the bar, in a terminal."""
-        self.say(f"a stop (Ctrl-C or SIGTERM) is honoured within {BOUND}")
+        self.say(f"a stop (Ctrl-C or SIGTERM) is honoured within {BOUND}, after one in flight")
         self._every = info.log_every
         if not self._terminal.is_terminal:
             return

@@ -20,9 +20,9 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
-from chefgenius.manifest import DamagedError, publish, seal, to_json, write_file
+from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.model import named_tensors
-from chefgenius.optim import load_state_tensors, state_tensors
+from chefgenius.optim import load_state_tensors, state_tensors, trained_parameters
 from chefgenius.resume import STATE_SCHEMA, Origin
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
@@ -31,8 +31,8 @@ from chefgenius.tensors import Image, read_tensors
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optim.safetensors", "state.json"
 
-MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-"""what a save may fail with where more room, or another place of the disk, may help"""
+MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""what a save may fail with where more room, or another place on the disk, may help"""
 
 NOTICEABLE = 1.0
 """seconds of waiting for the save before that are told"""
@@ -134,7 +134,10 @@ class Checkpointer:
         try:
             self.run.verify(step)
         except (DamagedError, OSError) as error:  # also one that cannot be read: the same is written again
-            self.run.reject(step, str(error))
+            aside = self.run.reject(step, str(error))
+            self.say(
+                f"step {step} is saved, but of no use: {error}: set aside as `{aside.name}`, saving it again"
+            )
             return False
         return True
 
@@ -170,10 +173,13 @@ class Checkpointer:
     def _write(self, snapshot: Snapshot) -> None:
         """Writes a snapshot beside its place, durably, and renames it there.
 
-        Raises OSError and leaves nothing then.
+        Raises OSError and leaves nothing half-written then.
         """
         target = self.run.step_path(snapshot.step)
         directory = target.with_name(f".tmp-{target.name}")
+        if target.exists():  # the attempt before came this far: all but the name is durable
+            fsync_directory(target.parent)
+            return
         remove_tree(directory)
         try:
             directory.mkdir()
@@ -193,7 +199,7 @@ class Checkpointer:
     def _make_room(self, best: Sequence[int]) -> None:
         """Removes all that the run can go on without: what was left behind or set aside, and all checkpoints
         but the latest two, the best and the pinned."""
-        for name in self.run.clean():
+        for name in self.run.clean_checkpoints():
             self._told.put(f"removed `{name}` for room")
         for path in self.run.set_aside():
             remove_tree(path)
@@ -204,16 +210,22 @@ class Checkpointer:
                 self._told.put(f"removed the checkpoint of step {step} for room")
 
     def _is_outlived(self, step: int) -> bool:
-        """Whether two newer checkpoints have every byte right."""
+        """Whether two newer checkpoints have every byte right, as far as they can be read."""
         good = 0
         for newer in self.run.steps():
             if newer > step and good < 2:
                 try:
                     self.run.verify(newer)
-                except DamagedError:
+                except (DamagedError, OSError):
                     continue
                 good += 1
         return good == 2
+
+
+def checkpoint_bytes(model: PreTrainedModel) -> int:
+    """About how large a checkpoint is: weights, two float32 moments of those trained, 1 MB for the rest."""
+    weights = sum(one.nbytes for one in named_tensors(model).values())
+    return weights + 8 * sum(one.numel() for one in trained_parameters(model).values()) + 10**6
 
 
 def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:

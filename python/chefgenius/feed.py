@@ -30,7 +30,7 @@ class Feed:
         self._open = open_loader
         self.loader = open_loader(masked)
         numbers = self.loader.tombstones.astype("<i8").tobytes()
-        self.configured = f"b3:{blake3.blake3(numbers).hexdigest()}" if numbers else ""
+        self.configured = f"b3:{blake3.blake3(numbers).hexdigest(16)}" if numbers else ""
         """names the set that is left out from the beginning; empty for none"""
         self._batches = self._stream()
 

@@ -20,8 +20,6 @@ from typing import Any
 
 import blake3
 
-from chefgenius import _core
-
 SCHEMA = "chefgenius.checkpoint/1"
 NAME = "manifest.json"
 _MOST_BYTES = 16 << 20
@@ -56,6 +54,8 @@ def write_file(path: Path, chunks: Sequence[bytes | memoryview]) -> Entry:
 
     Nobody may write to the chunks meanwhile. Raises OSError with its name, also when it exists.
     """
+    from chefgenius import _core  # it brings numpy, which what only looks at names does without
+
     with named_errors(path):
         return Entry(*_core.write_file(str(path), chunks))
 
@@ -117,49 +117,52 @@ def verify(directory: Path) -> Manifest:
     manifest that is not exactly what `seal` writes; and OSError when a disk or a permission keeps it from
     being read, which says nothing of what is in it.
     """
-    try:
-        manifest = _outline(directory)
+    manifest = outline(directory)
+    with _absent_is_damaged():
         for name, entry in manifest.files.items():
             if hash_file(directory / name) != entry.blake3:
                 raise DamagedError(f"the checksum of `{name}` does not match")
+    return manifest
+
+
+def outline(directory: Path) -> Manifest:
+    """The manifest, when it is right and every file has its size; of their contents nothing is read.
+
+    Raises DamagedError as `verify` does.
+    """
+    with _absent_is_damaged():
+        names = _plain_files(directory)
+        if NAME not in names:
+            raise DamagedError(f"`{NAME}` is missing")
+        if (size := (directory / NAME).stat().st_size) > _MOST_BYTES:
+            raise DamagedError(f"`{NAME}` has {size:,} bytes, more than any manifest")
+        manifest = _parse((directory / NAME).read_bytes())
+        listed = {*manifest.files, NAME}
+        if missing := sorted(listed - names):
+            raise DamagedError(f"`{missing[0]}` is missing")
+        if unknown := sorted(names - listed):
+            raise DamagedError(f"`{unknown[0]}` does not belong to it")
+        for name, entry in manifest.files.items():
+            size = (directory / name).stat().st_size
+            if size != entry.size:
+                raise DamagedError(f"`{name}` has {size} bytes instead of {entry.size}")
+    return manifest
+
+
+@contextmanager
+def _absent_is_damaged() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno not in _NOT_THERE:
             raise
         raise DamagedError(f"cannot read it: {error}") from error
-    return manifest
-
-
-def is_complete(directory: Path) -> bool:
-    """Whether manifest.json is right and every file has its size; their contents are not read."""
-    try:
-        _outline(directory)
-    except (DamagedError, OSError):
-        return False
-    return True
-
-
-def _outline(directory: Path) -> Manifest:
-    """The manifest of a directory that has exactly its files. Raises DamagedError, OSError."""
-    names = _plain_files(directory)
-    if NAME not in names:
-        raise DamagedError(f"`{NAME}` is missing")
-    if (size := (directory / NAME).stat().st_size) > _MOST_BYTES:
-        raise DamagedError(f"`{NAME}` has {size:,} bytes, more than any manifest")
-    manifest = _parse((directory / NAME).read_bytes())
-    listed = {*manifest.files, NAME}
-    if missing := sorted(listed - names):
-        raise DamagedError(f"`{missing[0]}` is missing")
-    if unknown := sorted(names - listed):
-        raise DamagedError(f"`{unknown[0]}` does not belong to it")
-    for name, entry in manifest.files.items():
-        size = (directory / name).stat().st_size
-        if size != entry.size:
-            raise DamagedError(f"`{name}` has {size} bytes instead of {entry.size}")
-    return manifest
 
 
 def hash_file(path: Path) -> str:
     """BLAKE3 of a file, 64 hexadecimal digits. Follows no symbolic link. Raises OSError with its name."""
+    from chefgenius import _core  # as in `write_file`
+
     with named_errors(path):
         return _core.hash_file(str(path))
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chefgenius.manifest import is_complete
 from chefgenius.rundir import RunDirectory
 
 _PINNED = re.compile(r"step-(\d{8,})\.pinned")
@@ -31,14 +30,17 @@ class Retention:
         stays = {*best, *pinned(run)}
         steps, whole = run.steps(), 0
         for place, step in enumerate(steps):
-            whole += is_complete(run.step_path(step))
+            whole += run.is_complete(step)
             if whole == self.keep:
                 return [one for one in reversed(steps[place + 1 :]) if not self._stays(one, stays)]
         return []
 
+    def is_multiple(self, step: int) -> bool:
+        """Whether the step stays for good."""
+        return self.keep_every_steps is not None and step % self.keep_every_steps == 0
+
     def _stays(self, step: int, stays: set[int]) -> bool:
-        every = self.keep_every_steps
-        return step in stays or (every is not None and step % every == 0)
+        return step in stays or self.is_multiple(step)
 
 
 def pinned(run: RunDirectory) -> set[int]:

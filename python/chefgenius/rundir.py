@@ -15,10 +15,11 @@ import fcntl
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from chefgenius.manifest import DamagedError, Manifest, fsync_directory, publish, verify
+from chefgenius.manifest import DamagedError, Manifest, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
@@ -38,7 +39,7 @@ class RunDirectory:
         Raises ResumeError when another process holds it, OSError when it cannot be made.
         """
         while True:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            _make(self.checkpoints)
             descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,9 +63,15 @@ class RunDirectory:
             self._lock = None
 
     def clean(self) -> list[str]:
-        """Removes what a killed writer left behind; returns the names."""
+        """Removes what a killed process left behind; returns the names."""
+        left = sorted(self.path.glob(".*.new"))
+        for path in left:
+            remove_tree(path)
+        return [path.name for path in left] + self.clean_checkpoints()
+
+    def clean_checkpoints(self) -> list[str]:
+        """Removes what a writer left that was killed, or failed; returns the names."""
         left = [path for path in self.checkpoints.glob(".*") if path.name.startswith((".tmp-", ".trash-"))]
-        left += self.path.glob(".*.new")
         for path in left:
             remove_tree(path)
         return sorted(path.name for path in left)
@@ -86,13 +93,18 @@ class RunDirectory:
 
     def verify(self, step: int) -> Manifest:
         """Every byte of one checkpoint against its manifest. Raises DamagedError."""
-        manifest = verify(self.step_path(step))
-        if manifest.step != step:
-            raise DamagedError(f"it holds step {manifest.step}")
-        return manifest
+        return _of_step(step, verify(self.step_path(step)))
+
+    def is_complete(self, step: int) -> bool:
+        """Whether a checkpoint has its manifest and every file in its size; their contents are not read."""
+        try:
+            _of_step(step, outline(self.step_path(step)))
+        except (DamagedError, OSError):
+            return False
+        return True
 
     def reject(self, step: int, reason: str) -> Path:
-        """Renames a damaged checkpoint to `corrupt-...` and writes the reason beside its files."""
+        """Renames a damaged checkpoint to `corrupt-...` and writes the reason beside its files, if it can."""
         source = self.step_path(step)
         target = source.with_name(f"corrupt-{source.name}")
         number = 2
@@ -103,7 +115,10 @@ class RunDirectory:
         told = target / "reason.txt"
         if target.is_symlink() or not target.is_dir():
             told = target.with_name(f"{target.name}.reason.txt")
-        told.write_text(f"{reason}\n", encoding="utf-8")
+        with suppress(
+            OSError
+        ):  # a full disk keeps nobody from going on with the next; callers tell the reason
+            told.write_text(f"{reason}\n", encoding="utf-8")
         return target
 
     def delete(self, step: int) -> None:
@@ -113,6 +128,24 @@ class RunDirectory:
         os.rename(self.step_path(step), trash)
         fsync_directory(self.checkpoints)
         remove_tree(trash)
+
+
+def _of_step(step: int, manifest: Manifest) -> Manifest:
+    if manifest.step != step:
+        raise DamagedError(f"it holds step {manifest.step}")
+    return manifest
+
+
+def _make(checkpoints: Path) -> None:
+    """Makes the directory and all above it, so that no loss of power takes a run back with its name.
+
+    The names of a run that is there are synced again: whoever made them may have been killed before that.
+    """
+    made = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for path in dict.fromkeys((*reversed(made), checkpoints.parent, checkpoints)):
+        if os.access(path.parent, os.R_OK):  # else it cannot be opened, as /home/ on some machines
+            fsync_directory(path.parent)
 
 
 def remove_tree(path: Path) -> None:

@@ -83,6 +83,8 @@ class Trainer:
         outcome = None
         try:
             self._boundary(None)
+            # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
+            self._ask(self.checkpoints.drain)
             while memory.progress.step < total:
                 self._boundary(self._step())
             self._ask(self.checkpoints.drain)

@@ -1,12 +1,19 @@
 """Fixtures that several test files share."""
 
+from __future__ import annotations
+
 import gc
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from chefgenius import TokenStore
+from faults.shim import compiled
 from samples import build, recipes
+
+if TYPE_CHECKING:
+    from running import Nursery  # imports torch
 
 # A shell that runs the suite in the background makes it ignore Ctrl-C, and every child process inherits
 # that; the tests send it to their children.
@@ -18,6 +25,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     """47 recipes: 12 batches of 4, the last one short."""
     return build(tmp_path_factory.mktemp("store"), recipes(47))
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """The process that forks trainers: one for all tests, since it takes seconds to start."""
+    from running import Nursery
+
+    folder = tmp_path_factory.mktemp("nursery")
+    made = Nursery(folder, compiled(folder))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def faulty(nursery: Nursery) -> Nursery:
+    """The same, where its children can be armed with `Faults`."""
+    if nursery.shim is None:
+        pytest.skip("without a C compiler `cc` no file operation can be broken")
+    return nursery
 
 
 @pytest.fixture(scope="module")

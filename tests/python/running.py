@@ -23,6 +23,7 @@ from chefgenius.metrics import Logs
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
 from chefgenius.trainer import Trainer
+from faults.shim import Faults
 from samples import recipes, write_lines
 
 MODEL = {
@@ -149,22 +150,34 @@ class Child:
 class Nursery:
     """A process that has imported everything and started no thread; the trainers it forks begin at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shim: Path | None = None) -> None:
         self.folder = folder
+        self.shim = shim
+        """the library of `faults`, if its children may be armed"""
         self.count = 0
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            env={
+                **os.environ,
+                "HF_HUB_OFFLINE": "1",
+                **({"LD_PRELOAD": str(shim)} if shim is not None else {}),
+            },
         )
 
-    def start(self, *arguments: str, file_size: int | None = None) -> Child:
+    def start(self, *arguments: str, file_size: int | None = None, faults: Faults | None = None) -> Child:
         """`python -m chefgenius.train` with these arguments; no file may grow beyond `file_size` bytes."""
+        assert faults is None or self.shim is not None, "this nursery cannot break anything"
         self.count += 1
         output = self.folder / f"child-{self.count}.out", self.folder / f"child-{self.count}.err"
-        order = {"arguments": arguments, "output": [str(path) for path in output], "file_size": file_size}
+        order = {
+            "arguments": arguments,
+            "output": [str(path) for path in output],
+            "file_size": file_size,
+            "faults": None if faults is None else faults.order(),
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -212,6 +225,8 @@ def _train(order: dict[str, Any]) -> NoReturn:
         if (most := order["file_size"]) is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             limits.setrlimit(limits.RLIMIT_FSIZE, (most, most))
+        if order["faults"] is not None:
+            Faults.of(order["faults"]).arm()
         code = train.main(order["arguments"])
     except BaseException:
         traceback.print_exc()

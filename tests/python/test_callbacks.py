@@ -1,5 +1,6 @@
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,32 @@ def test_without_evaluation_there_is_no_table(tmp_path: Path) -> None:
 
 def test_durations_are_short() -> None:
     assert [duration(seconds) for seconds in (0, 59.6, 125, 3725)] == ["0:00", "1:00", "2:05", "1:02:05"]
+
+
+def test_a_step_that_was_skipped_is_told_at_once(tmp_path: Path) -> None:
+    text = io.StringIO()
+    console = Console(Terminal(file=text, width=200))
+    console.on_train_start(RunInfo(tmp_path, 0, 100, 5))
+    console.on_step_end(replace(STEP, step=11, loss=None, grad_norm=None, skipped=(4, 7)))
+    assert "step 11/100  not finite: skipped, its 2 records are left out from now on\n" in text.getvalue()
+
+
+def test_a_step_and_an_epoch_without_loss_are_told(tmp_path: Path) -> None:
+    assert figures(replace(STEP, loss=None, grad_norm=None)).startswith("no loss  lr 3.00e-04")
+    result = replace(outcome(tmp_path), epoch_losses=[None, 0.5])
+    text = shown(tmp_path, terminal=False, result=result)
+    assert "epoch 0: nothing was learned\nepoch 1: mean training loss 0.5000\n" in text
+
+
+@pytest.mark.parametrize("lost", [[3], [1, 2, 8], range(1, 9)])
+def test_the_plot_bears_steps_without_loss(tmp_path: Path, lost: Sequence[int]) -> None:
+    lines = [
+        {"kind": "step", "step": step, "loss": None if step in lost else 5 / step, "learning_rate": 0.1}
+        for step in range(1, 9)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    draw_losses(tmp_path / "metrics.jsonl", tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("evaluated", [True, False])

@@ -71,6 +71,16 @@ def test_a_run_that_begins_empties_the_files(tmp_path: Path) -> None:
     assert logs.state_dict()["timing.jsonl"] == {"bytes": 0}
 
 
+def test_a_log_that_was_closed_cannot_be_synced(tmp_path: Path) -> None:
+    logs = begun(tmp_path)
+    logs.sync()
+    logs.close()
+    with pytest.raises(ValueError, match="closed file"):
+        logs.sync()
+    with pytest.raises(ValueError, match="is not open"):
+        logs.metrics.write({})
+
+
 def test_nothing_is_made_before_a_run_begins(tmp_path: Path) -> None:
     logs = Logs(tmp_path)
     logs.sync()

@@ -3,9 +3,11 @@ import os
 from pathlib import Path
 
 import pytest
+from chefgenius import rundir
 from chefgenius.manifest import DamagedError, seal, write_file
 from chefgenius.rundir import RunDirectory, remove_tree
 from samples import run_python
+from test_manifest import no_file_beyond
 
 
 def put(run: RunDirectory, *steps: int) -> RunDirectory:
@@ -96,6 +98,10 @@ def test_clean_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
         ".trash-step-00000001",
     ]
     assert sorted(path.name for path in run.path.iterdir()) == ["checkpoints", "run.json"]
+    (run.path / ".run.json.new").touch()
+    (run.checkpoints / ".tmp-step-00000004").mkdir()
+    assert run.clean_checkpoints() == [".tmp-step-00000004"]
+    (run.path / ".run.json.new").unlink()
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [".other", "step-00000003"]
 
 
@@ -119,6 +125,41 @@ def test_a_damaged_checkpoint_is_set_aside_with_its_reason(tmp_path: Path) -> No
     run.step_path(4).write_bytes(b"a file")
     third = run.reject(4, "no directory")
     assert third.with_name(f"{third.name}.reason.txt").read_text() == "no directory\n"
+
+
+def test_a_full_disk_keeps_nobody_from_setting_aside(tmp_path: Path) -> None:
+    run = put(RunDirectory(tmp_path / "run"), 3)
+    with no_file_beyond(0):
+        target = run.reject(3, "because")
+    assert run.steps() == []
+    assert run.set_aside() == [target]
+    assert (target / "a").read_bytes() == b"1"
+
+
+def test_no_new_directory_is_lost_with_the_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(rundir, "fsync_directory", lambda path: synced.append(path.name))
+    RunDirectory(tmp_path / "runs" / "one").lock().close()
+    assert synced == [tmp_path.name, "runs", "one"]
+    RunDirectory(tmp_path / "runs" / "one").lock().close()
+    assert synced[3:] == ["runs", "one"]  # who made them may have been killed before that
+
+
+def test_a_complete_checkpoint_has_its_files_in_their_sizes(tmp_path: Path) -> None:
+    run = put(RunDirectory(tmp_path / "run"), 3, 4)
+    assert run.is_complete(3)
+    (run.step_path(3) / "a").write_bytes(b"2")  # only `verify` reads it
+    assert run.is_complete(3)
+    with pytest.raises(DamagedError):
+        run.verify(3)
+    (run.step_path(3) / "a").write_bytes(b"22")
+    assert not run.is_complete(3)
+    run.delete(3)
+    assert not run.is_complete(3)
+    run.step_path(4).rename(run.step_path(5))
+    assert not run.is_complete(5)
+    run.step_path(6).symlink_to(run.step_path(5))
+    assert not run.is_complete(6)
 
 
 def test_delete_removes_a_checkpoint(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 import os
 import signal
+from pathlib import Path
 
 import pytest
-from chefgenius.signals import Stop
+from chefgenius.signals import SaveRequests, Stop
 from chefgenius.state import StopRequested
 
 
@@ -11,10 +12,11 @@ def send(number: signal.Signals) -> None:
 
 
 def test_handlers_are_put_back() -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
     with Stop():
-        assert signal.getsignal(signal.SIGTERM) not in before
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+        assert not {signal.getsignal(number) for number in numbers} & set(before)
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -38,3 +40,79 @@ def test_the_second_interrupt_aborts() -> None:
         send(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
+
+
+def test_a_wish_to_save_is_taken_once() -> None:
+    with Stop() as stop, stop.deferred():
+        assert not stop.take_save()
+        send(signal.SIGUSR1)
+        send(signal.SIGUSR1)
+        assert stop.take_save()
+        assert not stop.take_save()
+        stop.check()
+
+
+def test_outside_the_training_a_wish_to_save_is_ignored_and_told(capfd: pytest.CaptureFixture[str]) -> None:
+    with Stop() as stop:
+        send(signal.SIGUSR1)
+        assert not stop.take_save()
+    assert capfd.readouterr().err.startswith("SIGUSR1 is ignored: ")
+
+
+def test_time_asks_from_the_beginning_of_the_last_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("chefgenius.signals.time.monotonic", lambda: now)
+    requests, never = (SaveRequests(Stop(), tmp_path / "save", minutes) for minutes in (2.0, None))
+    for at, expected in ((219.9, False), (220.0, True), (300.0, True)):
+        now = at
+        assert requests.due() is expected
+    requests.begun(tmp_path / "step")
+    for at, expected in ((419.9, False), (420.0, True)):
+        now = at
+        assert requests.due() is expected
+    assert not never.due()
+
+
+def test_a_file_asks_until_its_checkpoint_stands(tmp_path: Path) -> None:
+    file, checkpoint = tmp_path / "save", tmp_path / "step"
+    requests = SaveRequests(Stop(), file, None)
+    assert not requests.due()
+    file.touch()
+    assert requests.due()
+    requests.begun(checkpoint)
+    assert not requests.due(), "its save is in flight"
+    requests.settle()
+    assert file.exists()
+    checkpoint.mkdir()
+    requests.settle()
+    assert not file.exists()
+    assert not requests.due()
+
+
+def test_a_file_made_anew_while_its_save_is_in_flight_asks_again(tmp_path: Path) -> None:
+    file, first, second = tmp_path / "save", tmp_path / "first", tmp_path / "second"
+    requests = SaveRequests(Stop(), file, None)
+    file.touch()
+    assert requests.due()
+    requests.begun(first)
+    os.utime(file, ns=(1, 1))
+    first.mkdir()
+    requests.settle()
+    assert file.exists()
+    assert requests.due()
+    requests.begun(second)
+    second.mkdir()
+    requests.settle()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_only_a_plain_file_asks(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "save"
+    if kind == "directory":
+        file.mkdir()
+    else:
+        file.symlink_to(tmp_path)
+    assert not SaveRequests(Stop(), file, None).due()

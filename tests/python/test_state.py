@@ -1,7 +1,19 @@
+import binascii
 import json
+import struct
 
 import pytest
-from chefgenius.state import Best, Derived, Losses, Pending, Progress, Registry, ResumeError, Stateful
+from chefgenius.state import (
+    Best,
+    Derived,
+    Losses,
+    Pending,
+    Progress,
+    Registry,
+    ResumeError,
+    State,
+    Stateful,
+)
 
 
 def filled() -> tuple[Registry, Progress, Losses, Best, Pending]:
@@ -52,6 +64,9 @@ def test_a_name_is_taken_once() -> None:
         ({"best": {}}, "section `best` of the saved state does not fit: KeyError"),
         ({"best": {"kept": [], "x": 1}}, "unknown fields"),
         ({"pending": 3}, "section `pending`"),
+        ({"pending": {"work": "eval"}}, "section `pending`"),
+        ({"progress": {**Progress().state_dict(), "step": "7"}}, "section `progress`"),
+        ({"losses": {**Losses().state_dict(), "epochs": [True]}}, "section `losses`"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(change: dict[str, object], told: str) -> None:
@@ -68,6 +83,57 @@ def test_the_first_of_equal_losses_is_the_best() -> None:
     assert not best.offer(2.0, 5)
     assert best.offer(1.0, 9)
     assert best.first == (1.0, 9)
+
+
+def test_the_lowest_are_kept_best_first() -> None:
+    best = Best(3)
+    entered = [best.offer(loss, step) for step, loss in enumerate([5.0, 4.0, 6.0, 7.0, 4.0, 1.0, 5.0])]
+    assert entered == [True, True, True, False, True, True, False]
+    assert best.steps == [5, 1, 4]
+    fewer, more = Best(1), Best(9)
+    for other in (fewer, more):
+        other.load_state_dict(json.loads(json.dumps(best.state_dict())))
+    assert (fewer.steps, more.steps) == ([5], [5, 1, 4])
+
+
+def test_an_epoch_without_tokens_has_no_loss() -> None:
+    losses = Losses()
+    losses.end_epoch()
+    assert losses.epochs == [None]
+    again = Losses()
+    again.load_state_dict(json.loads(json.dumps(losses.state_dict())))
+    assert again == losses
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError, OverflowError, IndexError, struct.error, binascii.Error, MemoryError, AssertionError],
+)
+def test_whatever_a_section_raises_it_does_not_fit(error: type[Exception]) -> None:
+    class Strange:
+        def state_dict(self) -> State:
+            return {}
+
+        def load_state_dict(self, state: State) -> None:
+            raise error("strange")
+
+    registry = Registry()
+    registry.register("strange", Strange())
+    with pytest.raises(ResumeError, match=f"`strange` of the saved state does not fit: {error.__name__}"):
+        registry.load_state_dict({"strange": {}})
+
+
+@pytest.mark.parametrize("error", [OSError, ResumeError])
+def test_an_error_of_the_disk_is_none_of_the_section(error: type[Exception]) -> None:
+    def broken(state: State) -> None:
+        raise error("strange")
+
+    registry = Registry()
+    derived = Derived(dict)
+    derived.load_state_dict = broken  # type: ignore[method-assign]
+    registry.register("strange", derived)
+    with pytest.raises(error, match=r"^strange$"):
+        registry.load_state_dict({"strange": {}})
 
 
 def test_epoch_losses_are_means_by_token() -> None:

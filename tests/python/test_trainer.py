@@ -1,7 +1,4 @@
-import json
-import os
 import random
-import signal
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -13,45 +10,12 @@ import torch
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.evaluation import Evaluation
 from chefgenius.generators import seed_ambient
-from chefgenius.model import token_loss
 from chefgenius.optim import state_tensors
 from chefgenius.rundir import RunDirectory
-from chefgenius.signals import Stop
-from chefgenius.state import DivergedError, StopRequested
+from chefgenius.state import StopRequested
 from chefgenius.tensors import read_tensors
+from fitting import QUIET, StopAt, fit, metrics, weights
 from running import assert_same_run, opened, outcome, run_here
-
-QUIET = ("eval.every_steps=0", "checkpoint.every_steps=1000")
-
-
-def metrics(run: Path, kind: str = "step") -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["kind"] == kind]
-
-
-def weights(run: Path) -> tuple[bytes, bytes]:
-    found = outcome(run)
-    return found["model"], found["optimizer"]
-
-
-class StopAt(Callback):
-    """Asks for a stop by a real signal, at a step or at an evaluation."""
-
-    def __init__(self, stop: Stop, *, step: int | None = None, evaluation: int | None = None) -> None:
-        self.stop, self.step, self.evaluation = stop, step, evaluation
-
-    def on_step_end(self, info: StepInfo) -> None:
-        if info.step == self.step:
-            self.stop.requested = "SIGTERM"
-
-    def on_eval_end(self, evaluation: Evaluation) -> None:
-        if evaluation.step == self.evaluation:
-            self.stop.requested = "SIGTERM"
-
-
-def fit(folder: Path, *overrides: str, run: str = "run", callbacks: tuple[Callback, ...] = ()) -> None:
-    with opened(folder, *overrides, run=run, callbacks=callbacks) as trainer:
-        trainer.fit()
 
 
 def test_two_runs_are_equal(tmp_path: Path) -> None:
@@ -110,72 +74,6 @@ def test_epoch_losses_are_those_of_the_steps(tmp_path: Path) -> None:
     assert outcome(tmp_path / "run")["sections"]["losses"]["epochs"] == [pytest.approx(mean, rel=1e-6)]
 
 
-@pytest.mark.parametrize("at", [1, 5, 6, 7, 9])
-@pytest.mark.parametrize("plan", ["fixed", "bucketed"])
-def test_a_stop_drops_the_window_and_a_resume_is_exact(tmp_path: Path, plan: str, at: int) -> None:
-    fit(tmp_path, f"data.plan={plan}", run="whole")
-    with opened(tmp_path, f"data.plan={plan}", "data.threads=3") as trainer:
-        trainer.callbacks = [StopAt(trainer.stop, step=at)]
-        with pytest.raises(StopRequested, match=f"; step {at} is saved$"):
-            trainer.fit()
-    assert RunDirectory(tmp_path / "run").steps()[0] == at
-    fit(tmp_path, f"data.plan={plan}")
-    assert_same_run(tmp_path / "run", tmp_path / "whole")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_inside_a_window_is_seen_between_its_micro_batches(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    fit(tmp_path, run="whole")
-    with opened(tmp_path) as trainer, trainer.stop, trainer.stop.deferred():
-        loader, taken = trainer._next, 0
-
-        def signalled() -> Any:
-            nonlocal taken
-            taken += 1
-            if taken == 8:  # the second of two in step 4, which is dropped before its forward
-                os.kill(os.getpid(), number)
-            return loader()
-
-        trainer._next = signalled  # type: ignore[method-assign]
-        with pytest.raises(StopRequested, match=number.name):
-            trainer.fit()
-        assert taken == 8
-        assert all(parameter.grad is None for parameter in trainer.model.parameters())
-    assert RunDirectory(tmp_path / "run").steps()[0] == 3
-    fit(tmp_path)
-    assert_same_run(tmp_path / "run", tmp_path / "whole")
-
-
-@pytest.mark.parametrize("checks", [1, 3, 6])
-def test_a_stop_inside_an_evaluation_leaves_it_pending(tmp_path: Path, checks: int) -> None:
-    fit(tmp_path, run="whole")
-    with opened(tmp_path) as trainer:
-        assert trainer.evaluator is not None
-        plain, left = trainer.evaluator.evaluate, checks
-
-        def cut(step: int, epoch: int, prompts: int) -> Any:
-            def check() -> None:
-                nonlocal left
-                left -= 1
-                if left <= 0:
-                    raise StopRequested("stopped")
-
-            assert trainer.evaluator is not None
-            if step == 4:
-                trainer.evaluator.check = check
-            return plain(step, epoch, prompts)
-
-        trainer.evaluator.evaluate = cut  # type: ignore[method-assign]
-        with pytest.raises(StopRequested):
-            trainer.fit()
-    assert outcome(tmp_path / "run")["sections"]["pending"] == {"work": ["eval", "samples"]}
-    assert [line["step"] for line in metrics(tmp_path / "run", "evaluation")] == [0]
-    fit(tmp_path)
-    assert_same_run(tmp_path / "run", tmp_path / "whole")
-
-
 def test_the_best_is_saved_and_kept(tmp_path: Path) -> None:
     fit(tmp_path, "checkpoint.every_steps=1000", "optim.schedule=constant", "train.max_steps=12")
     evaluations = metrics(tmp_path / "run", "evaluation")
@@ -183,30 +81,6 @@ def test_the_best_is_saved_and_kept(tmp_path: Path) -> None:
     section = outcome(tmp_path / "run")["sections"]["best"]
     assert section == {"kept": [{"step": best["step"], "validation_loss": best["validation_loss"]}]}
     assert best["step"] in RunDirectory(tmp_path / "run").steps()
-
-
-@pytest.mark.parametrize("poison", ["loss", "gradient"])
-def test_a_step_that_is_not_finite_stops_at_the_boundary_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poison: str
-) -> None:
-    fit(tmp_path, "train.max_steps=4", "optim.schedule=constant", *QUIET, run="whole")
-    with opened(tmp_path, "optim.schedule=constant", *QUIET) as trainer:
-        if poison == "loss":
-            plain = token_loss
-            monkeypatch.setattr(
-                "chefgenius.step.token_loss",
-                lambda *given: plain(*given) * (float("nan") if trainer.memory.progress.step == 4 else 1),
-            )
-        else:
-            weight = next(trainer.model.parameters())
-            weight.register_hook(  # type: ignore[no-untyped-call]
-                lambda gradient: gradient * float("inf") if trainer.memory.progress.step == 4 else gradient
-            )
-        with pytest.raises(
-            DivergedError, match=r"diverged in step 5: .* step 4 is saved: lower `optim.learning_rate`"
-        ):
-            trainer.fit()
-    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
 class Drawing(Callback):
@@ -297,29 +171,14 @@ def test_bf16_is_exact_too(tmp_path: Path) -> None:
     assert weights(tmp_path / "full") != weights(tmp_path / "whole")
 
 
-def test_state_json_has_a_section_for_all_that_a_resume_needs(tmp_path: Path) -> None:
-    fit(tmp_path)
-    sections = outcome(tmp_path / "run")["sections"]
-    assert set(sections) == {
-        "progress",
-        "losses",
-        "best",
-        "evaluation",
-        "digest",
-        "pending",
-        "schedule",
-        "optimizer",
-        "config",
-        "facts",
-        "exactness",
-        "tombstones",
-        "loader",
-        "generators",
-        "logs",
-    }
-    assert set(sections["progress"]) == {"step", "epoch", "index", "samples", "input_tokens", "target_tokens"}
-    assert set(sections["generators"]) == {"python", "numpy", "torch", "cuda"}
-    assert sections["loader"]["epoch"] == sections["progress"]["epoch"] == 1
+def test_each_evaluation_among_the_best_is_saved_and_kept(tmp_path: Path) -> None:
+    often = ("checkpoint.every_steps=1000", "eval.every_steps=1", "checkpoint.keep_best=3")
+    fit(tmp_path, *often, "optim.schedule=constant", "train.max_steps=8")
+    evaluations = metrics(tmp_path / "run", "evaluation")
+    order = sorted(evaluations, key=lambda line: (line["validation_loss"], line["step"]))
+    best = [line["step"] for line in order[:3]]
+    assert [one["step"] for one in outcome(tmp_path / "run")["sections"]["best"]["kept"]] == best
+    assert set(best) <= set(RunDirectory(tmp_path / "run").steps())
 
 
 def test_callbacks_see_the_whole_run(tmp_path: Path) -> None:

@@ -201,3 +201,24 @@ fn older_files_are_allowed() {
         both.check(encoder.as_mut(), text);
     }
 }
+
+#[test]
+fn a_model_need_not_be_named() {
+    // Files of old versions tell the kind of a model by what it has.
+    for file in [
+        super::made::unigram(),
+        byte_level(),
+        metaspace_bpe(),
+        word_piece(),
+    ] {
+        let mut nameless = file;
+        let model = nameless["model"].as_object_mut().unwrap();
+        model.remove("type").unwrap();
+        let both = Both::of(&nameless);
+        assert_eq!(both.ours.method(), "word memo");
+        let mut encoder = both.ours.encoder().unwrap();
+        for text in TEXTS {
+            both.check(encoder.as_mut(), text);
+        }
+    }
+}

@@ -126,6 +126,7 @@ pub fn prepare(
     let mut former = task.former(progress)?;
     let parts = task.hash(former.as_ref(), progress)?;
     if let Some(store) = former.take_if(|store| task.is_answered_by(store, &parts)) {
+        task.let_go();
         return already(store, &request.out, begin);
     }
     let lock = Lock::take(&request.out, &mut || progress(task.at(Stage::Wait)))?;
@@ -141,6 +142,7 @@ pub fn prepare(
     let store = task.build(&lock, former.as_ref(), parts, progress, begin)?;
     let report = Report::of(&store, true, begin.elapsed().as_secs_f64());
     report.write(&lock)?;
+    task.let_go();
     Ok((store, report))
 }
 

@@ -1,13 +1,13 @@
 //! The tokenizers crate: what every id is measured against.
 //!
-//! 1. [`Library::load`] reads the file and finds the special tokens.
+//! 1. [`Library::new`] takes the file's bytes and finds the special tokens.
 //! 2. [`Whole`] is the encoder that gives it every text.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tokenizers::{ModelWrapper, NormalizedString, Normalizer};
+use tokenizers::{Model, ModelWrapper, NormalizedString, Normalizer};
 
 use super::{Counts, Encoder, TokenizerInfo};
 use crate::error::{Error, Result};
@@ -32,14 +32,13 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// The tokenizer, and the bytes of its file.
-    pub(super) fn load(path: &Path) -> Result<(Self, Vec<u8>)> {
+    /// The tokenizer of these bytes, which `path` holds.
+    pub(super) fn new(path: &Path, bytes: &[u8]) -> Result<Self> {
         let refuse = |reason: String| Error::Tokenizer {
             path: path.to_owned(),
             reason,
         };
-        let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(|e| {
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| {
             refuse(format!(
                 "it is not a tokenizer.json of the tokenizers library ({e}): save one with `save_pretrained`"
             ))
@@ -63,20 +62,18 @@ impl Library {
         let eos_id = find("eos_token", &EOS_TOKENS).ok_or_else(|| {
             refuse("it has no end-of-text token: name one as `eos_token` in tokenizer_config.json beside it".into())
         })?;
-        let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
         let info = TokenizerInfo {
-            fingerprint: Fingerprint::of(&bytes),
-            vocab_size: largest + 1,
+            fingerprint: Fingerprint::of(bytes),
+            vocab_size: vocab_size(&inner),
             eos_id,
             pad_id: find("pad_token", &PAD_TOKENS).unwrap_or(eos_id),
             unk_id: find("unk_token", &UNK_TOKENS),
         };
-        let library = Library {
+        Ok(Library {
             path: path.to_owned(),
             inner,
             info,
-        };
-        Ok((library, bytes))
+        })
     }
 
     pub(super) fn info(&self) -> &TokenizerInfo {
@@ -139,6 +136,20 @@ impl Library {
             reason: e.to_string(),
         }
     }
+}
+
+/// One more than the largest id. Only a Unigram model's ids are known to have no gap, and need no copy of its words.
+fn vocab_size(tokenizer: &tokenizers::Tokenizer) -> u32 {
+    let largest = match tokenizer.get_model() {
+        ModelWrapper::Unigram(model) => {
+            let added = tokenizer.get_added_tokens_decoder().into_keys().max();
+            return added
+                .map_or(0, |id| id + 1)
+                .max(model.get_vocab_size() as u32);
+        }
+        _ => tokenizer.get_vocab(true).into_values().max(),
+    };
+    largest.map_or(1, |id| id + 1)
 }
 
 /// `tokenizer_config.json` as JSON; an empty object where there is none.

@@ -16,7 +16,10 @@ mod table;
 mod unigram;
 mod words;
 
+use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 pub use decoder::Decoder;
 
@@ -26,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use library::{Library, Whole};
 use probe::Rules;
+use shape::Shape;
 use words::Words;
 
 /// What a store must know of the tokenizer that filled it.
@@ -148,10 +152,19 @@ pub fn load_with(path: &Path, method: Method) -> Result<Box<dyn Tokenizer>> {
             what: "tokenizer (a tokenizer.json or a directory that holds one)",
         });
     }
-    let (library, bytes) = Library::load(&file)?;
-    let rules = match method {
-        Method::Auto => Rules::of(&library, &bytes)?,
-        Method::Library => Err("it was asked for".to_owned()),
+    let bytes = fs::read(&file).map_err(|e| Error::io(&file, "read", e))?;
+    // The library takes its time to load; what we make of the file ourselves is made beside it.
+    let (library, shape) = thread::scope(|scope| {
+        let shape = scope.spawn(|| match method {
+            Method::Auto => Shape::read(&bytes),
+            Method::Library => Err("it was asked for".to_owned()),
+        });
+        (Library::new(&file, &bytes), shape.join())
+    });
+    let library = library?;
+    let rules = match shape.unwrap_or_else(|panic| resume_unwind(panic)) {
+        Ok(shape) => Rules::of(&library, shape)?,
+        Err(reason) => Err(reason),
     };
     let (rules, method) = match rules {
         Ok(rules) => (Some(rules), "word memo".to_owned()),

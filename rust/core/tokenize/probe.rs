@@ -3,8 +3,6 @@
 //! What `shape` allows is an argument about code; this is the check of it. A tokenizer that fails here is given to
 //! the library as a whole, a word that fails sends its text there.
 
-use serde_json::Value;
-
 use super::library::Library;
 use super::shape::{Glue, Shape};
 use super::unigram::Unigram;
@@ -27,19 +25,15 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules of a tokenizer whose file holds `bytes`; or the reason why it must be given whole texts.
+    /// The rules of a tokenizer of this shape; or the reason why it must be given whole texts.
     pub(super) fn of(
         library: &Library,
-        bytes: &[u8],
+        shape: Shape,
     ) -> Result<std::result::Result<Rules, String>> {
-        let file: Value = match serde_json::from_slice(bytes) {
-            Ok(file) => file,
-            Err(e) => return Ok(Err(format!("its file is not plain JSON ({e})"))),
-        };
-        let shape = match Shape::of(&file, library.model()) {
-            Ok(shape) => shape,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let model = library.model();
+        if shape.model != model {
+            return Ok(Err(format!("its model is `{model}`")));
+        }
         let mut begins_added = [false; 256];
         for content in &shape.added {
             if let Some(&first) = content.as_bytes().first() {
@@ -54,9 +48,7 @@ impl Rules {
             begins_added,
             letter: [library.ids("a")?, Vec::new()],
             joins: shape.joins,
-            unigram: shape
-                .unigram
-                .map(|(pieces, unknown)| Unigram::new(&pieces, unknown)),
+            unigram: shape.unigram,
         };
         rules.letter[1] = library.ids(&rules.alone("a", false))?;
         Ok(rules.probe(library)?.map(|()| rules))

@@ -1,6 +1,6 @@
 //! Which tokenizers can be asked word by word, judged from `tokenizer.json` alone.
 //!
-//! [`Shape::of`] knows four kinds, and refuses everything it does not know, with the reason:
+//! [`Shape::read`] knows four kinds, and refuses everything it does not know, with the reason:
 //!
 //! - Unigram behind `Metaspace` (T5): white space only parts words.
 //! - WordPiece behind `BertPreTokenizer` (BERT): likewise.
@@ -9,6 +9,8 @@
 //!   likewise.
 
 use serde_json::Value;
+
+use super::unigram::Unigram;
 
 /// What stands for a space inside pieces.
 const META: char = '\u{2581}';
@@ -24,36 +26,55 @@ pub(super) enum Glue {
 
 /// What the file says.
 pub(super) struct Shape {
+    /// The kind of its model, in the library's words.
+    pub(super) model: &'static str,
     pub(super) glue: Glue,
     /// What marks an added token in a text. None of these holds white space.
     pub(super) added: Vec<String>,
     /// Whether decoding puts the pieces one after another and changes nothing but the mark of a space.
     pub(super) joins: bool,
-    /// The pieces with their scores, and the unknown piece's place, where new words can be cut by `unigram`.
-    pub(super) unigram: Option<(Vec<(String, f64)>, u32)>,
+    /// Cuts new words, where the model is of that kind.
+    pub(super) unigram: Option<Unigram>,
 }
 
 impl Shape {
-    /// The shape of a `tokenizer.json` with this kind of model, or why it has none.
-    pub(super) fn of(file: &Value, model: &str) -> Result<Shape, String> {
-        let (glue, unigram) = match model {
-            "Unigram" => (Glue::Runs, Some(unigram(file)?)),
+    /// The shape of a `tokenizer.json` of these bytes, or why it has none. Laying out a Unigram model's pieces takes
+    /// most of its time.
+    pub(super) fn read(bytes: &[u8]) -> Result<Shape, String> {
+        let file: Value = serde_json::from_slice(bytes)
+            .map_err(|e| format!("its file is not plain JSON ({e})"))?;
+        let (glue, unigram) = match model(&file["model"]) {
+            "Unigram" => (Glue::Runs, Some(unigram(&file)?)),
             "WordPiece" => {
-                word_piece(file)?;
+                word_piece(&file)?;
                 (Glue::Runs, None)
             }
             "BPE" => {
-                bpe(file)?;
+                bpe(&file)?;
                 (Glue::Single, None)
             }
-            _ => return Err(format!("its model is `{model}`")),
+            other => return Err(format!("its model is `{other}`")),
         };
         Ok(Shape {
+            model: model(&file["model"]),
             glue,
-            added: added(file)?,
+            added: added(&file)?,
             joins: joins(&file["decoder"]),
             unigram,
         })
+    }
+}
+
+/// The kind of a model; files of old versions do not name it.
+fn model(model: &Value) -> &'static str {
+    match model["type"].as_str() {
+        Some("BPE") => "BPE",
+        Some("Unigram") => "Unigram",
+        Some("WordPiece") => "WordPiece",
+        None if model["merges"].is_array() => "BPE",
+        None if model["vocab"].is_array() => "Unigram",
+        None if model["max_input_chars_per_word"].is_number() => "WordPiece",
+        _ => "WordLevel",
     }
 }
 
@@ -84,7 +105,7 @@ fn steps<'a>(part: &'a Value, list: &str) -> Vec<&'a Value> {
     }
 }
 
-fn unigram(file: &Value) -> Result<(Vec<(String, f64)>, u32), String> {
+fn unigram(file: &Value) -> Result<Unigram, String> {
     let model = &file["model"];
     if !model["alpha"].is_null() || !model["nbest_size"].is_null() {
         return Err("its model draws its pieces at random".into());
@@ -125,12 +146,12 @@ fn unigram(file: &Value) -> Result<(Vec<(String, f64)>, u32), String> {
         return Err("its model has no unknown piece".into());
     };
     let pieces = model["vocab"].as_array().map_or(&[][..], Vec::as_slice);
-    let pieces: Option<Vec<(String, f64)>> = pieces
+    let pieces: Option<Vec<(&str, f64)>> = pieces
         .iter()
-        .map(|piece| Some((piece[0].as_str()?.to_owned(), piece[1].as_f64()?)))
+        .map(|piece| Some((piece[0].as_str()?, piece[1].as_f64()?)))
         .collect();
     let pieces = pieces.ok_or("its vocabulary is not a list of pieces with scores")?;
-    Ok((pieces, unknown))
+    Ok(Unigram::new(&pieces, unknown))
 }
 
 fn word_piece(file: &Value) -> Result<(), String> {

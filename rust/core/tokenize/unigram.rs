@@ -49,7 +49,7 @@ pub(super) struct Best {
 
 impl Unigram {
     /// Of pieces with their scores, in the order of their ids. Of two equal ones the last counts, as in the library.
-    pub(super) fn new(pieces: &[(String, f64)], unknown: u32) -> Self {
+    pub(super) fn new(pieces: &[(&str, f64)], unknown: u32) -> Self {
         let scores: Vec<f64> = pieces.iter().map(|(_, score)| *score).collect();
         let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
         let mut sorted: Vec<(&[u8], u32)> = pieces
@@ -227,7 +227,11 @@ mod tests {
     use super::*;
 
     fn same(pieces: Vec<(String, f64)>, unknown: u32, words: &[String]) {
-        let own = Unigram::new(&pieces, unknown);
+        let borrowed: Vec<(&str, f64)> = pieces
+            .iter()
+            .map(|(p, score)| (p.as_str(), *score))
+            .collect();
+        let own = Unigram::new(&borrowed, unknown);
         let reference = Reference::from(pieces, Some(unknown as usize), false).unwrap();
         let mut best = Vec::new();
         for word in words {

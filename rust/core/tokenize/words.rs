@@ -291,13 +291,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::tokenize::shape::Shape;
 
     #[test]
     fn an_audit_finds_a_wrong_memory() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = root.join("python/chefgenius/cookbook/tokenizer.json");
-        let (library, bytes) = Library::load(&path).unwrap();
-        let rules = Rules::of(&library, &bytes).unwrap().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let library = Library::new(&path, &bytes).unwrap();
+        let shape = Shape::read(&bytes).unwrap();
+        let rules = Rules::of(&library, shape).unwrap().unwrap();
         let mut words = Words::new(&library, &rules);
         let key = key(b"rice").unwrap();
         words.table.insert(key, &[5, 5], Known::LOCAL_AND_EXACT);

@@ -1,0 +1,309 @@
+"""The command `python -m chefgenius.ckpt`: look at checkpoints, check them, compare, remove and export them.
+
+1. `parser` holds the five commands; each is a function here that asks a module of its theme and prints.
+2. `inventory` lists, `manifest` verifies, `comparison` compares, `pruning` removes, `export` copies.
+3. Exit codes: 0 done, 1 damaged, different or nothing good to keep, 2 bad input, 3 in use by a trainer, 74
+   input/output, 130 interrupted.
+
+What a command needs is imported when it runs: `--help` and `ls` answer at once, and nothing imports torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from chefgenius.inventory import (
+    Inventory,
+    NotFoundError,
+    Stored,
+    best_steps,
+    find_checkpoint,
+    find_run,
+    is_run,
+    read_state,
+    take,
+)
+from chefgenius.manifest import DamagedError, verify
+from chefgenius.rundir import RunDirectory
+from chefgenius.state import RunError
+from chefgenius.summary import columns, paint
+
+HEAD = ("step", "epoch", "saved", "size", "val. loss", "marks")
+COMMANDS = """\
+  ls RUN                 list the checkpoints of a run
+  verify PATH...         read every byte of runs or checkpoints
+  diff A B               compare two runs or checkpoints, to the bit
+  prune RUN              remove what the run need not keep
+  export PATH OUT        a model's files and tokenizer alone
+
+examples:
+  python -m chefgenius.ckpt ls runs/mine
+  python -m chefgenius.ckpt verify runs/mine runs/other
+  python -m chefgenius.ckpt diff runs/mine runs/other
+  python -m chefgenius.ckpt prune runs/mine --keep 3 --dry-run
+  python -m chefgenius.ckpt export runs/mine models/mine --step best"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error of this command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}: see `--help`\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = _Parser(
+        prog="python -m chefgenius.ckpt",
+        usage="%(prog)s COMMAND ...",
+        description="Look at the checkpoints of a run without starting it.",
+        epilog=f"commands (`COMMAND --help` has the options):\n{COMMANDS}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = made.add_subparsers(
+        required=True, metavar="COMMAND", help=argparse.SUPPRESS, parser_class=_Parser
+    )
+
+    def command(do: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        name = do.__name__.rstrip("_")
+        one: argparse.ArgumentParser = commands.add_parser(
+            name, prog=f"{made.prog} {name}", description=about, allow_abbrev=False
+        )
+        one.set_defaults(do=do)
+        return one
+
+    one = command(ls, "List the checkpoints of a run by names and sizes; no contents are read.")
+    one.add_argument("run", type=Path, metavar="RUN")
+    one.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    one = command(
+        verify_, "Read every byte and compare it with the checksums. Changes nothing; 1 when one is damaged."
+    )
+    one.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a run, or one checkpoint")
+    one = command(
+        diff,
+        "Compare configuration, memory and every tensor, of runs also metrics.jsonl; of a run the newest "
+        "checkpoint. Exit code 0 for equal, 1 for different; where and how fast they ran does not count.",
+    )
+    for name in ("a", "b"):
+        one.add_argument(name, type=Path, metavar=name.upper(), help="a run, or one checkpoint")
+    one = command(
+        prune,
+        "Remove the checkpoints that the run's own settings need not keep. The newest good ones, the best, "
+        "the multiples and the pinned stay.",
+    )
+    one.add_argument("run", type=Path, metavar="RUN")
+    one.add_argument("--keep", type=_at_least(2), metavar="N", help="newest ones that stay, at least 2")
+    one.add_argument("--keep-best", type=_at_least(1), metavar="K", help="best ones that stay")
+    one.add_argument("--set-aside", action="store_true", help="remove the damaged ones set aside, too")
+    one.add_argument("--dry-run", action="store_true", help="only say what would go")
+    one = command(export, "Copy the model's files and tokenizer into a new directory for `from_pretrained`.")
+    one.add_argument("checkpoint", type=Path, metavar="PATH", help="a run, or one checkpoint")
+    one.add_argument("out", type=Path, metavar="OUT", help="a directory that is not there yet")
+    one.add_argument("--step", type=_step, metavar="N|best", help="of a run; none: the newest")
+    return made
+
+
+def ls(options: argparse.Namespace) -> int:
+    """List a run."""
+    found = take(find_run(options.run))
+    if options.json:
+        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        return 0
+    rows = [HEAD, *(_row(one) for one in found.checkpoints)]
+    lines = list(columns(rows, len(HEAD)))
+    paint(lines[:1], sys.stdout, "bold")
+    for one, line in zip(found.checkpoints, lines[1:], strict=True):
+        paint([line], sys.stdout, "red" if one.problem else "green" if "best" in one.marks else "")
+    paint(_others(found), sys.stdout, "yellow")
+    print(f"{gigabytes(found.size)} in all; {_next(found)}")
+    return 0
+
+
+def verify_(options: argparse.Namespace) -> int:
+    """Read every byte."""
+    good = True
+    for path in options.paths:
+        if is_run(path):
+            run = RunDirectory(path)
+            if not run.steps():
+                raise NotFoundError(f"run `{path}` has no checkpoint: give another one")
+            for step in run.steps():
+                good &= _verified(run.step_path(step), f"step {step}", step)
+        else:
+            good &= _verified(find_checkpoint(path), f"`{path}`", None)
+    return 0 if good else 1
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare."""
+    from chefgenius.comparison import compare, compare_logs, open_side
+
+    a, b = (open_side(find_checkpoint(path)) for path in (options.a, options.b))
+    print(f"a: {a.path}\nb: {b.path}")
+    found = list(compare(a, b))
+    if is_run(options.a) and is_run(options.b):
+        found += compare_logs(options.a, options.b)
+    for one in found:
+        print(f"{one.kind if one.counts else f'({one.kind})':<11}  {one.name}: {one.told}")
+    kinds = Counter(one.kind for one in found if one.counts)
+    told = ", ".join(f"{count} of kind {kind}" for kind, count in kinds.items())
+    beside = "; what stands in brackets does not count" if kinds.total() < len(found) else ""
+    print(f"{f'different: {told}' if kinds else 'equal'}{beside}")
+    return 1 if kinds else 0
+
+
+def prune(options: argparse.Namespace) -> int:
+    """Remove what need not be kept."""
+    from chefgenius.pruning import carry_out, plan
+
+    run = find_run(options.run)
+    try:
+        if not options.dry_run:
+            run.lock()
+            for name in run.clean():
+                print(f"removed {name}, left by a killed writer")
+        made = plan(run, options.keep, options.keep_best, set_aside=options.set_aside)
+        for kept in made.staying:
+            print(f"step {kept.stored.step} stays: {kept.reason}")
+        going = [f"step {one.step}" for one in made.going] + [one.path.name for one in made.set_aside]
+        if not options.dry_run:
+            carry_out(run, made)
+        for name in going:
+            print(f"{name} {'would go' if options.dry_run else 'is removed'}")
+        print(f"{gigabytes(made.freed)} {'would be free' if options.dry_run else 'freed'}")
+    finally:
+        run.close()
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Copy a model."""
+    from chefgenius.export import export as copy
+
+    checkpoint = find_checkpoint(options.checkpoint, _asked(options.checkpoint, options.step))
+    size = copy(checkpoint, options.out)
+    print(f"`{options.out}`: the model of `{checkpoint}`, {gigabytes(size)}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.do(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted: nothing is damaged", file=sys.stderr)
+        return 130
+    except OSError as error:
+        place = f"`{error.filename}`: {error.strerror}" if error.filename else str(error)
+        print(f"error: {place}", file=sys.stderr)
+        return 2 if isinstance(error, FileNotFoundError) else 74
+    except (RunError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, RunError) else 2
+    return code
+
+
+def gigabytes(size: int) -> str:
+    """Bytes for a person, in decimal units."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor / 2:
+            return f"{size / factor:.2f} {unit}"
+    return f"{size} bytes"
+
+
+def age(saved: datetime, now: datetime) -> str:
+    """How long ago, in the largest unit of which there are two."""
+    seconds = max(int((now - saved).total_seconds()), 0)
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _verified(path: Path, name: str, step: int | None) -> bool:
+    """Prints a line; whether nothing is wrong with it."""
+    try:
+        found = verify(path)
+        if step not in (None, found.step):
+            raise DamagedError(f"it holds step {found.step}")
+    except DamagedError as error:
+        if step is not None and not os.path.lexists(path):
+            print(f"{name}: removed by the trainer meanwhile")
+            return True
+        paint([f"{name}: damaged: {error}"], sys.stdout, "red")
+        return False
+    except OSError as error:
+        paint([f"{name}: cannot be read: {error}"], sys.stdout, "red")
+        return False
+    print(f"{name}: good, {gigabytes(sum(one.size for one in found.files.values()))}", flush=True)
+    return True
+
+
+def _row(one: Stored) -> tuple[str, ...]:
+    return (
+        str(one.step),
+        "" if one.epoch is None else str(one.epoch),
+        f"{one.saved.astimezone():%Y-%m-%d %H:%M}, {age(one.saved, datetime.now(UTC))}",
+        gigabytes(one.size),
+        "" if one.validation_loss is None else f"{one.validation_loss:.4f}",
+        f"damaged: {one.problem}" if one.problem else ", ".join(one.marks),
+    )
+
+
+def _others(found: Inventory) -> Iterator[str]:
+    for left in found.set_aside:
+        yield f"set aside: {left.path.name}, {gigabytes(left.size)}: {left.reason}"
+    for left in found.temporary:
+        yield f"temporary: {left.path.name}, {gigabytes(left.size)}: {left.reason}"
+
+
+def _next(found: Inventory) -> str:
+    if found.next is None:
+        return "a start finds nothing here to go on from"
+    return f"a start would verify and take {found.next.name}"
+
+
+def _asked(path: Path, step: int | str | None) -> int | None:
+    """The step that `--step` names."""
+    if step != "best":
+        return step if isinstance(step, int) else None
+    if not is_run(path):
+        raise NotFoundError(f"`{path}` is one checkpoint, not a run of many: leave the step out")
+    try:
+        return best_steps(read_state(find_checkpoint(path))["best"])[0]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise NotFoundError(f"run `{path}` knows no best step: give a number") from error
+
+
+def _step(text: str) -> int | str:
+    if text != "best" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"`{text}` is neither a step nor `best`")
+    return text if text == "best" else int(text)
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"`{text}` is no number of at least {least}")
+        return int(text)
+
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

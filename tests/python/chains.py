@@ -1,0 +1,134 @@
+"""One run that is broken off again and again, and its twin that is left alone.
+
+`ROWS` are the kinds of runs; what a later part adds to the state of a run adds a row.
+"""
+
+import json
+import random
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chefgenius.rundir import RunDirectory
+from faults.shim import Faults, operations
+from running import Child, Nursery, assert_same_run, words
+
+ROWS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "bucketed": ("data.plan=bucketed",),
+    "bf16": ("train.precision=bf16",),
+    "accumulation 1": ("train.gradient_accumulation_steps=1",),
+    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
+    "no evaluation": ("eval.every_steps=0",),
+    "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
+}
+
+
+def lines(run: Path) -> list[bytes]:
+    """The whole lines of metrics.jsonl."""
+    path = run / "metrics.jsonl"
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+@dataclass(frozen=True)
+class Point:
+    """The `number`-th operation (from 0) of a process among those of one text; `*` stands for its steps."""
+
+    text: str
+    number: int
+
+
+@dataclass
+class Chain:
+    """One run that is killed, and its twin that is not."""
+
+    nursery: Nursery
+    folder: Path
+    steps: int
+    overrides: tuple[str, ...] = ()
+    kills: list[str] = field(default_factory=list)
+    """what each was about to do, or in the middle of"""
+    in_a_save: int = 0
+
+    def __post_init__(self) -> None:
+        (self.folder / "runs").mkdir(exist_ok=True)
+        cadence = ("eval.every_steps=5", "checkpoint.every_steps=2", "eval.prompts=2")
+        self.overrides = (f"train.max_steps={self.steps}", *cadence, *self.overrides)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "runs" / "killed"
+
+    def start(self, faults: Faults | None = None) -> Child:
+        """The same command each time; once it has a checkpoint it must not begin anew."""
+        begun = any((self.path / "checkpoints").glob("step-*"))
+        line = words(self.folder, *self.overrides, run="runs/killed")
+        return self.nursery.start(*line, "--resume", "must" if begun else "auto", faults=faults)
+
+    def kill(self, point: Point, chance: random.Random) -> bool:
+        """Kills the next process at a point; one that clears away what a save left needs a kill in one."""
+        if point.text.startswith(("unlink killed/checkpoints/.tmp", "rmdir killed/checkpoints/.tmp")):
+            self.kill_at("rename *.tmp-step-* *")
+        return self.kill_at(point.text, point.number, within=chance.random() < 0.5)
+
+    def kill_at(self, text: str, number: int = 0, *, within: bool = False) -> bool:
+        """Kills the next process at an operation; False when the run ended before it came to it."""
+        trace = self.folder / "trace"
+        child = self.start_struck(text, number, signal.SIGKILL, within=within, trace=str(trace))
+        if child.wait() == 0:
+            return False
+        before = operations(trace)
+        self._killed(child, f"{'in' if within else 'before'} {text} ({number}), after {before[-1:]}")
+        return True
+
+    def start_struck(
+        self, text: str, number: int, by: signal.Signals, *, within: bool = False, trace: str | None = None
+    ) -> Child:
+        """The next process, which sends itself a signal at an operation."""
+        return self.start(
+            self.faults(trace=trace, strike=text, first=number, signal=by, within=within),
+        )
+
+    def faults(self, **wishes: Any) -> Faults:
+        """What is to happen in the run's directory."""
+        return Faults(root=str(self.folder / "runs"), **wishes)
+
+    def check_stopped(self, child: Child, by: signal.Signals) -> None:
+        """It ended by request, its last boundary is saved, and nothing that was logged came after that."""
+        code, told = child.wait(), child.stderr.read_text()
+        assert code == 75, told
+        newest = RunDirectory(self.path).steps()[0]
+        RunDirectory(self.path).verify(newest)
+        assert told.startswith(f"stopped on request ({by.name}); step {newest} is saved")
+        assert told.endswith(": start the same command again to go on\n")
+        assert told.count("\n") == 1
+        logged = [json.loads(line)["step"] for line in lines(self.path)]
+        assert newest == max(logged), f"{max(logged) - newest} steps lost"
+        self.kills.append(told)
+
+    def kill_after(self, steps: int, delay: float) -> None:
+        """Kills the next process some lines and a moment after it went on."""
+        child, begin = self.start(), len(lines(self.path))
+        child.wait_until(lambda: len(lines(self.path)) >= begin + steps)
+        time.sleep(delay)
+        child.kill(signal.SIGKILL)
+        self._killed(child, f"{steps} lines and {delay:.3f} s after its start")
+
+    def _killed(self, child: Child, told: str) -> None:
+        assert child.wait() == -signal.SIGKILL, f"{told}: {child.stderr.read_text()}"
+        self.kills.append(told)
+        self.in_a_save += any((self.path / "checkpoints").glob(".tmp-*"))
+
+    def finish(self) -> None:
+        """Goes on to the end and compares everything with the run that was left alone."""
+        last = self.start()
+        assert last.wait() == 0, f"{self.kills[-1:]}: {last.stderr.read_text()}"
+        child = self.nursery.start(*words(self.folder, *self.overrides, run="whole"))
+        assert child.wait() == 0, child.stderr.read_text()
+        assert_same_run(self.path, self.folder / "whole")
+        assert not [*self.path.rglob(".*")], "something is left behind"
+        records = [json.loads(line) for line in lines(self.path)]
+        steps = [one["step"] for one in records if one["kind"] == "step"]
+        assert steps == list(range(1, self.steps + 1))

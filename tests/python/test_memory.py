@@ -1,0 +1,142 @@
+"""What a resume needs is named, saved and taken back; a section from anywhere is refused at worst."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chefgenius.rundir import RunDirectory
+from chefgenius.state import ResumeError
+from chefgenius.tensors import read_tensors
+from fitting import stop_at
+from running import opened, outcome
+
+NEEDS = {
+    "global step": ("progress", "step"),
+    "epoch": ("progress", "epoch"),
+    "place in the epoch": ("progress", "index"),
+    "epoch losses": ("losses", "epochs"),
+    "loss of the epoch that goes on": ("losses", "loss_sum"),
+    "its tokens": ("losses", "target_tokens"),
+    "best loss": ("best", "kept"),
+    "first and last evaluation": ("evaluation", "last"),
+    "records seen, in order": ("digest", "value"),
+    "work pending": ("pending", "work"),
+    "learning rate": ("schedule", "learning_rate"),
+    "kind of the optimizer": ("optimizer", "kind"),
+    "configuration": ("config", "seed"),
+    "split": ("config", "data.validation_fraction"),
+    "seed of the split": ("config", "data.split_seed"),
+    "device, threads, versions": ("facts", "threads"),
+    "since when it is not exact": ("exactness", "changes"),
+    "configured tombstones": ("facts", "tombstones"),
+    "skipped records": ("tombstones", "skipped"),
+    "data seed": ("loader", "seed"),
+    "cursor: epoch": ("loader", "epoch"),
+    "cursor: index": ("loader", "index"),
+    "plan and view": ("loader", "plan"),
+    "masked records": ("loader", "tombstones"),
+    "generator of python": ("generators", "python"),
+    "generator of numpy": ("generators", "numpy"),
+    "generator of torch": ("generators", "torch"),
+    "generators of cuda": ("generators", "cuda"),
+    "log that a rerun repeats": ("logs", "metrics.jsonl"),
+    "samples": ("logs", "samples.jsonl"),
+    "timings": ("logs", "timing.jsonl"),
+}
+"""section and key of all that a resume needs, besides tensors; a component that is added adds its rows"""
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A run stopped in its second epoch, after an evaluation."""
+    stop_at(tmp_path, step=8)
+    return tmp_path
+
+
+def test_all_that_a_resume_needs_is_saved_and_taken_back(stopped: Path) -> None:
+    run = RunDirectory(stopped / "run")
+    saved = outcome(run.path)["sections"]
+    whole = json.loads((run.step_path(8) / "state.json").read_bytes())["sections"]
+    with opened(stopped) as trainer:
+        assert set(trainer.registry.names) == set(whole) == {section for section, _ in NEEDS.values()}
+        missing = [
+            name
+            for name, (section, key) in NEEDS.items()
+            if key not in (saved if section == "config" else whole)[section]
+        ]
+        assert missing == []
+        assert trainer.registry.state_dict() == whole
+        parameters = {name for name, _ in trainer.model.named_parameters()}
+    assert set(read_tensors(run.step_path(8) / "model.safetensors")) == parameters
+    moments = {f"{name}/{key}" for name in parameters for key in ("step", "exp_avg", "exp_avg_sq")}
+    assert set(read_tensors(run.step_path(8) / "optim.safetensors")) == moments
+
+
+def test_no_section_can_be_missing(stopped: Path) -> None:
+    with opened(stopped) as trainer:
+        sections = trainer.registry.state_dict()
+        for name in sections:
+            with pytest.raises(ResumeError, match=f"without section `{name}`"):
+                trainer.registry.load_state_dict({one: sections[one] for one in sections if one != name})
+
+
+JUNK: list[Any] = [None, True, -1, 2**70, 1e308, "", "x", [], [[]], {}, {"x": 1}]
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths to everything inside a JSON value, itself included."""
+    yield path
+    inner: Any = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        inner = enumerate(value[:2])
+    for key, one in inner:
+        yield from leaves(one, (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
+    if not path:
+        return junk
+    copied = value.copy()
+    copied[path[0]] = replaced(value[path[0]], path[1:], junk)
+    return copied
+
+
+def test_junk_in_a_section_is_refused_and_never_crashes(stopped: Path) -> None:
+    """Every place of every section, replaced by every kind of JSON value."""
+    tried = refused = 0
+    with opened(stopped) as trainer:
+        sections = trainer.registry.state_dict()
+        for name in [one for one in sections if one not in ("config", "facts", "optimizer", "logs")]:
+            for path in leaves(sections[name]):
+                for junk in JUNK:
+                    tried += 1
+                    try:
+                        trainer.registry.load_state_dict(
+                            {**sections, name: replaced(sections[name], path, junk)}
+                        )
+                    except ResumeError:
+                        refused += 1
+        trainer.registry.load_state_dict(sections)
+        assert trainer.registry.state_dict() == sections
+    assert tried > 500
+    assert refused > tried / 2
+
+
+def test_junk_in_the_lengths_of_the_logs_is_refused_and_they_stay(stopped: Path) -> None:
+    places: list[Any] = [None, [], {}, {"bytes": "x"}]
+    places += [{"bytes": length, "blake3": ""} for length in (-1, 2**70, 1e308)]
+    metrics = stopped / "run" / "metrics.jsonl"
+    before = metrics.read_bytes()
+    with opened(stopped) as trainer:
+        sections = trainer.registry.state_dict()
+        for name in sections["logs"]:
+            for junk in places:
+                logs = {**sections["logs"], name: junk}
+                if name == "timing.jsonl" and junk == places[4]:  # timings may be lost
+                    trainer.registry.load_state_dict({**sections, "logs": logs})
+                else:
+                    with pytest.raises(ResumeError):
+                        trainer.registry.load_state_dict({**sections, "logs": logs})
+                assert metrics.read_bytes() == before

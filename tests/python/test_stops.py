@@ -1,0 +1,89 @@
+"""Whenever a run is asked to stop, its last boundary is saved, and going on from there is exact."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from chains import ROWS, Chain, lines
+from chefgenius.rundir import RunDirectory
+from running import Nursery
+
+MOMENTS = (
+    "write killed/metrics.jsonl",
+    "write killed/samples.jsonl",
+    "write killed/timing.jsonl",
+    "mkdir killed/checkpoints/.tmp-*",
+    "write killed/checkpoints/.tmp-*/model.safetensors",
+    "fsync killed/checkpoints/.tmp-*/optim.safetensors",
+    "rename killed/checkpoints/.tmp-* *",
+    "fsync killed/checkpoints",
+    "unlink killed/checkpoints/.trash-*",
+)
+"""operations of training, evaluation, generation and saving: the signal arrives in the middle of one"""
+
+SLOW = ("eval.max_new_tokens=40", "eval.every_steps=3", "eval.samples=4")
+"""much of the time goes by in generation"""
+
+
+def stop_at_random(chain: Chain, chance: random.Random, by: signal.Signals) -> None:
+    """In the middle of a step, an evaluation or a save, a moment after it went on."""
+    child, begin = chain.start(), len(lines(chain.path))
+    child.wait_until(lambda: len(lines(chain.path)) > begin)
+    time.sleep(chance.uniform(0, 0.15))
+    child.kill(by)
+    chain.check_stopped(child, by)
+
+
+def stop_often(chain: Chain, chance: random.Random, stops: int) -> None:
+    for number in range(stops):
+        by = chance.choice((signal.SIGTERM, signal.SIGINT))
+        if number % 2:
+            stop_at_random(chain, chance, by)
+        else:
+            text = chance.choice(MOMENTS)
+            chain.check_stopped(chain.start_struck(text, chance.randint(0, 1), by, within=True), by)
+
+
+def test_a_run_stopped_at_any_moment_loses_nothing(tmp_path: Path, faulty: Nursery) -> None:
+    chain = Chain(faulty, tmp_path, 40, SLOW)
+    stop_often(chain, random.Random(5), 6)
+    chain.finish()
+    print(f"stops: {len(chain.kills)} of 6 lost nothing, and the run is bit-identical")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("row", [name for name in ROWS if name != "no evaluation"])
+def test_a_run_stopped_very_often_loses_nothing(tmp_path: Path, faulty: Nursery, row: str) -> None:
+    chain = Chain(faulty, tmp_path, 250, (*ROWS[row], *SLOW))
+    stop_often(chain, random.Random(row), 17)
+    chain.finish()
+    print(f"stops, {row}: {len(chain.kills)} of 17 lost nothing, and the run is bit-identical")
+
+
+def test_a_second_interrupt_aborts_at_once_with_nothing_damaged(tmp_path: Path, faulty: Nursery) -> None:
+    """The first one waits for the save in flight, which a slow disk draws out."""
+    chain = Chain(faulty, tmp_path, 12)
+    assert chain.kill_at("rename *.tmp-step-00000002 *")
+    child = chain.start(chain.faults(slow="fsync *.tmp-*", pause=2.0))
+    child.wait_until(lambda: any((chain.path / "checkpoints").glob(".tmp-*/model.safetensors")))
+    child.kill(signal.SIGINT)
+    time.sleep(0.5)
+    assert child.poll() is None
+    child.kill(signal.SIGINT)
+    begin = time.monotonic()
+    assert child.wait() == 130
+    assert time.monotonic() - begin < 1.5
+    assert "start the same command again to go on from the last checkpoint" in child.stderr.read_text()
+    for step in RunDirectory(chain.path).steps():
+        RunDirectory(chain.path).verify(step)
+    chain.finish()
+
+
+def test_a_run_that_is_asked_to_save_saves_and_is_the_same_run(tmp_path: Path, faulty: Nursery) -> None:
+    chain = Chain(faulty, tmp_path, 12, ("checkpoint.every_steps=100", "checkpoint.keep=9", "eval.every_steps=0"))
+    child = chain.start_struck("write killed/metrics.jsonl", 3, signal.SIGUSR1, within=True)
+    assert child.wait() == 0, child.stderr.read_text()
+    assert RunDirectory(chain.path).steps() == [12, 4, 0]
+    chain.finish()

@@ -1,0 +1,188 @@
+"""Whatever ends a run: the last boundary that still stands is saved, it says so, and nothing is lost."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import chefgenius.step
+import pytest
+import torch
+from chefgenius.callbacks import Callback, StepInfo
+from chefgenius.evaluation import Evaluation
+from chefgenius.model import token_loss
+from chefgenius.rundir import RunDirectory
+from chefgenius.state import StopRequested
+from fitting import QUIET, StopAt, fit
+from running import assert_same_run, opened, outcome, run_here
+
+KEPT = ("checkpoint.keep=9",)
+THREES = (*KEPT, "eval.every_steps=0")  # a checkpoint every 3 steps and no other
+FULL = OSError(errno.EROFS, "read-only file system", "a file")
+
+
+class Failing(Callback):
+    """Raises at one point of the run, once."""
+
+    def __init__(self, point: str, step: int, error: Exception) -> None:
+        self.point, self.step, self.error = point, step, error
+
+    def _fail(self, point: str, step: int) -> None:
+        if (point, step) == (self.point, self.step):
+            raise self.error
+
+    def on_step_end(self, info: StepInfo) -> None:
+        self._fail("on_step_end", info.step)
+
+    def on_eval_end(self, evaluation: Evaluation) -> None:
+        self._fail("on_eval_end", evaluation.step)
+
+    def on_save(self, checkpoint: Path) -> None:
+        self._fail("on_save", int(checkpoint.name[5:]))
+
+
+def ends_with(folder: Path, error: Exception, note: str, *overrides: str) -> None:
+    """The run, if it goes on as if nothing had been, ends like one that never failed."""
+    assert [*error.__notes__] == [note]
+    fit(folder, *overrides)
+    fit(folder, *overrides, run="whole")
+    assert_same_run(folder / "run", folder / "whole")
+
+
+@pytest.mark.parametrize(
+    ("point", "step"), [("on_step_end", 5), ("on_step_end", 6), ("on_eval_end", 4), ("on_save", 3)]
+)
+def test_an_error_of_a_callback_saves_the_boundary(tmp_path: Path, point: str, step: int) -> None:
+    error = RuntimeError("no such host")
+    with pytest.raises(RuntimeError, match="no such host"):
+        fit(tmp_path, *KEPT, callbacks=(Failing(point, step, error),))
+    (told,) = error.__notes__
+    saved = RunDirectory(tmp_path / "run").steps()[0]
+    assert saved >= step if point == "on_save" else saved == step  # told when the writer is done
+    if point == "on_eval_end":
+        assert outcome(tmp_path / "run")["sections"]["pending"]["work"] == ["eval", "samples"]
+    assert told == f"step {saved} is saved"
+    ends_with(tmp_path, error, told, *KEPT)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("shape"), MemoryError(), torch.OutOfMemoryError("CUDA out of memory")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_model_saves_the_boundary_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    forwards = 0
+
+    def failing(*given: Any) -> Any:
+        nonlocal forwards
+        forwards += 1
+        if forwards == 8:  # the second micro-batch of step 4
+            raise error
+        return token_loss(*given)
+
+    with monkeypatch.context() as patched, opened(tmp_path, *KEPT, *QUIET) as trainer:
+        patched.setattr(chefgenius.step, "token_loss", failing)
+        with pytest.raises(type(error)):
+            trainer.fit()
+        assert all(one.grad is None for one in trainer.model.parameters())
+    ends_with(tmp_path, error, "step 3 is saved", *KEPT, *QUIET)
+
+
+def test_an_update_that_fails_half_way_is_not_saved(tmp_path: Path) -> None:
+    """The weights stand between two boundaries then: the newest checkpoint is what is left."""
+    error = torch.OutOfMemoryError("CUDA out of memory")
+    with opened(tmp_path, *THREES) as trainer:
+        plain = trainer.optimizer.step
+
+        def failing() -> None:
+            plain()
+            if trainer.memory.progress.step == 4:
+                raise error
+
+        trainer.optimizer.step = failing  # type: ignore[method-assign, assignment]
+        with pytest.raises(torch.OutOfMemoryError):
+            trainer.fit()
+    ends_with(tmp_path, error, "the next start goes on from step 3", *THREES)
+
+
+def test_a_line_that_cannot_be_written_leaves_no_boundary(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "no space left", "metrics.jsonl")
+    with opened(tmp_path, *THREES) as trainer:
+        plain = trainer.logs.metrics.write
+
+        def failing(line: dict[str, Any]) -> None:
+            if line["step"] == 5:
+                raise error
+            plain(line)
+
+        trainer.logs.metrics.write = failing  # type: ignore[method-assign, assignment]
+        with pytest.raises(OSError, match="no space left"):
+            trainer.fit()
+    ends_with(tmp_path, error, "the next start goes on from step 3", *THREES)
+
+
+def failing_writer(trainer: Any, step: int, tried: list[int]) -> None:
+    """The writer cannot write that step."""
+    plain = trainer.checkpoints._write
+
+    def write(snapshot: Any) -> None:
+        tried.append(snapshot.step)
+        if snapshot.step >= step:
+            raise FULL
+        plain(snapshot)
+
+    trainer.checkpoints._write = write
+
+
+def test_a_failed_save_ends_the_run_and_is_not_tried_again(tmp_path: Path) -> None:
+    tried: list[int] = []
+    FULL.__notes__ = []
+    with opened(tmp_path, *KEPT) as trainer:
+        failing_writer(trainer, 6, tried)
+        with pytest.raises(OSError, match="read-only"):
+            trainer.fit()
+    assert tried[-1] == 6
+    assert tried.count(6) == 1
+    newest = RunDirectory(tmp_path / "run").steps()[0]
+    ends_with(tmp_path, FULL, f"the next start goes on from step {newest}", *KEPT)
+
+
+def test_a_save_that_fails_after_an_error_does_not_hide_it(tmp_path: Path) -> None:
+    tried: list[int] = []
+    error = RuntimeError("first")
+    with opened(tmp_path, *KEPT, *QUIET, callbacks=(Failing("on_step_end", 5, error),)) as trainer:
+        failing_writer(trainer, 5, tried)
+        with pytest.raises(RuntimeError, match="first"):
+            trainer.fit()
+    assert tried == [0, 5]
+    told = f"the next start goes on from step 0 (while saving: OSError: {FULL})"
+    ends_with(tmp_path, error, told, *KEPT, *QUIET)
+
+
+def test_a_stop_that_cannot_be_saved_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    FULL.__notes__ = []
+    with opened(tmp_path, *KEPT, *QUIET) as trainer:
+        trainer.callbacks = [StopAt(trainer.stop, step=5)]
+        failing_writer(trainer, 5, [])
+        with pytest.raises(OSError, match="read-only") as raised:
+            trainer.fit()
+    assert isinstance(raised.value.__context__, StopRequested)
+    ends_with(tmp_path, FULL, "the next start goes on from step 0", *KEPT, *QUIET)
+
+
+def test_the_command_tells_of_an_error_with_its_cause_and_what_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise RuntimeError("boom")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chefgenius.step, "token_loss", failing)
+        assert run_here(tmp_path, *QUIET) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-1] == (
+        "error: RuntimeError: boom: mend this, then start the same command again to go on; step 0 is saved"
+    )
+    assert run_here(tmp_path, *QUIET) == 0
