@@ -35,7 +35,7 @@ from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
-from chefgenius.reentry import bounds, enter
+from chefgenius.reentry import bounds, enter, saved_exactness
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
@@ -133,7 +133,7 @@ def build_run(
         comparison = compare(origin.sections, flatten(config), found, allowed)
         comparison.check(origin.directory, origin.step)
         sections, moved = enter(data.feed, origin.sections, comparison, origin.step, origin.directory)
-        exactness = _exactness(origin)
+        exactness = saved_exactness(origin.sections, origin.directory)
         changes = [one.plain for one in comparison.changes]
         left = sections["progress"] != origin.sections["progress"]
         exactness.add(origin.step, [*changes, moved] if left else changes)
@@ -164,19 +164,6 @@ def build_run(
         weights=weights,
         say=say,
     )
-
-
-def _exactness(origin: resume.Origin) -> Exactness:
-    """What the saved run remembers of changes."""
-    exactness = Exactness()
-    try:
-        exactness.load_state_dict(origin.sections["exactness"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResumeError(
-            f"`{origin.directory}` has no usable section `exactness`: {type(error).__name__}: "
-            f"{one_line(error)}: go on with the version of chefgenius that wrote it"
-        ) from error
-    return exactness
 
 
 def _saved_threads(origin: resume.Origin) -> int:
