@@ -24,7 +24,7 @@ from chefgenius.compute import choose_device, choose_threads, facts, is_strict, 
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
-from chefgenius.differences import Comparison, Exactness, compare
+from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
@@ -133,7 +133,7 @@ def build_run(
         comparison = compare(origin.sections, flatten(config), found, allowed)
         comparison.check(origin.directory, origin.step)
         sections, moved = enter(data.feed, origin.sections, comparison, origin.step, origin.directory)
-        exactness = _exactness(origin)
+        exactness = saved_exactness(origin.directory, origin.sections)
         changes = [one.plain for one in comparison.changes]
         left = sections["progress"] != origin.sections["progress"]
         exactness.add(origin.step, [*changes, moved] if left else changes)
@@ -164,19 +164,6 @@ def build_run(
         weights=weights,
         say=say,
     )
-
-
-def _exactness(origin: resume.Origin) -> Exactness:
-    """What the saved run remembers of changes."""
-    exactness = Exactness()
-    try:
-        exactness.load_state_dict(origin.sections["exactness"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResumeError(
-            f"`{origin.directory}` has no usable section `exactness`: {type(error).__name__}: "
-            f"{one_line(error)}: go on with the version of chefgenius that wrote it"
-        ) from error
-    return exactness
 
 
 def _saved_threads(origin: resume.Origin) -> int:
@@ -213,9 +200,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     registry.register("tombstones", tombstones)
     registry.register("loader", data.feed)
     registry.register("generators", AmbientGenerators())
-    registry.register(
-        "logs", logs
-    )  # last: it cuts the files, so that a refusal before it leaves all as it was
+    # last: it cuts the files, so that a refusal before it leaves all as it was
+    registry.register("logs", logs)
     seed_ambient(config.seed)
     if built.origin is None:
         if built.weights is not None:

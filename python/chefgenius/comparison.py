@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius import bits
-from chefgenius.differences import MEANINGS, Kind
 from chefgenius.manifest import DamagedError, Manifest, verify
+from chefgenius.meanings import MEANINGS, Kind
 from chefgenius.resume import read_sections
 
 ABSENT = object()

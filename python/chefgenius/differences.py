@@ -1,172 +1,23 @@
 """In what a run that was asked for differs from the saved one, and whether it may.
 
-1. `MEANINGS` puts every key of the configuration and every fact into one of three classes, with the reason:
-   identity (another model or other words: never), exactness (the same run would compute other bits: only when
-   allowed by name), free (told).
-2. `compare` lists what differs, by class; `Comparison.check` refuses what may not.
-3. `allowed_names` reads the names of `--allow-change`; `Exactness` remembers what came of them.
+1. `compare` lists what differs, by class as `meanings` has it; `Comparison.check` refuses what may not.
+2. `Exactness` remembers what was allowed.
 
 Nothing here imports torch.
 """
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from chefgenius.config import ConfigError
-from chefgenius.state import Count, ResumeError, State, checked
+from chefgenius.meanings import GROUPS, MEANINGS, ORDER, Kind, Meaning
+from chefgenius.state import Count, ResumeError, State, checked, one_line
 
 _MOST_LINES = 40
 _MOST_TEXT = 28
 NEW_RUN = "or begin a run of its own with another `run_dir`"
-
-
-class Kind(StrEnum):
-    """What a difference means for the run."""
-
-    IDENTITY = "identity"
-    EXACTNESS = "exactness"
-    FREE = "free"
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """The class of a name, and why it is of that class."""
-
-    kind: Kind
-    reason: str
-
-
-_NEXT = "goes on at the start of the next epoch"
-_TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
-    (Kind.IDENTITY, "the ids would mean other words", ("tokenizer",)),
-    (Kind.EXACTNESS, f"other recipes; {_NEXT}", ("store",)),
-    (Kind.EXACTNESS, f"another order, other dropout; {_NEXT}", ("seed",)),
-    (
-        Kind.EXACTNESS,
-        f"other recipes are held out or left out; {_NEXT}",
-        ("data.validation_fraction", "data.split_seed", "data.min_quality"),
-    ),
-    (
-        Kind.EXACTNESS,
-        "other batches; the epoch is finished with the saved ones where they are kept",
-        (
-            "data.plan",
-            "data.batch_size",
-            "data.max_input_length",
-            "data.max_target_length",
-            "train.gradient_accumulation_steps",
-            "plan",
-        ),
-    ),
-    (
-        Kind.EXACTNESS,
-        "another model; one with other tensors is never taken",
-        ("model.config",),
-    ),
-    (
-        Kind.EXACTNESS,
-        "other updates from the same gradients",
-        ("optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
-    ),
-    (
-        Kind.EXACTNESS,
-        "other rounding of the same sums",
-        (
-            "train.precision",
-            "threads",
-            "strict",
-            "device",
-            "attention",
-            "torch",
-            "transformers",
-            "world_size",
-        ),
-    ),
-    (
-        Kind.FREE,
-        "where files lie; what is in them is compared as `store` and `plan`",
-        (
-            "run_dir",
-            "data.sources",
-            "data.store",
-            "data.columns",
-            "data.tokenizer",
-            "data.template.prompt",
-            "data.template.target",
-            "data.validation_sources",
-            "data.on_error",
-            "data.max_bad",
-            "data.cache_dir",
-            "model.name_or_path",
-        ),
-    ),
-    (Kind.EXACTNESS, "other recipes are left out from here on", ("tombstones",)),
-    (Kind.FREE, "what is in the file is compared as `tombstones`", ("data.tombstones",)),
-    (Kind.FREE, "what is done about a loss that is not finite", ("train.on_nonfinite",)),
-    (Kind.FREE, "changes nothing but speed", ("data.prefetch", "data.threads")),
-    (
-        Kind.FREE,
-        "what follows from it is compared as a fact",
-        ("train.device", "train.determinism", "train.threads"),
-    ),
-    (
-        Kind.FREE,
-        "takes effect from here on",
-        (
-            "optim.learning_rate",
-            "optim.warmup_steps",
-            "optim.schedule",
-            "train.epochs",
-            "train.max_steps",
-        ),
-    ),
-    (
-        Kind.FREE,
-        "when the run is saved, and what is kept",
-        (
-            "checkpoint.every_steps",
-            "checkpoint.every_minutes",
-            "checkpoint.keep",
-            "checkpoint.keep_best",
-            "checkpoint.keep_every_steps",
-        ),
-    ),
-    (
-        Kind.FREE,
-        "looking at a run does not change it",
-        (
-            "eval.every_steps",
-            "eval.max_batches",
-            "eval.prompts",
-            "eval.samples",
-            "eval.max_new_tokens",
-            "log.every_steps",
-        ),
-    ),
-)
-
-MEANINGS: dict[str, Meaning] = {
-    name: Meaning(kind, reason) for kind, reason, names in _TABLE for name in names
-}
-"""every key of the configuration and every fact, in the order in which differences are told"""
-
-ORDER = ("store", "seed", "data.validation_fraction", "data.split_seed", "data.min_quality")
-"""other recipes or another order of them: what is left of the saved epoch has no meaning any more"""
-
-GROUPS = (
-    "data.plan",
-    "data.batch_size",
-    "data.max_input_length",
-    "data.max_target_length",
-    "train.gradient_accumulation_steps",
-    "plan",
-)
-"""other batches of the same recipes: an epoch that was begun can be finished with the saved plan"""
 
 
 @dataclass(frozen=True)
@@ -311,6 +162,19 @@ class Exactness:
         self.changes = [Change(**checked(Change, one)) for one in state["changes"]]
 
 
+def saved_exactness(directory: Path, sections: dict[str, State]) -> Exactness:
+    """What the run in `directory` remembers of changes. Raises ResumeError where that cannot be read."""
+    exactness = Exactness()
+    try:
+        exactness.load_state_dict(sections["exactness"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResumeError(
+            f"`{directory}` has no usable section `exactness`: {type(error).__name__}: "
+            f"{one_line(error)}: go on with the version of chefgenius that wrote it"
+        ) from error
+    return exactness
+
+
 def compare(
     sections: dict[str, State], config: dict[str, Any], facts: dict[str, Any], allowed: Iterable[str] = ()
 ) -> Comparison:
@@ -327,26 +191,6 @@ def compare(
         found = [one for one in found if one.name != "plan"]
     by_kind = {kind: [one for one in found if one.meaning.kind is kind] for kind in Kind}
     return Comparison(by_kind[Kind.IDENTITY], by_kind[Kind.EXACTNESS], by_kind[Kind.FREE], frozenset(allowed))
-
-
-def allowed_names(text: str) -> frozenset[str]:
-    """The names in `threads,data.batch_size`, as in `MEANINGS`; the last part of a key does.
-
-    Raises ConfigError for an unknown one, with the nearest, and for one that can never be allowed.
-    """
-    names: set[str] = set()
-    for word in (part.strip() for part in text.split(",")):
-        found = [name for name in MEANINGS if word in (name, name.rpartition(".")[2])]
-        exact = [name for name in found if MEANINGS[name].kind is Kind.EXACTNESS]
-        if not found:
-            raise ConfigError(f"command line: `--allow-change`: unknown name `{word}`: {_nearest(word)}")
-        if any(MEANINGS[name].kind is Kind.IDENTITY for name in found):
-            raise ConfigError(
-                f"command line: `--allow-change`: `{word}` can never change, "
-                f"{MEANINGS[found[0]].reason}: begin a run of its own"
-            )
-        names.update(exact or found)
-    return frozenset(names)
 
 
 def aligned(differences: list[Difference]) -> list[str]:
@@ -375,14 +219,6 @@ def _explains_plan(names: set[str]) -> bool:
     """Whether the plan's fingerprint differs for no other reason than a key that is told itself."""
     causes = set(GROUPS) - {"plan"} | set(ORDER) - {"seed", "store"}
     return bool(names & causes) and "data.validation_sources" not in names
-
-
-def _nearest(word: str) -> str:
-    exact = [name for name, meaning in MEANINGS.items() if meaning.kind is Kind.EXACTNESS]
-    by_last = {name.rpartition(".")[2]: name for name in exact}
-    near = difflib.get_close_matches(word, exact, n=1, cutoff=0.6)
-    near = near or [by_last[one] for one in difflib.get_close_matches(word, by_last, n=1, cutoff=0.6)]
-    return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(exact)}"
 
 
 def _printable(text: str) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from chefgenius.config import Config
 from chefgenius.data import StateMismatchError
-from chefgenius.differences import GROUPS, ORDER, Comparison
+from chefgenius.differences import Comparison
 from chefgenius.feed import Feed, Tombstones
+from chefgenius.meanings import GROUPS, ORDER
 from chefgenius.state import Losses, Progress, ResumeError, State, one_line
 
 

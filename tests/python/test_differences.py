@@ -4,18 +4,8 @@ from typing import Any
 import pytest
 from chefgenius.compute import facts
 from chefgenius.config import Config, ConfigError, flatten, keys
-from chefgenius.differences import (
-    GROUPS,
-    MEANINGS,
-    ORDER,
-    Comparison,
-    DifferentRunError,
-    Exactness,
-    Kind,
-    aligned,
-    allowed_names,
-    compare,
-)
+from chefgenius.differences import Comparison, DifferentRunError, Exactness, aligned, compare
+from chefgenius.meanings import GROUPS, MEANINGS, ORDER, Kind, allowed_names
 from test_build import built
 from torch import device
 

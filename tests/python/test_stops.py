@@ -82,7 +82,9 @@ def test_a_second_interrupt_aborts_at_once_with_nothing_damaged(tmp_path: Path, 
 
 
 def test_a_run_that_is_asked_to_save_saves_and_is_the_same_run(tmp_path: Path, faulty: Nursery) -> None:
-    chain = Chain(faulty, tmp_path, 12, ("checkpoint.every_steps=100", "checkpoint.keep=9", "eval.every_steps=0"))
+    chain = Chain(
+        faulty, tmp_path, 12, ("checkpoint.every_steps=100", "checkpoint.keep=9", "eval.every_steps=0")
+    )
     child = chain.start_struck("write killed/metrics.jsonl", 3, signal.SIGUSR1, within=True)
     assert child.wait() == 0, child.stderr.read_text()
     assert RunDirectory(chain.path).steps() == [12, 4, 0]
