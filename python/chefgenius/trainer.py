@@ -199,8 +199,7 @@ class Trainer:
 
     def _evaluate(self, evaluator: Evaluator) -> bool:
         """Evaluates the boundary and generates samples; True when it is the best so far."""
-        memory, settings = self.memory, self.config.eval
-        progress = memory.progress
+        memory, progress, settings = self.memory, self.memory.progress, self.config.eval
         prompts = max(settings.prompts, settings.samples) if self._ends(progress.step) else settings.samples
         evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
         if not math.isfinite(evaluation.validation_loss):
