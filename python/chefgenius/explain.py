@@ -32,7 +32,7 @@ def position(origin: Origin | None) -> list[str]:
     size = sum(entry.size for entry in origin.manifest.files.values())
     return [
         _row("checkpoint", str(origin.directory)),
-        _row("", f"written {_ago(age)}, {size / 1e6:,.1f} MB, every byte matches its checksum"),
+        _row("", f"written {_ago(age)}, {size / 1e6:,.1f} MB, all checksums match"),
         _row(
             "stands at",
             f"step {origin.step}, epoch {progress.get('epoch')}, micro-batch {progress.get('index')}",

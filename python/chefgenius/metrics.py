@@ -134,7 +134,7 @@ class Logs:
         Raises ResumeError, before anything is changed, when a file is not what was saved.
         """
         hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
-        timing = int(state[self.timing.path.name]["bytes"])
+        timing = _length(state[self.timing.path.name])
         if self._claim is not None:
             self._claim()
             for log in self._all:
@@ -147,7 +147,7 @@ class Logs:
 
 def _verify(path: Path, saved: State) -> blake3.blake3:
     """A hasher that has seen the bytes that were saved. Raises ResumeError for others, OSError."""
-    length, expected = int(saved["bytes"]), str(saved["blake3"])
+    length, expected = _length(saved), str(saved["blake3"])
     hasher, left = blake3.blake3(), length
     if length and not path.exists():
         raise ResumeError(f"`{path}` is missing: {_REMEDY}")
@@ -163,6 +163,14 @@ def _verify(path: Path, saved: State) -> blake3.blake3:
     if hasher.hexdigest() != expected:
         raise ResumeError(f"`{path}` has changed, its first {length} bytes are not those saved: {_REMEDY}")
     return hasher
+
+
+def _length(saved: State) -> int:
+    """The saved length in bytes. Raises ValueError for what is none."""
+    length = saved["bytes"]
+    if not isinstance(length, int) or not 0 <= length < 2**63:
+        raise ValueError("`bytes` is no length")
+    return length
 
 
 def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:

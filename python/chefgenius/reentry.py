@@ -53,10 +53,11 @@ def enter(
         loader.load_state_dict(saved, allow=("tombstones",) if "tombstones" in changed else ())
     except StateMismatchError as error:
         if "`plan` differs" not in str(error):
-            raise ResumeError(f"cannot go on from `{directory}`: {error}") from error
+            raise ResumeError(f"cannot go on from `{directory}`: {one_line(error)}") from error
         if not comparison.allowed & set(GROUPS):
             raise ResumeError(
-                f"cannot go on from `{directory}`: {error}; or leave its epoch with `--allow-change plan`"
+                f"cannot go on from `{directory}`: {one_line(error)}; "
+                "or leave its epoch with `--allow-change plan`"
             ) from error
         return _leave_epoch(feed, sections, progress, losses, "its plan is not kept, or holds other recipes")
     except ValueError as error:
