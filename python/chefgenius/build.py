@@ -24,7 +24,7 @@ from chefgenius.compute import choose_device, choose_threads, facts, is_strict, 
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
-from chefgenius.differences import Comparison, Exactness, compare
+from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
@@ -35,7 +35,7 @@ from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
-from chefgenius.reentry import bounds, enter, saved_exactness
+from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
@@ -133,7 +133,7 @@ def build_run(
         comparison = compare(origin.sections, flatten(config), found, allowed)
         comparison.check(origin.directory, origin.step)
         sections, moved = enter(data.feed, origin.sections, comparison, origin.step, origin.directory)
-        exactness = saved_exactness(origin.sections, origin.directory)
+        exactness = saved_exactness(origin.directory, origin.sections)
         changes = [one.plain for one in comparison.changes]
         left = sections["progress"] != origin.sections["progress"]
         exactness.add(origin.step, [*changes, moved] if left else changes)
@@ -200,9 +200,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     registry.register("tombstones", tombstones)
     registry.register("loader", data.feed)
     registry.register("generators", AmbientGenerators())
-    registry.register(
-        "logs", logs
-    )  # last: it cuts the files, so that a refusal before it leaves all as it was
+    # last: it cuts the files, so that a refusal before it leaves all as it was
+    registry.register("logs", logs)
     seed_ambient(config.seed)
     if built.origin is None:
         if built.weights is not None:

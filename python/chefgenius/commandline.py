@@ -1,4 +1,4 @@
-"""What was typed after `python -m chefgenius.train`."""
+"""The command line of `python -m chefgenius.train`, taken apart. Nothing here imports torch."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class CommandLine:
     resume: str = "auto"
     """`auto`, `never`, `must` or the path of a checkpoint or of a run"""
     allowed: frozenset[str] = frozenset()
-    """what may differ from the saved run, by its names in `differences.MEANINGS`"""
+    """what may differ from the saved run, by its names in `meanings.MEANINGS`"""
     init_from: str | None = None
     """a checkpoint, a run or another directory whose weights a new run begins with"""
     explain: bool = False

@@ -1,7 +1,7 @@
 """In what a run that was asked for differs from the saved one, and whether it may.
 
-1. `compare` lists what differs, by the classes of `meanings`; `Comparison.check` refuses what may not.
-2. `Exactness` remembers what was allowed, and since when the run is not exact.
+1. `compare` lists what differs, by class as `meanings` has it; `Comparison.check` refuses what may not.
+2. `Exactness` remembers what was allowed.
 
 Nothing here imports torch.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.meanings import GROUPS, MEANINGS, ORDER, Kind, Meaning
-from chefgenius.state import Count, ResumeError, State, checked
+from chefgenius.state import Count, ResumeError, State, checked, one_line
 
 _MOST_LINES = 40
 _MOST_TEXT = 28
@@ -160,6 +160,19 @@ class Exactness:
     def load_state_dict(self, state: State) -> None:
         """Take a saved section."""
         self.changes = [Change(**checked(Change, one)) for one in state["changes"]]
+
+
+def saved_exactness(directory: Path, sections: dict[str, State]) -> Exactness:
+    """What the run in `directory` remembers of changes. Raises ResumeError where that cannot be read."""
+    exactness = Exactness()
+    try:
+        exactness.load_state_dict(sections["exactness"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResumeError(
+            f"`{directory}` has no usable section `exactness`: {type(error).__name__}: "
+            f"{one_line(error)}: go on with the version of chefgenius that wrote it"
+        ) from error
+    return exactness
 
 
 def compare(

@@ -1,8 +1,8 @@
-"""What it means that a run differs from the saved one in a key of the configuration or in a fact.
+"""What it means for a run when a setting, or a fact of machine and data, is not the saved one.
 
-1. `MEANINGS` puts every key and every fact into one of three classes, with the reason: identity (other words:
-   never), exactness (the same run would compute other bits: only when allowed by name), free (told).
-2. `allowed_names` reads the names of `--allow-change`.
+`MEANINGS` puts every key of the configuration and every fact into one of three classes, with the reason:
+identity (other words: never), exactness (the same run would compute other bits: only when allowed by name),
+free (told). `allowed_names` reads what `--allow-change` names.
 
 Nothing here imports torch.
 """

@@ -1,4 +1,4 @@
-"""From a file and a command line to one resolved `Config`.
+"""From a file and overrides to one resolved `Config`.
 
 1. `load` reads the file, lays the overrides over it, refuses unknown keys and builds the `Config`.
 2. `resolve` fills in the paths that depend on the file's name.

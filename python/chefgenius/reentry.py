@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chefgenius.config import Config
 from chefgenius.data import StateMismatchError
-from chefgenius.differences import Comparison, Exactness
+from chefgenius.differences import Comparison
 from chefgenius.feed import Feed, Tombstones
 from chefgenius.meanings import GROUPS, ORDER
 from chefgenius.state import Losses, Progress, ResumeError, State, one_line
@@ -68,19 +68,6 @@ def enter(
     if saved["plan"] != loader.plan_fingerprint and loader.index:
         told = f"epoch {loader.epoch} is finished with the saved plan, the new one begins after it"
     return {**sections, "loader": loader.state_dict()}, told
-
-
-def saved_exactness(sections: dict[str, State], directory: Path) -> Exactness:
-    """What the saved run remembers of changes. Raises ResumeError."""
-    exactness = Exactness()
-    try:
-        exactness.load_state_dict(sections["exactness"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResumeError(
-            f"`{directory}` has no usable section `exactness`: {type(error).__name__}: "
-            f"{one_line(error)}: go on with the version of chefgenius that wrote it"
-        ) from error
-    return exactness
 
 
 def bounds(config: Config, feed: Feed, per_epoch: int, taken: int = 0) -> dict[str, int]:

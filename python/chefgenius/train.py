@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chefgenius import explain, options, resume
-from chefgenius.commandline import CommandLine, parse
+from chefgenius import commandline, explain, options, resume
 from chefgenius.config import Config, ConfigError
 from chefgenius.differences import DifferentRunError
 from chefgenius.rundir import RunDirectory
@@ -31,7 +30,7 @@ INPUT, IO, ABORTED = 2, 74, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     with report_errors() as report:
-        line = parse(sys.argv[1:] if arguments is None else arguments)
+        line = commandline.parse(sys.argv[1:] if arguments is None else arguments)
         if line.resume == "never":
             report.again = "start again without `--resume never`"
         config = options.load(line.file, line.overrides)
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return report.code
 
 
-def run(config: Config, line: CommandLine, stop: Stop) -> None:
+def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
     """Trains as configured, or tells what it would do. Raises what `report_errors` knows how to tell."""
     with ExitStack() as closing:
         directory = RunDirectory(config.run_path)

@@ -1,8 +1,7 @@
 from pathlib import Path
 
 import pytest
-from chefgenius import options
-from chefgenius.commandline import CommandLine, parse
+from chefgenius import commandline, options
 from chefgenius.config import SMALL_T5, ConfigError, flatten, keys
 
 
@@ -133,11 +132,11 @@ def test_help_tells_every_key() -> None:
 
 
 def test_the_command_line_is_taken_apart() -> None:
-    line = parse(["a.yaml", "seed=1", "--resume", "must", "data.tokenizer=x=y", "--explain"])
-    assert line == CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", explain=True)
+    line = commandline.parse(["a.yaml", "seed=1", "--resume", "must", "data.tokenizer=x=y", "--explain"])
+    assert line == commandline.CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", explain=True)
 
 
 @pytest.mark.parametrize("arguments", [["a.yaml", "b.yaml"], ["--resum", "auto"], ["--resume"]])
 def test_a_bad_command_line_is_a_configuration_error(arguments: list[str]) -> None:
     with pytest.raises(ConfigError, match="command line: "):
-        parse(arguments)
+        commandline.parse(arguments)

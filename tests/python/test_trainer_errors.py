@@ -1,6 +1,7 @@
 """Whatever ends a run: the last boundary that still stands is saved, it says so, and nothing is lost."""
 
 import errno
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,31 @@ def test_an_error_of_the_model_saves_the_boundary_before(
             trainer.fit()
         assert all(one.grad is None for one in trainer.model.parameters())
     ends_with(tmp_path, error, "step 3 is saved", *KEPT, *QUIET)
+
+
+def test_what_took_the_memory_is_free_before_the_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def failing(*given: Any) -> Any:
+        activations = torch.zeros(9)
+        held.append(weakref.ref(activations))
+        raise MemoryError
+
+    with opened(tmp_path, *QUIET) as trainer:
+        monkeypatch.setattr(chefgenius.step, "token_loss", failing)
+        save = trainer.checkpoints.save
+
+        def saving(sections: dict[str, Any], best: Any) -> None:
+            assert not any(one() is not None for one in held)
+            save(sections, best)
+
+        trainer.checkpoints.save = saving  # type: ignore[method-assign]
+        with pytest.raises(MemoryError) as raised:
+            trainer.fit()
+    assert len(held) == 1
+    assert raised.value.__notes__ == ["step 0 is saved"]
 
 
 def test_an_update_that_fails_half_way_is_not_saved(tmp_path: Path) -> None:
