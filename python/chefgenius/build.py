@@ -6,12 +6,10 @@
    place and gives the `Trainer`.
 """
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,7 +35,7 @@ from chefgenius.optim import Schedule, build_optimizer, describe, trained_parame
 from chefgenius.options import to_yaml
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
+from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
 from chefgenius.trainer import Trainer
@@ -206,6 +204,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     if built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
+        _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
         logs.begin()
     else:
         if built.origin.foreign:
@@ -214,8 +213,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
         _restore(built, built.origin, registry)
+        _write_run_facts(built, finished=None)
     replace_file(run.path / "config.yaml", to_yaml(config).encode())
-    _write_run_facts(built, finished=None)
     checkpoints = Checkpointer(
         run=run,
         model=model,
@@ -253,7 +252,7 @@ def mark_finished(built: Built) -> None:
 def _write_run_facts(built: Built, finished: int | None) -> None:
     """run.json: what a person may want to know of the run; only `finished` is ever read again."""
     values = {
-        "schema": "chefgenius.run/1",
+        "schema": RUN_SCHEMA,
         "python": platform.python_version(),
         "machine": platform.platform(),
         "parameters": count_parameters(built.model),
@@ -264,15 +263,6 @@ def _write_run_facts(built: Built, finished: int | None) -> None:
         "finished": finished,
     }
     replace_file(built.config.run_path / "run.json", to_json(values))
-
-
-def read_run_facts(run_path: Path) -> dict[str, Any]:
-    """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
-    try:
-        values = json.loads((run_path / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:

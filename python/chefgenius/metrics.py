@@ -17,7 +17,6 @@ import io
 import json
 import os
 import resource
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -139,7 +138,7 @@ class Logs:
             self._claim()
             for log in self._all:
                 if (self._source / log.path.name).is_file():
-                    shutil.copyfile(self._source / log.path.name, log.path)
+                    _copy(self._source / log.path.name, log.path, _length(state[log.path.name]))
         for log, hasher in zip(self._exact, hashers, strict=True):
             log.open(int(state[log.path.name]["bytes"]), hasher)
         self.timing.open(_whole_lines(self.timing.path, timing, self._say))
@@ -163,6 +162,15 @@ def _verify(path: Path, saved: State) -> blake3.blake3:
     if hasher.hexdigest() != expected:
         raise ResumeError(f"`{path}` has changed, its first {length} bytes are not those saved: {_REMEDY}")
     return hasher
+
+
+def _copy(source: Path, target: Path, length: int) -> None:
+    """The first so many bytes alone: a step logged after them would tell of a checkpoint that is lost."""
+    with open(source, "rb") as there, open(target, "wb") as here:
+        while length and (chunk := there.read(min(length, _CHUNK))):
+            with named_errors(target):
+                here.write(chunk)
+            length -= len(chunk)
 
 
 def _length(saved: State) -> int:

@@ -12,16 +12,29 @@ Nothing here imports torch.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from chefgenius.manifest import DamagedError, Manifest, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
+FILES = (
+    "config.yaml",
+    "loss.png",
+    "metrics.jsonl",
+    "origin.json",
+    "run.json",
+    "samples.jsonl",
+    "timing.jsonl",
+)
+"""what a run writes beside its checkpoints"""
+
+RUN_SCHEMA = "chefgenius.run/1"
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
@@ -64,14 +77,18 @@ class RunDirectory:
 
     def clean(self) -> list[str]:
         """Removes what a killed process left behind; returns the names."""
-        left = sorted(self.path.glob(".*.new"))
+        left = [path for name in FILES if (path := self.path / f".{name}.new").is_file()]
         for path in left:
-            remove_tree(path)
+            path.unlink()
         return [path.name for path in left] + self.clean_checkpoints()
 
     def clean_checkpoints(self) -> list[str]:
         """Removes what a writer left that was killed, or failed; returns the names."""
-        left = [path for path in self.checkpoints.glob(".*") if path.name.startswith((".tmp-", ".trash-"))]
+        left = [
+            path
+            for path in self.checkpoints.glob(".*")
+            if path.name.startswith((".tmp-step-", ".tmp-probe", ".trash-step-"))
+        ]
         for path in left:
             remove_tree(path)
         return sorted(path.name for path in left)
@@ -128,6 +145,16 @@ class RunDirectory:
         os.rename(self.step_path(step), trash)
         fsync_directory(self.checkpoints)
         remove_tree(trash)
+
+
+def read_run_facts(run_path: Path) -> dict[str, Any]:
+    """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
+    path = run_path / "run.json"
+    try:
+        values = json.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _of_step(step: int, manifest: Manifest) -> Manifest:
