@@ -180,26 +180,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
-    companions = {
-        **describing_files(model),
-        **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
-    }
-    size = checkpoint_bytes(model) + sum(len(one) for one in companions.values())
-    check_space(run.checkpoints, size, standing=bool(run.steps()))
-    memory, registry = Memory(best=Best(config.checkpoint.keep_best)), Registry()
-    tombstones = Tombstones(data.feed)
-    trained = trained_parameters(model)
-    memory.register(registry)
-    registry.register("schedule", built.schedule)
-    registry.register("optimizer", Derived(lambda: describe(trained, optimizer)))
-    registry.register("config", Derived(lambda: flatten(config)))
-    registry.register("facts", Derived(lambda: built.facts))
-    registry.register("exactness", built.exactness)
-    registry.register("tombstones", tombstones)
-    registry.register("loader", data.feed)
-    registry.register("generators", AmbientGenerators())
-    # last: it cuts the files, so that a refusal before it leaves all as it was
-    registry.register("logs", logs)
+    companions = _check_space(built, run, touch=True)
+    memory, tombstones, registry = _components(built, logs)
     seed_ambient(config.seed)
     if built.origin is None:
         if built.weights is not None:
@@ -242,6 +224,46 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         callbacks=callbacks,
         fresh=built.origin is None,
     )
+
+
+def rehearse(built: Built, run: RunDirectory) -> None:
+    """Raises what `start` would raise of the checkpoint's tensors and memory, the logs and the room.
+
+    Nothing is changed but `built`, which takes the checkpoint's memory.
+    """
+    _check_space(built, run, touch=False)
+    if built.origin is not None:
+        logs = Logs(built.origin.run_path, built.say, touch=False)
+        _restore(built, built.origin, _components(built, logs)[2])
+
+
+def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
+    """All that has a memory, under its name in state.json."""
+    memory, registry = Memory(best=Best(built.config.checkpoint.keep_best)), Registry()
+    tombstones = Tombstones(built.data.feed)
+    trained = trained_parameters(built.model)
+    memory.register(registry)
+    registry.register("schedule", built.schedule)
+    registry.register("optimizer", Derived(lambda: describe(trained, built.optimizer)))
+    registry.register("config", Derived(lambda: flatten(built.config)))
+    registry.register("facts", Derived(lambda: built.facts))
+    registry.register("exactness", built.exactness)
+    registry.register("tombstones", tombstones)
+    registry.register("loader", built.data.feed)
+    registry.register("generators", AmbientGenerators())
+    # last: it cuts the files, so that a refusal before it leaves all as it was
+    registry.register("logs", logs)
+    return memory, tombstones, registry
+
+
+def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, bytes]:
+    """The files that a checkpoint has beside its tensors, once there is room for all. Raises OSError."""
+    store = built.data.store
+    files = describing_files(built.model)
+    files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
+    size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
+    check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
+    return files
 
 
 def mark_finished(built: Built) -> None:

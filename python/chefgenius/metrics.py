@@ -88,10 +88,11 @@ class JsonLines:
 class Logs:
     """The three files of a run; the section `logs` of state.json says what they held at the boundary.
 
-    Nothing is made or changed before `begin` or `load_state_dict`.
+    Nothing is made or changed before `begin` or `load_state_dict`, which only verifies without `touch`.
     """
 
-    def __init__(self, directory: Path, say: Callable[[str], None] = print) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None] = print, *, touch: bool = True) -> None:
+        self._touch = touch
         self._directory = self._source = directory
         self._claim: Callable[[], None] | None = None
         self._say = say
@@ -134,6 +135,8 @@ class Logs:
         """
         hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
         timing = _length(state[self.timing.path.name])
+        if not self._touch:
+            return
         if self._claim is not None:
             self._claim()
             for log in self._all:
