@@ -233,8 +233,7 @@ def rehearse(built: Built, run: RunDirectory) -> None:
     """
     _check_space(built, run, touch=False)
     if built.origin is not None:
-        logs = Logs(built.origin.run_path, built.say, touch=False)
-        _restore(built, built.origin, _components(built, logs)[2])
+        _restore(built, built.origin, _components(built, Logs(built.origin.run_path, touch=False))[2])
 
 
 def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:

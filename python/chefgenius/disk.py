@@ -13,9 +13,8 @@ def check_space(directory: Path, checkpoint_bytes: int, *, standing: bool, touch
     """Makes sure that there is room for checkpoints, and that files can be written, fsynced and renamed.
 
     Needed is room for two of `checkpoint_bytes`, or for one where a checkpoint is `standing` in the directory
-    already. A limit for this user alone is not seen. Without `touch` nothing is written, and the directory need
-    not be there yet. Raises OSError, for too little room with ENOSPC and
-    what is needed and free.
+    already. A limit for this user alone is not seen. Without `touch` nothing is written, and the directory
+    need not be there yet. Raises OSError, for too little room with ENOSPC and what is needed and free.
     """
     there = next(one for one in (directory, *directory.absolute().parents) if one.exists())
     system = os.statvfs(there)
