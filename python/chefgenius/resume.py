@@ -19,7 +19,7 @@ from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_wei
 from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, Manifest, hash_file, verify
-from chefgenius.rundir import FILES, RUN_SCHEMA, RunDirectory, read_run_facts
+from chefgenius.rundir import FILES, REMEDY, RUN_SCHEMA, RunDirectory, is_meant, read_run_facts
 from chefgenius.state import ResumeError, State, one_line
 
 STATE_SCHEMA = "chefgenius.state/1"
@@ -253,6 +253,8 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
             f"no such checkpoint or run: `{path}`: give its directory, or one of `auto`, `never`, `must`"
         )
     whole_run = (path / "checkpoints").is_dir()
+    if not whole_run and not is_meant(path):
+        raise ResumeError(f"`{path}` is neither a run nor a checkpoint: {REMEDY}")
     home = RunDirectory(path if whole_run else path.resolve().parent.parent)
     own = home.path.resolve() == run.path.resolve()
     if not own and _is_used(run):

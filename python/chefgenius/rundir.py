@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, Manifest, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
@@ -33,6 +34,9 @@ FILES = (
     "timing.jsonl",
 )
 """what a run writes beside its checkpoints"""
+
+REMEDY = "give the directory that holds `checkpoints`, or one `step-...` of those"
+"""for a path that is neither a run nor a checkpoint"""
 
 RUN_SCHEMA = "chefgenius.run/1"
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
@@ -145,6 +149,12 @@ class RunDirectory:
         os.rename(self.step_path(step), trash)
         fsync_directory(self.checkpoints)
         remove_tree(trash)
+
+
+def is_meant(path: Path) -> bool:
+    """Whether a directory is meant as a checkpoint, good or not: its name or its manifest says so."""
+    name = path.resolve().name.removeprefix("corrupt-")
+    return _STEP.match(name) is not None or os.path.lexists(path / MANIFEST)
 
 
 def read_run_facts(run_path: Path) -> dict[str, Any]:

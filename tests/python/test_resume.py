@@ -130,6 +130,9 @@ def test_a_path_that_is_no_checkpoint_is_refused(run: RunDirectory, tmp_path: Pa
     (empty / "checkpoints").mkdir(parents=True)
     assert "holds nothing to go on from" in refusal(run, str(empty))
     put(run, 3)
+    for place in (run.checkpoints, tmp_path):
+        for here in (run, RunDirectory(tmp_path / "fresh")):
+            assert f"`{place}` is neither a run nor a checkpoint: give the" in refusal(here, str(place))
     damage(run, 3)
     told = refusal(RunDirectory(tmp_path / "fresh"), str(run.step_path(3)))
     assert "is damaged: `state.json` has 2 bytes" in told
