@@ -18,7 +18,7 @@ from chefgenius.config import Config, ConfigError
 from chefgenius.differences import DifferentRunError
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import Stop
-from chefgenius.state import RunError, StopRequested
+from chefgenius.state import RunError, StopRequested, printable
 from chefgenius.store import ChefGeniusError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _notes(error: BaseException) -> str:
 
 
 def _tell(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     return code
 
 
