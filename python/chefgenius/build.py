@@ -29,7 +29,7 @@ from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
-from chefgenius.manifest import replace_file, to_json
+from chefgenius.manifest import plain, replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
@@ -269,8 +269,9 @@ def _write_run_facts(built: Built, finished: int | None) -> None:
 def read_run_facts(run_path: Path) -> dict[str, Any]:
     """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
     try:
-        values = json.loads((run_path / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        with open(run_path / "run.json", "rb", opener=plain) as file:
+            values = json.loads(file.read())
+    except (OSError, ResumeError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -8,6 +8,7 @@ it is: it may be good. Nothing here imports torch.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, hash_file, verify
+from chefgenius.manifest import DamagedError, Manifest, hash_file, plain, verify
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError, State, one_line
 
@@ -264,7 +265,7 @@ def _is_used(run: RunDirectory) -> bool:
 def _has_steps(run: RunDirectory) -> bool:
     """Whether a step was logged: the line of the first evaluation alone is lost with nothing."""
     metrics = run.path / "metrics.jsonl"
-    if not metrics.is_file():
+    if not os.path.lexists(metrics):
         return False
-    with open(metrics, "rb") as lines:
+    with open(metrics, "rb", opener=plain) as lines:
         return any(b'"kind": "step"' in line for line in lines)

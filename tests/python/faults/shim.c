@@ -4,7 +4,7 @@
  * An operation is matched by its text: its name and the paths below the directory, such as
  *     fsync run/metrics.jsonl
  *     rename run/checkpoints/.tmp-step-00000003 run/checkpoints/step-00000003
- * Names: create truncate write fsync rename unlink rmdir mkdir link symlink. Without `shim_watch` nothing is
+ * Names: create truncate write fsync rename exchange unlink rmdir mkdir link symlink. Without `shim_watch` nothing is
  * touched. `close` is not among them: it changes nothing that the operation before it has not left.
  * Every call goes to the kernel directly; the lock makes the trace's order that of the operations.
  */
@@ -49,6 +49,8 @@ static int unreadable_on_open;
 static char slow_at[512];
 static long slow_microseconds;
 
+static int no_exchange;
+
 static int small;
 static int64_t room; /* bytes left on a small disk */
 
@@ -84,6 +86,12 @@ void shim_slow(const char *pattern, long microseconds)
 {
     snprintf(slow_at, sizeof slow_at, "%s", pattern);
     slow_microseconds = microseconds;
+}
+
+/* As on a file system that cannot exchange two names. */
+void shim_no_exchange(void)
+{
+    no_exchange = 1;
 }
 
 void shim_disk(long long bytes)
@@ -415,8 +423,10 @@ int renameat2(int from, const char *old, int to, const char *new, unsigned flags
         return syscall(SYS_renameat2, from, old, to, new, flags);
     struct operation op;
     struct stat replaced = {0};
-    int error = enter(&op, "rename", source, target);
-    int replaces = look(target, &replaced) && S_ISREG(replaced.st_mode);
+    int error = enter(&op, flags & RENAME_EXCHANGE ? "exchange" : "rename", source, target);
+    if (flags & RENAME_EXCHANGE && no_exchange)
+        error = EINVAL;
+    int replaces = !(flags & RENAME_EXCHANGE) && look(target, &replaced) && S_ISREG(replaced.st_mode);
     long result = error ? fail(error) : syscall(SYS_renameat2, from, old, to, new, flags);
     if (small && !result && replaces)
         room += replaced.st_size;
