@@ -16,7 +16,13 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from chefgenius.compute import autocast
 from chefgenius.config import ConfigError, ModelConfig
@@ -196,7 +202,7 @@ def _pretrained(name: str) -> PreTrainedModel:
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (ConfigError, FileNotFoundError):
+    except ConfigError:
         raise
     except Exception as error:  # a stranger's file can fail in any way that transformers and torch know
         raise ConfigError(
@@ -209,6 +215,8 @@ def _pretrained(name: str) -> PreTrainedModel:
             "they would start at random; give a complete checkpoint"
         )
     complete: PreTrainedModel = model
+    # As of a new model and of one that goes on: how recipes are generated is said in `evaluation` alone.
+    complete.generation_config = GenerationConfig.from_model_config(complete.config)
     return complete
 
 

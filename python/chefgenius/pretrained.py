@@ -28,7 +28,9 @@ Header = dict[str, tuple[str, tuple[int, ...]]]
 
 _MOST_BYTES = 1 << 20
 _SMALL = 1 << 15
-"""a number that needs no tensor to bear it out: positions, limits of lengths, ids"""
+"""a number that needs no tensor to bear it out: positions, limits of lengths"""
+_SPARE = 1 << 24
+"""parameters that a model may have besides those in the file; what is missing is named when it is loaded"""
 _FOREIGN = ("auto_map", "quantization_config", "implementation", "custom_", "kernel")
 """parts of the names of keys that make transformers fetch or import what is not part of it"""
 
@@ -111,9 +113,10 @@ def _refuse_numbers(values: dict[str, Any], header: Header, place: Path) -> None
     """Layers are counted by tensors, widths by their shapes."""
     widest = max((size for _, shape in header.values() for size in shape), default=0)
     for key, value in _leaves(values, ""):
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        name = key.rpartition(".")[2]
+        if isinstance(value, bool) or not isinstance(value, int | float) or name.endswith(("_id", "_ids")):
             continue
-        most = len(header) if "layer" in key.rpartition(".")[2] and value > 1 else max(widest, _SMALL)
+        most = len(header) if "layer" in name and value > 1 else max(widest, _SMALL)
         if not math.isfinite(value) or (abs(value) > most and _is_whole(value)):
             raise ConfigError(
                 f"`{place}`: `{key}` is {value!s:.20}, which the tensors in `{WEIGHTS}` do not bear out"
@@ -136,7 +139,7 @@ def _refuse_size(configuration: PreTrainedConfig, header: Header, place: Path) -
         ) from error
     needed = sum(parameter.numel() for parameter in model.parameters())
     held = sum(math.prod(shape) for _, shape in header.values())
-    if needed > held:
+    if needed > held + _SPARE:
         raise ConfigError(
             f"`{place}` describes a model of {needed:,} parameters, `{WEIGHTS}` has {held:,}: "
             "give a complete checkpoint"

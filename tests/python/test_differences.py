@@ -30,7 +30,7 @@ def test_every_key_and_every_fact_has_a_class(tmp_path: Path) -> None:
     found = set(built(tmp_path).facts)
     assert found > set(facts(device("cpu"), 1, strict=True))
     names = {*keys(), *found}
-    assert sorted(names - set(MEANINGS)) == [], "give each a class and a reason in `differences`"
+    assert sorted(names - set(MEANINGS)) == [], "give each a class and a reason in `meanings`"
     assert sorted(set(MEANINGS) - names) == [], "these are neither keys nor facts"
     assert len(names) >= 55
     assert {one.kind for one in MEANINGS.values()} == set(Kind)

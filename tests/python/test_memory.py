@@ -134,9 +134,6 @@ def test_junk_in_the_lengths_of_the_logs_is_refused_and_they_stay(stopped: Path)
         for name in sections["logs"]:
             for junk in places:
                 logs = {**sections["logs"], name: junk}
-                if name == "timing.jsonl" and junk == places[4]:  # timings may be lost
+                with pytest.raises(ResumeError):
                     trainer.registry.load_state_dict({**sections, "logs": logs})
-                else:
-                    with pytest.raises(ResumeError):
-                        trainer.registry.load_state_dict({**sections, "logs": logs})
                 assert metrics.read_bytes() == before

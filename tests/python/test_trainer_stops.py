@@ -19,12 +19,13 @@ from running import assert_same_run, opened, outcome, run_here
 FEW = ("checkpoint.keep=9", *QUIET)
 
 
-@pytest.mark.parametrize("at", [1, 5, 6, 7, 9])
 @pytest.mark.parametrize("plan", ["fixed", "bucketed"])
-def test_a_stop_drops_the_window_and_a_resume_is_exact(tmp_path: Path, plan: str, at: int) -> None:
+def test_a_stop_drops_the_window_and_a_resume_is_exact(tmp_path: Path, plan: str) -> None:
+    """Again and again, on both sides of the edge of an epoch and at it."""
     fit(tmp_path, f"data.plan={plan}", run="whole")
-    stop_at(tmp_path, f"data.plan={plan}", "data.threads=3", step=at)
-    assert RunDirectory(tmp_path / "run").steps()[0] == at
+    for at in (1, 5, 6, 7, 9):
+        stop_at(tmp_path, f"data.plan={plan}", "data.threads=3", step=at)
+        assert RunDirectory(tmp_path / "run").steps()[0] == at
     fit(tmp_path, f"data.plan={plan}")
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -54,30 +55,33 @@ def test_a_signal_inside_a_window_is_seen_between_its_micro_batches(
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("checks", [1, 3, 6])
-def test_a_stop_inside_an_evaluation_leaves_it_pending(tmp_path: Path, checks: int) -> None:
+def test_a_stop_inside_an_evaluation_leaves_it_pending(tmp_path: Path) -> None:
+    """Between the batches of the loss and between generated tokens; each time the resume is stopped again."""
     fit(tmp_path, run="whole")
-    with opened(tmp_path) as trainer:
-        assert trainer.evaluator is not None
-        plain, left = trainer.evaluator.evaluate, checks
-
-        def cut(step: int, epoch: int, prompts: int) -> Any:
-            def check() -> None:
-                nonlocal left
-                left -= 1
-                if left <= 0:
-                    raise StopRequested("stopped")
-
+    for checks in (1, 3, 6):
+        with opened(tmp_path) as trainer:
             assert trainer.evaluator is not None
-            if step == 4:
-                trainer.evaluator.check = check
-            return plain(step, epoch, prompts)
+            plain, left = trainer.evaluator.evaluate, checks
 
-        trainer.evaluator.evaluate = cut  # type: ignore[method-assign]
-        with pytest.raises(StopRequested):
-            trainer.fit()
-    assert outcome(tmp_path / "run")["sections"]["pending"] == {"work": ["eval", "samples"]}
-    assert [line["step"] for line in metrics(tmp_path / "run", "evaluation")] == [0]
+            def cut(
+                step: int, epoch: int, prompts: int, evaluator: Any = trainer.evaluator, plain: Any = plain
+            ) -> Any:
+                def check() -> None:
+                    nonlocal left
+                    left -= 1
+                    if left <= 0:
+                        raise StopRequested("stopped")
+
+                if step == 4:
+                    evaluator.check = check
+                return plain(step, epoch, prompts)
+
+            trainer.evaluator.evaluate = cut  # type: ignore[method-assign]
+            with pytest.raises(StopRequested):
+                trainer.fit()
+        assert left == 0
+        assert outcome(tmp_path / "run")["sections"]["pending"] == {"work": ["eval", "samples"]}
+        assert [line["step"] for line in metrics(tmp_path / "run", "evaluation")] == [0]
     fit(tmp_path)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 

@@ -229,6 +229,12 @@ static long fail(int error)
     return -1;
 }
 
+/* The rest of a function whose call needs no more than to be seen. */
+#define SEEN(name, first, second, call)                               \
+    struct operation op;                                              \
+    int error = enter(&op, name, first, second);                      \
+    return leave(&op, error ? fail(error) : (call), 0, NULL, 0);
+
 /* Writing. */
 
 static int64_t end_or_cursor(int descriptor)
@@ -340,22 +346,12 @@ static int synced(int descriptor, long number)
     char path[PATH_MAX];
     if (!path_of(descriptor, path))
         return syscall(number, descriptor);
-    struct operation op;
-    struct stat file = {0};
-    int error = enter(&op, "fsync", path, NULL);
-    syscall(SYS_fstat, descriptor, &file);
-    return leave(&op, error ? fail(error) : syscall(number, descriptor), 0, NULL, 0);
+    SEEN("fsync", path, NULL, syscall(number, descriptor))
 }
 
-int fsync(int descriptor)
-{
-    return synced(descriptor, SYS_fsync);
-}
+int fsync(int descriptor) { return synced(descriptor, SYS_fsync); }
 
-int fdatasync(int descriptor)
-{
-    return synced(descriptor, SYS_fdatasync);
-}
+int fdatasync(int descriptor) { return synced(descriptor, SYS_fdatasync); }
 
 /* Opening. */
 
@@ -376,11 +372,8 @@ static int opened(int directory, const char *name, int flags, mode_t mode)
     struct operation op;
     int error = enter(&op, creates ? "create" : "truncate", path, NULL);
     long result = error ? fail(error) : syscall(SYS_openat, directory, name, flags, mode);
-    int64_t former = file.st_size;
-    if (result >= 0)
-        syscall(SYS_fstat, result, &file);
     if (small && truncates && result >= 0)
-        room += former;
+        room += file.st_size;
     return leave(&op, result, 0, NULL, 0);
 }
 
@@ -407,10 +400,7 @@ int openat(int directory, const char *name, int flags, ...)
 }
 ALSO(openat64, openat)
 
-int creat(const char *name, mode_t mode)
-{
-    return opened(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode);
-}
+int creat(const char *name, mode_t mode) { return opened(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 ALSO(creat64, creat)
 
 /* Names. */
@@ -433,15 +423,9 @@ int renameat2(int from, const char *old, int to, const char *new, unsigned flags
     return leave(&op, result, 0, NULL, 0);
 }
 
-int renameat(int from, const char *old, int to, const char *new)
-{
-    return renameat2(from, old, to, new, 0);
-}
+int renameat(int from, const char *old, int to, const char *new) { return renameat2(from, old, to, new, 0); }
 
-int rename(const char *old, const char *new)
-{
-    return renameat2(AT_FDCWD, old, AT_FDCWD, new, 0);
-}
+int rename(const char *old, const char *new) { return renameat2(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
 int unlinkat(int directory, const char *name, int flags)
 {
@@ -457,15 +441,9 @@ int unlinkat(int directory, const char *name, int flags)
     return leave(&op, result, 0, NULL, 0);
 }
 
-int unlink(const char *name)
-{
-    return unlinkat(AT_FDCWD, name, 0);
-}
+int unlink(const char *name) { return unlinkat(AT_FDCWD, name, 0); }
 
-int rmdir(const char *name)
-{
-    return unlinkat(AT_FDCWD, name, AT_REMOVEDIR);
-}
+int rmdir(const char *name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
 
 int mkdirat(int directory, const char *name, mode_t mode)
 {
@@ -473,17 +451,10 @@ int mkdirat(int directory, const char *name, mode_t mode)
     struct stat made = {0};
     if (!path_at(directory, name, path) || look(path, &made)) /* one that is there is no change */
         return syscall(SYS_mkdirat, directory, name, mode);
-    struct operation op;
-    int error = enter(&op, "mkdir", path, NULL);
-    long result = error ? fail(error) : syscall(SYS_mkdirat, directory, name, mode);
-    look(path, &made);
-    return leave(&op, result, 0, NULL, 0);
+    SEEN("mkdir", path, NULL, syscall(SYS_mkdirat, directory, name, mode))
 }
 
-int mkdir(const char *name, mode_t mode)
-{
-    return mkdirat(AT_FDCWD, name, mode);
-}
+int mkdir(const char *name, mode_t mode) { return mkdirat(AT_FDCWD, name, mode); }
 
 int linkat(int from, const char *old, int to, const char *new, int flags)
 {
@@ -491,33 +462,20 @@ int linkat(int from, const char *old, int to, const char *new, int flags)
     int below = path_at(from, old, source);
     if (!(path_at(to, new, target) && below))
         return syscall(SYS_linkat, from, old, to, new, flags);
-    struct operation op;
-    struct stat file = {0};
-    int error = enter(&op, "link", source, target);
-    look(source, &file);
-    long result = error ? fail(error) : syscall(SYS_linkat, from, old, to, new, flags);
-    return leave(&op, result, 0, NULL, 0);
+    SEEN("link", source, target, syscall(SYS_linkat, from, old, to, new, flags))
 }
 
-int link(const char *old, const char *new)
-{
-    return linkat(AT_FDCWD, old, AT_FDCWD, new, 0);
-}
+int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
 int symlinkat(const char *content, int directory, const char *name)
 {
     char path[PATH_MAX];
     if (!path_at(directory, name, path))
         return syscall(SYS_symlinkat, content, directory, name);
-    struct operation op;
-    int error = enter(&op, "symlink", path, NULL);
-    return leave(&op, error ? fail(error) : syscall(SYS_symlinkat, content, directory, name), 0, NULL, 0);
+    SEEN("symlink", path, NULL, syscall(SYS_symlinkat, content, directory, name))
 }
 
-int symlink(const char *content, const char *name)
-{
-    return symlinkat(content, AT_FDCWD, name);
-}
+int symlink(const char *content, const char *name) { return symlinkat(content, AT_FDCWD, name); }
 
 /* Reading what cannot be read. */
 
@@ -559,7 +517,5 @@ int statvfs64(const char *name, struct statvfs64 *found)
     return result;
 }
 
-int statvfs(const char *name, struct statvfs *found)
-{
-    return statvfs64(name, (struct statvfs64 *)found); /* the same where a long has 64 bits */
-}
+/* The same where a long has 64 bits. */
+int statvfs(const char *name, struct statvfs *found) { return statvfs64(name, (struct statvfs64 *)found); }
