@@ -17,7 +17,6 @@ import io
 import json
 import os
 import resource
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,10 +88,11 @@ class JsonLines:
 class Logs:
     """The three files of a run; the section `logs` of state.json says what they held at the boundary.
 
-    Nothing is made or changed before `begin` or `load_state_dict`.
+    Nothing is made or changed before `begin` or `load_state_dict`, which only verifies without `touch`.
     """
 
-    def __init__(self, directory: Path, say: Callable[[str], None] = print) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None] = print, *, touch: bool = True) -> None:
+        self._touch = touch
         self._directory = self._source = directory
         self._claim: Callable[[], None] | None = None
         self._say = say
@@ -135,19 +135,16 @@ class Logs:
         """
         hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
         timing = _length(state[self.timing.path.name])
+        if not self._touch:
+            return
         if self._claim is not None:
             self._claim()
             for log in self._all:
                 if os.path.lexists(self._source / log.path.name):
-                    _copy(self._source / log.path.name, log.path)
+                    _copy(self._source / log.path.name, log.path, _length(state[log.path.name]))
         for log, hasher in zip(self._exact, hashers, strict=True):
             log.open(int(state[log.path.name]["bytes"]), hasher)
         self.timing.open(_whole_lines(self.timing.path, timing, self._say))
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb", opener=plain) as old, open(target, "wb", opener=plain) as new:
-        shutil.copyfileobj(old, new)
 
 
 def _verify(path: Path, saved: State) -> blake3.blake3:
@@ -168,6 +165,15 @@ def _verify(path: Path, saved: State) -> blake3.blake3:
     if hasher.hexdigest() != expected:
         raise ResumeError(f"`{path}` has changed, its first {length} bytes are not those saved: {_REMEDY}")
     return hasher
+
+
+def _copy(source: Path, target: Path, length: int) -> None:
+    """The first so many bytes alone: a step logged after them would tell of a checkpoint that is lost."""
+    with open(source, "rb", opener=plain) as there, open(target, "wb", opener=plain) as here:
+        while length and (chunk := there.read(min(length, _CHUNK))):
+            with named_errors(target):
+                here.write(chunk)
+            length -= len(chunk)
 
 
 def _length(saved: State) -> int:

@@ -12,16 +12,33 @@ Nothing here imports torch.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, Manifest, exchange, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
+FILES = (
+    "config.yaml",
+    "loss.png",
+    "metrics.jsonl",
+    "origin.json",
+    "run.json",
+    "samples.jsonl",
+    "timing.jsonl",
+)
+"""what a run writes beside its checkpoints"""
+
+REMEDY = "give the directory that holds `checkpoints`, or one `step-...` of those"
+"""for a path that is neither a run nor a checkpoint"""
+
+RUN_SCHEMA = "chefgenius.run/1"
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
@@ -64,14 +81,18 @@ class RunDirectory:
 
     def clean(self) -> list[str]:
         """Removes what a killed process left behind; returns the names."""
-        left = sorted(self.path.glob(".*.new"))
+        left = [path for name in FILES if (path := self.path / f".{name}.new").is_file()]
         for path in left:
-            remove_tree(path)
+            path.unlink()
         return [path.name for path in left] + self.clean_checkpoints()
 
     def clean_checkpoints(self) -> list[str]:
         """Removes what a writer left that was killed, or failed; returns the names."""
-        left = [path for path in self.checkpoints.glob(".*") if path.name.startswith((".tmp-", ".trash-"))]
+        left = [
+            path
+            for path in self.checkpoints.glob(".*")
+            if path.name.startswith((".tmp-step-", ".tmp-probe", ".trash-step-"))
+        ]
         for path in left:
             remove_tree(path)
         return sorted(path.name for path in left)
@@ -146,6 +167,22 @@ class RunDirectory:
         remove_tree(trash)
         os.rename(self.step_path(step), trash)
         return trash
+
+
+def is_meant(path: Path) -> bool:
+    """Whether a directory is meant as a checkpoint, good or not: its name or its manifest says so."""
+    name = path.resolve().name.removeprefix("corrupt-")
+    return _STEP.match(name) is not None or os.path.lexists(path / MANIFEST)
+
+
+def read_run_facts(run_path: Path) -> dict[str, Any]:
+    """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
+    path = run_path / "run.json"
+    try:
+        values = json.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _of_step(step: int, manifest: Manifest) -> Manifest:

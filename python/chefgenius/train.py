@@ -77,7 +77,10 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
                 _print(*explain.differences(error.comparison))
             raise
         if line.explain:
-            _print(*explain.differences(built.comparison), *explain.verdict(built))
+            _print(*explain.differences(built.comparison))
+            if not built.finished:
+                build.rehearse(built, directory)
+            _print(*explain.verdict(built))
             return
         for text in _told(built):
             console.say(text)

@@ -165,7 +165,8 @@ def test_names_are_whole_or_the_last_part(text: str, names: set[str]) -> None:
     [
         ("thread", "unknown name `thread`: did you mean `threads`?"),
         ("seed,batchsize", "unknown name `batchsize`: did you mean `data.batch_size`?"),
-        ("", "unknown name ``: known are store, seed, "),
+        ("qqq", "unknown name `qqq`: known are store, seed, "),
+        ("", "a name is empty in ``"),
         ("tokenizer", "`tokenizer` can never change, the ids would mean other words"),
     ],
 )

@@ -105,6 +105,14 @@ def test_clean_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [".other", "step-00000003"]
 
 
+def test_clean_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+    run = put(RunDirectory(tmp_path / "run"), 3)
+    (run.path / ".run.json.new").mkdir()
+    for name in (".bashrc.new", ".run.json.new/x", "checkpoints/.tmp-x", "checkpoints/.trash-x"):
+        (run.path / name).write_bytes(b"mine")
+    assert run.clean() == []
+
+
 def test_a_checkpoint_under_another_name_is_damaged(tmp_path: Path) -> None:
     run = put(RunDirectory(tmp_path / "run"), 3)
     assert run.verify(3).step == 3
