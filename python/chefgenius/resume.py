@@ -297,7 +297,7 @@ def _is_used(run: RunDirectory) -> bool:
 def _last_logged(run: RunDirectory) -> int:
     """The last step in the log, else 0: the line of the first evaluation alone is lost with nothing."""
     metrics, last = run.path / "metrics.jsonl", 0
-    if not os.path.lexists(metrics):
+    if not metrics.is_file():
         return 0
     with open(metrics, "rb", opener=plain) as lines:
         for line in lines:
