@@ -18,7 +18,7 @@ from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, hash_file, verify
+from chefgenius.manifest import DamagedError, Manifest, hash_file, plain, verify
 from chefgenius.rundir import FILES, REMEDY, RUN_SCHEMA, RunDirectory, is_meant, read_run_facts
 from chefgenius.state import ResumeError, State, one_line
 
@@ -299,7 +299,7 @@ def _last_logged(run: RunDirectory) -> int:
     metrics, last = run.path / "metrics.jsonl", 0
     if not metrics.is_file():
         return 0
-    with open(metrics, "rb") as lines:
+    with open(metrics, "rb", opener=plain) as lines:
         for line in lines:
             if found := _LOGGED.search(line):
                 last = max(last, int(found[1]))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, fsync_directory, outline, publish, verify
+from chefgenius.manifest import DamagedError, Manifest, exchange, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
 FILES = (
@@ -149,11 +149,29 @@ class RunDirectory:
 
     def delete(self, step: int) -> None:
         """Removes a checkpoint: by one rename it stops being one, then its files go."""
+        trash = self._discard(step)
+        fsync_directory(self.checkpoints)
+        remove_tree(trash)
+
+    def replace(self, step: int, directory: Path) -> None:
+        """Puts a sealed directory of `checkpoints/` in the place of a checkpoint, and removes that one.
+
+        In one step, so that there is always one of the two; where the file system cannot exchange names, the
+        former goes first, and until the other stands the checkpoints before it must do.
+        """
+        former = directory
+        if not exchange(directory, self.step_path(step)):
+            former = self._discard(step)
+            os.rename(directory, self.step_path(step))
+        fsync_directory(self.checkpoints)
+        remove_tree(former)
+
+    def _discard(self, step: int) -> Path:
+        """Takes a checkpoint's name from it; where it lies then."""
         trash = self.checkpoints / f".trash-{self.step_path(step).name}"
         remove_tree(trash)
         os.rename(self.step_path(step), trash)
-        fsync_directory(self.checkpoints)
-        remove_tree(trash)
+        return trash
 
 
 def is_meant(path: Path) -> bool:

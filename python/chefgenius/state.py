@@ -36,15 +36,6 @@ class DivergedError(RunError):
     exit_code = 4
 
 
-class StopRequested(BaseException):
-    """SIGTERM or SIGINT; the last boundary is saved, and the same command goes on from there.
-
-    No `Exception`: it may be raised anywhere, also inside a library that goes on after any of those.
-    """
-
-    exit_code = 75
-
-
 def one_line(error: object) -> str:
     """What an error or a strange value says, without line ends and what would steer a terminal."""
     return printable(" ".join(str(error).split()))[:500]
