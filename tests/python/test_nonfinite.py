@@ -13,6 +13,7 @@ from chefgenius.model import token_loss
 from chefgenius.state import DivergedError, ResumeError
 from fitting import QUIET, fit, metrics, stop_at, weights
 from running import assert_same_run, opened, outcome
+from samples import files_below
 
 SKIP = ("train.on_nonfinite=skip", *QUIET)
 
@@ -143,6 +144,11 @@ def test_an_epoch_that_was_skipped_whole_ends_the_run(
     with pytest.raises(DivergedError, match=r"epoch 0 taught nothing.*; step 6 is saved"):
         fit(tmp_path, *SKIP)
     assert outcome(tmp_path / "run")["sections"]["losses"]["epochs"] == [None]
+    before = files_below(tmp_path / "run")
+    for more in ((), ("train.max_steps=6",), ("optim.learning_rate=0.0001",)):
+        with pytest.raises(DivergedError, match=r"epoch 0 of .* taught nothing: .*, and stay so"):
+            fit(tmp_path, *SKIP, *more)
+    assert files_below(tmp_path / "run") == before
 
 
 @pytest.fixture
