@@ -247,9 +247,14 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
     try:
         weights = read_tensors(origin.directory / MODEL)
         state = read_tensors(origin.directory / OPTIMIZER)
+        described = origin.sections["optimizer"]
     except (OSError, SafetensorError) as error:
         raise ResumeError(
             f"cannot read the tensors of `{origin.directory}`: {error}: use another checkpoint"
+        ) from error
+    except KeyError as error:
+        raise ResumeError(
+            f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
         ) from error
     own = named_tensors(model)
     if set(weights) != set(own):
@@ -266,7 +271,7 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
                 f"{list(saved.shape)}, here {tensor.dtype} {list(tensor.shape)}: "
                 "set `model` back to what was saved"
             )
-    load_state_tensors(model, optimizer, state, origin.sections["optimizer"])
+    load_state_tensors(model, optimizer, state, described)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
