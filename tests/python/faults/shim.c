@@ -465,9 +465,7 @@ int mkdirat(int directory, const char *name, mode_t mode)
         return syscall(SYS_mkdirat, directory, name, mode);
     struct operation op;
     int error = enter(&op, "mkdir", path, NULL);
-    long result = error ? fail(error) : syscall(SYS_mkdirat, directory, name, mode);
-    look(path, &made);
-    return leave(&op, result, 0, NULL, 0);
+    return leave(&op, error ? fail(error) : syscall(SYS_mkdirat, directory, name, mode), 0, NULL, 0);
 }
 
 int mkdir(const char *name, mode_t mode)
