@@ -203,9 +203,18 @@ class Checkpointer:
             raise
 
     def _retain(self, best: Sequence[int]) -> None:
-        for step in self.retention.removable(self.run, best):
-            if step != self.began_at or self._is_outlived(step):
-                self.run.delete(step)
+        try:
+            self._retire(best)
+        except OSError as error:
+            if error.errno not in MENDABLE:
+                raise
+            self._told.put(f"cannot remove a checkpoint: {error.strerror}; trying once more")
+            self.run.clean_checkpoints()  # one that was removed in part
+            self._retire(best)
+
+    def _retire(self, best: Sequence[int]) -> None:
+        for step in self._removable(self.retention, best):
+            self.run.delete(step)
 
     def _make_room(self, best: Sequence[int]) -> None:
         """Removes all that the run can go on without: what was left behind or set aside, and all checkpoints
@@ -215,10 +224,13 @@ class Checkpointer:
         for path in self.run.set_aside():
             remove_tree(path)
             self._told.put(f"removed `{path.name}` for room")
-        for step in Retention(2).removable(self.run, best):
-            if step != self.began_at or self._is_outlived(step):
-                self.run.delete(step)
-                self._told.put(f"removed the checkpoint of step {step} for room")
+        for step in self._removable(Retention(2), best):
+            self.run.delete(step)
+            self._told.put(f"removed the checkpoint of step {step} for room")
+
+    def _removable(self, retention: Retention, best: Sequence[int]) -> list[int]:
+        steps = retention.removable(self.run, best)
+        return [step for step in steps if step != self.began_at or self._is_outlived(step)]
 
     def _is_outlived(self, step: int) -> bool:
         """Whether two newer checkpoints have every byte right, as far as they can be read."""

@@ -6,7 +6,6 @@ it was killed before its first save. Nothing here imports torch.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +92,7 @@ def read_weights(run_path: Path) -> Weights | None:
 
 
 def _read(path: Path, take: Callable[[dict[str, Any]], _Kind]) -> _Kind | None:
-    if not os.path.lexists(path):
+    if not path.exists():
         return None
     try:
         with open(path, "rb", opener=plain) as file:

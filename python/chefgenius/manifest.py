@@ -108,10 +108,11 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def fsync_directory(path: Path) -> None:
-    """Makes the names in a directory durable."""
+    """Makes the names in a directory durable. Raises OSError with its name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with named_errors(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

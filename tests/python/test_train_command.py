@@ -441,35 +441,6 @@ def test_a_command_with_a_path_goes_on_when_it_is_repeated(
     )
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "optim.safetensors", "state.json", "manifest.json"])
-@pytest.mark.parametrize("damage", ["missing", "cut", "bit", "other step"])
-def test_a_damaged_newest_checkpoint_gives_way_to_the_next(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, damage: str
-) -> None:
-    quick = ("eval.every_steps=0", "checkpoint.every_steps=2", "optim.schedule=constant")
-    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
-    expected = files_below(tmp_path / "run" / "checkpoints" / "step-00000004")
-    broken = tmp_path / "run" / "checkpoints" / "step-00000004" / file
-    data = broken.read_bytes()
-    if damage == "missing":
-        broken.unlink()
-    elif damage == "cut":
-        broken.write_bytes(data[: len(data) // 2])
-    elif damage == "bit":
-        broken.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
-    else:
-        shutil.copyfile(broken.parent.parent / "step-00000002" / file, broken)
-    capsys.readouterr()
-    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
-    told = capsys.readouterr().out
-    assert "step-00000004` is damaged: " in told
-    assert "going on from" in told.replace("\n", " ")
-    again = files_below(tmp_path / "run" / "checkpoints" / "step-00000004")
-    assert again["model.safetensors"] == expected["model.safetensors"]
-    assert again["optim.safetensors"] == expected["optim.safetensors"]
-    assert (tmp_path / "run" / "checkpoints" / "corrupt-step-00000004" / "reason.txt").exists()
-
-
 def test_no_good_checkpoint_is_an_error_and_no_beginning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
