@@ -19,6 +19,7 @@ __all__ = [
     "TokenStore",
     "TokenizerError",
     "default_template",
+    "exchange",
     "exiting",
     "hash_file",
     "ingredient_name",
@@ -42,6 +43,12 @@ def write_file(path: str, chunks: Sequence[bytes | memoryview]) -> tuple[int, st
 
 def hash_file(path: str) -> str:
     """BLAKE3 of a file, 64 digits; the GIL is free meanwhile. Follows no symbolic link. Raises OSError."""
+
+def exchange(one: str, other: str) -> bool:
+    """Exchange what two names stand for, in one step; False, and nothing done, where the file system cannot.
+
+    Raises OSError.
+    """
 
 _Ids: TypeAlias = NDArray[np.int64]
 

@@ -6,12 +6,10 @@
    place and gives the `Trainer`.
 """
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,7 +35,7 @@ from chefgenius.optim import Schedule, build_optimizer, describe, trained_parame
 from chefgenius.options import to_yaml
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
+from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
 from chefgenius.trainer import Trainer
@@ -182,30 +180,13 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
-    companions = {
-        **describing_files(model),
-        **data.decoder.files(data.store.pad_token_id, data.store.eos_token_id),
-    }
-    size = checkpoint_bytes(model) + sum(len(one) for one in companions.values())
-    check_space(run.checkpoints, size, standing=bool(run.steps()))
-    memory, registry = Memory(best=Best(config.checkpoint.keep_best)), Registry()
-    tombstones = Tombstones(data.feed)
-    trained = trained_parameters(model)
-    memory.register(registry)
-    registry.register("schedule", built.schedule)
-    registry.register("optimizer", Derived(lambda: describe(trained, optimizer)))
-    registry.register("config", Derived(lambda: flatten(config)))
-    registry.register("facts", Derived(lambda: built.facts))
-    registry.register("exactness", built.exactness)
-    registry.register("tombstones", tombstones)
-    registry.register("loader", data.feed)
-    registry.register("generators", AmbientGenerators())
-    # last: it cuts the files, so that a refusal before it leaves all as it was
-    registry.register("logs", logs)
+    companions = _check_space(built, run, touch=True)
+    memory, tombstones, registry = _components(built, logs)
     seed_ambient(config.seed)
     if built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
+        _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
         logs.begin()
     else:
         if built.origin.foreign:
@@ -214,8 +195,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
         _restore(built, built.origin, registry)
+        _write_run_facts(built, finished=None)
     replace_file(run.path / "config.yaml", to_yaml(config).encode())
-    _write_run_facts(built, finished=None)
     checkpoints = Checkpointer(
         run=run,
         model=model,
@@ -245,6 +226,45 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     )
 
 
+def rehearse(built: Built, run: RunDirectory) -> None:
+    """Raises what `start` would raise of the checkpoint's tensors and memory, the logs and the room.
+
+    Nothing is changed but `built`, which takes the checkpoint's memory.
+    """
+    _check_space(built, run, touch=False)
+    if built.origin is not None:
+        _restore(built, built.origin, _components(built, Logs(built.origin.run_path, touch=False))[2])
+
+
+def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
+    """All that has a memory, under its name in state.json."""
+    memory, registry = Memory(best=Best(built.config.checkpoint.keep_best)), Registry()
+    tombstones = Tombstones(built.data.feed)
+    trained = trained_parameters(built.model)
+    memory.register(registry)
+    registry.register("schedule", built.schedule)
+    registry.register("optimizer", Derived(lambda: describe(trained, built.optimizer)))
+    registry.register("config", Derived(lambda: flatten(built.config)))
+    registry.register("facts", Derived(lambda: built.facts))
+    registry.register("exactness", built.exactness)
+    registry.register("tombstones", tombstones)
+    registry.register("loader", built.data.feed)
+    registry.register("generators", AmbientGenerators())
+    # last: it cuts the files, so that a refusal before it leaves all as it was
+    registry.register("logs", logs)
+    return memory, tombstones, registry
+
+
+def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, bytes]:
+    """The files that a checkpoint has beside its tensors, once there is room for all. Raises OSError."""
+    store = built.data.store
+    files = describing_files(built.model)
+    files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
+    size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
+    check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
+    return files
+
+
 def mark_finished(built: Built) -> None:
     """Notes in run.json that nothing is left to do."""
     _write_run_facts(built, finished=built.schedule.total_steps)
@@ -253,7 +273,7 @@ def mark_finished(built: Built) -> None:
 def _write_run_facts(built: Built, finished: int | None) -> None:
     """run.json: what a person may want to know of the run; only `finished` is ever read again."""
     values = {
-        "schema": "chefgenius.run/1",
+        "schema": RUN_SCHEMA,
         "python": platform.python_version(),
         "machine": platform.platform(),
         "parameters": count_parameters(built.model),
@@ -264,15 +284,6 @@ def _write_run_facts(built: Built, finished: int | None) -> None:
         "finished": finished,
     }
     replace_file(built.config.run_path / "run.json", to_json(values))
-
-
-def read_run_facts(run_path: Path) -> dict[str, Any]:
-    """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
-    try:
-        values = json.loads((run_path / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:

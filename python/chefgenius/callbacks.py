@@ -3,10 +3,13 @@
 `Console` shows progress: a bar in a terminal, plain lines elsewhere. `LossPlot` draws the curves at the end.
 """
 
+import errno
 import io
 import json
 import math
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chefgenius.evaluation import Evaluation, Sample
-from chefgenius.manifest import replace_file
+from chefgenius.manifest import STDOUT, named_errors, replace_file
 from chefgenius.recipe import Recipe
 from chefgenius.signals import BOUND
 
@@ -89,18 +92,29 @@ class Callback:
         """At last; `outcome` is None when the run stopped before its end."""
 
 
+class _Terminal(Terminal):
+    """One that nobody may read on from is an error like any other, which leaves time to save."""
+
+    def on_broken_pipe(self) -> None:
+        """Says nothing more, raises BrokenPipeError."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 class Console(Callback):
     """Progress for a person. In a terminal a bar that lives, elsewhere one line per `log.every_steps`."""
 
     def __init__(self, terminal: Terminal | None = None) -> None:
-        self._terminal = terminal or Terminal(highlight=False)
+        self._terminal = terminal or _Terminal(highlight=False)
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._every = 1
 
     def say(self, text: str) -> None:
         """One plain line."""
-        self._terminal.print(Text(text), soft_wrap=True)
+        with named_errors(STDOUT):
+            self._terminal.print(Text(text), soft_wrap=True)
 
     def on_train_start(self, info: RunInfo) -> None:
         """Say how to stop, and begin the bar, in a terminal."""
@@ -141,10 +155,11 @@ class Console(Callback):
             self._bar = None
         if outcome is None:
             return
-        if outcome.first is not None and outcome.last is not None:
-            self._terminal.print(comparison(outcome.first, outcome.last))
-        for sample in outcome.samples:
-            self._terminal.print(card(sample))
+        with named_errors(STDOUT):
+            if outcome.first is not None and outcome.last is not None:
+                self._terminal.print(comparison(outcome.first, outcome.last))
+            for sample in outcome.samples:
+                self._terminal.print(card(sample))
         for epoch, loss in enumerate(outcome.epoch_losses):
             told = "nothing was learned" if loss is None else f"mean training loss {loss:.4f}"
             self.say(f"epoch {epoch}: {told}")

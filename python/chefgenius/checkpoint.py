@@ -3,7 +3,8 @@
 1. `Checkpointer.save` copies weights, optimizer and sections at the boundary: the only part that must stand
    still. It goes on while a thread does the rest.
 2. The thread writes a directory beside its place, makes it durable and renames it, then removes what need not
-   be kept. Where the disk is full it makes room and tries once more.
+   be kept. A boundary that is saved anew takes the other's place in one step. Where the disk is full it makes
+   room and tries once more.
 3. `Checkpointer.check` tells the training thread what became of it.
 4. `load_tensors` copies a verified checkpoint's tensors into the parameters' and the optimizer's own memory.
 """
@@ -47,6 +48,8 @@ class Snapshot:
     """contents by name"""
     best: list[int]
     """the steps of the best evaluations"""
+    anew: bool
+    """whether it takes the place of what is saved of the step"""
 
 
 @dataclass
@@ -77,21 +80,22 @@ class Checkpointer:
     _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     _failed: BaseException | None = field(default=None, repr=False)
 
-    def save(self, sections: dict[str, State], best: Sequence[int]) -> None:
+    def save(self, sections: dict[str, State], best: Sequence[int], *, anew: bool = False) -> None:
         """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.
 
         The model and the optimizer must still stand at that boundary. `best` are the steps of the best
         evaluations, best first, which are kept. Waits for the save in flight before. Does nothing when this
-        step is being saved, or is saved and verifies, or when `check` has a failure to tell.
+        step is being saved, or is saved and verifies (unless it is to be saved `anew`, since the memory at
+        the boundary is another now), or when `check` has a failure to tell.
         """
         step = int(sections["progress"]["step"])
         if self._thread is not None and self._thread.is_alive():
-            if self._writing == step:
+            if self._writing == step and not anew:
                 return
             self._wait(self._thread)
-        if self._failed is not None or self._is_saved(step):
+        if self._failed is not None or (not anew and self._is_saved(step)):
             return
-        snapshot = self._snapshot(step, sections, best)
+        snapshot = self._snapshot(step, sections, best, anew=anew)
         self._writing = step
         self._thread = Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True)
         self._thread.start()
@@ -141,7 +145,9 @@ class Checkpointer:
             return False
         return True
 
-    def _snapshot(self, step: int, sections: dict[str, State], best: Sequence[int]) -> Snapshot:
+    def _snapshot(
+        self, step: int, sections: dict[str, State], best: Sequence[int], *, anew: bool
+    ) -> Snapshot:
         model, optimizer = self._images
         files: dict[str, list[bytes | memoryview]] = {
             **{name: [data] for name, data in self.companions.items()},
@@ -149,7 +155,7 @@ class Checkpointer:
             OPTIMIZER: optimizer.take(state_tensors(self.model, self.optimizer)),
             STATE: [to_json({"schema": STATE_SCHEMA, "sections": sections})],
         }
-        return Snapshot(step, files, list(best))
+        return Snapshot(step, files, list(best), anew)
 
     def _run(self, snapshot: Snapshot) -> None:
         """The thread: one save, and what follows from it."""
@@ -171,13 +177,15 @@ class Checkpointer:
             self._write(snapshot)
 
     def _write(self, snapshot: Snapshot) -> None:
-        """Writes a snapshot beside its place, durably, and renames it there.
+        """Writes a snapshot beside its place, durably, and puts it there.
 
         Raises OSError and leaves nothing half-written then.
         """
         target = self.run.step_path(snapshot.step)
         directory = target.with_name(f".tmp-{target.name}")
-        if target.exists():  # the attempt before came this far: all but the name is durable
+        if (
+            target.exists() and not snapshot.anew
+        ):  # the attempt before came this far: all but the name is durable
             fsync_directory(target.parent)
             return
         remove_tree(directory)
@@ -186,7 +194,10 @@ class Checkpointer:
             files = {name: write_file(directory / name, chunks) for name, chunks in snapshot.files.items()}
             seal(directory, snapshot.step, self.fingerprints, files)
             self.sync_logs()
-            publish(directory, target)
+            if target.exists():
+                self.run.replace(snapshot.step, directory)
+            else:
+                publish(directory, target)
         except BaseException:
             remove_tree(directory)
             raise
@@ -248,9 +259,14 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
     try:
         weights = read_tensors(origin.directory / MODEL)
         state = read_tensors(origin.directory / OPTIMIZER)
+        described = origin.sections["optimizer"]
     except (OSError, SafetensorError) as error:
         raise ResumeError(
             f"cannot read the tensors of `{origin.directory}`: {error}: use another checkpoint"
+        ) from error
+    except KeyError as error:
+        raise ResumeError(
+            f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
         ) from error
     own = named_tensors(model)
     if set(weights) != set(own):
@@ -267,7 +283,7 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
                 f"{list(saved.shape)}, here {tensor.dtype} {list(tensor.shape)}: "
                 "set `model` back to what was saved"
             )
-    load_state_tensors(model, optimizer, state, origin.sections["optimizer"])
+    load_state_tensors(model, optimizer, state, described)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])

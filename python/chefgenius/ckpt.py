@@ -25,6 +25,7 @@ from chefgenius.inventory import (
     NotFoundError,
     Stored,
     best_steps,
+    directory,
     find_checkpoint,
     find_run,
     is_run,
@@ -82,32 +83,32 @@ def parser() -> argparse.ArgumentParser:
         return one
 
     one = command(ls, "List the checkpoints of a run by names and sizes; no contents are read.")
-    one.add_argument("run", type=Path, metavar="RUN")
+    one.add_argument("run", type=directory, metavar="RUN")
     one.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     one = command(
         verify_, "Read every byte and compare it with the checksums. Changes nothing; 1 when one is damaged."
     )
-    one.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a run, or one checkpoint")
+    one.add_argument("paths", type=directory, nargs="+", metavar="PATH", help="a run, or one checkpoint")
     one = command(
         diff,
         "Compare configuration, memory and every tensor, of runs also metrics.jsonl; of a run the newest "
         "checkpoint. Exit code 0 for equal, 1 for different; where and how fast they ran does not count.",
     )
     for name in ("a", "b"):
-        one.add_argument(name, type=Path, metavar=name.upper(), help="a run, or one checkpoint")
+        one.add_argument(name, type=directory, metavar=name.upper(), help="a run, or one checkpoint")
     one = command(
         prune,
         "Remove the checkpoints that the run's own settings need not keep. The newest good ones, the best, "
         "the multiples and the pinned stay.",
     )
-    one.add_argument("run", type=Path, metavar="RUN")
+    one.add_argument("run", type=directory, metavar="RUN")
     one.add_argument("--keep", type=_at_least(2), metavar="N", help="newest ones that stay, at least 2")
     one.add_argument("--keep-best", type=_at_least(1), metavar="K", help="best ones that stay")
     one.add_argument("--set-aside", action="store_true", help="remove the damaged ones set aside, too")
     one.add_argument("--dry-run", action="store_true", help="only say what would go")
     one = command(export, "Copy the model's files and tokenizer into a new directory for `from_pretrained`.")
-    one.add_argument("checkpoint", type=Path, metavar="PATH", help="a run, or one checkpoint")
-    one.add_argument("out", type=Path, metavar="OUT", help="a directory that is not there yet")
+    one.add_argument("checkpoint", type=directory, metavar="PATH", help="a run, or one checkpoint")
+    one.add_argument("out", type=directory, metavar="OUT", help="a directory that is not there yet")
     one.add_argument("--step", type=_step, metavar="N|best", help="of a run; none: the newest")
     return made
 

@@ -56,12 +56,14 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="prepare and check everything, tell what would happen and why, train and change nothing",
+        help="check everything, tell what would happen and why, and change nothing in the run directory; "
+        "stores and views that are missing are built",
     )
     parser.add_argument(
         "--allow-change",
+        action="append",
         metavar="KEY,...",
-        help="go on although these differ from the saved run, which is not exact from there on",
+        help="go on although these differ from the saved run, which is not exact from there on; repeatable",
     )
     parser.add_argument(
         "--init-from",
@@ -85,7 +87,7 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         file=files[0] if files else None,
         overrides=overrides,
         resume=given.resume,
-        allowed=frozenset() if given.allow_change is None else allowed_names(given.allow_change),
+        allowed=frozenset().union(*map(allowed_names, given.allow_change or ())),
         init_from=given.init_from,
         explain=given.explain,
         print_config=given.print_config,

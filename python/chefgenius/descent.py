@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import hash_file, replace_file, to_json
+from chefgenius.manifest import hash_file, plain, replace_file, to_json
 from chefgenius.state import ResumeError, one_line
 
 SCHEMA = "chefgenius.origin/1"
@@ -95,7 +95,8 @@ def _read(path: Path, take: Callable[[dict[str, Any]], _Kind]) -> _Kind | None:
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_bytes())
+        with open(path, "rb", opener=plain) as file:
+            values = json.loads(file.read())
         if values["schema"] != SCHEMA:
             raise ValueError(f"its schema is `{values['schema']}`, read is `{SCHEMA}`")
         return take(values)

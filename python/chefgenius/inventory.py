@@ -19,7 +19,7 @@ from chefgenius.config import CheckpointConfig
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, outline
 from chefgenius.retention import Retention, pinned
-from chefgenius.rundir import RunDirectory
+from chefgenius.rundir import REMEDY, RunDirectory, is_meant
 from chefgenius.state import Best, one_line
 
 _KEPT = ("keep", "keep_best", "keep_every_steps")
@@ -92,6 +92,13 @@ def find_run(path: Path) -> RunDirectory:
     return run
 
 
+def directory(text: str) -> Path:
+    """A path that was typed. Raises ValueError for none, which would mean where one is."""
+    if not text:
+        raise ValueError("it is empty")
+    return Path(text)
+
+
 def is_run(path: Path) -> bool:
     """Whether it is the directory of a run, and no checkpoint."""
     return (path / "checkpoints").is_dir()
@@ -107,6 +114,8 @@ def find_checkpoint(path: Path, step: int | None = None) -> Path:
             raise NotFoundError(f"no such checkpoint or run: `{path}`: give its directory")
         if step is not None:
             raise NotFoundError(f"`{path}` is one checkpoint, not a run of many: leave the step out")
+        if not is_meant(path):
+            raise NotFoundError(f"`{path}` is neither a run nor a checkpoint: {REMEDY}")
         return path
     run = RunDirectory(path)
     steps = run.steps()
@@ -133,13 +142,13 @@ def problem_of(checkpoint: Path) -> str | None:
 def take(run: RunDirectory) -> Inventory:
     """Everything that stands there now; what a trainer removes while this looks is left out."""
     losses = read_losses(run.path)
-    states = {step: read_state(run.step_path(step)) for step in run.steps()}
+    problems = {step: problem_of(run.step_path(step)) for step in run.steps()}
+    states = {step: read_state(run.step_path(step)) for step, told in problems.items() if told is None}
     policy, best = policy_of(states)
     held = pinned(run)
     found, origin = [], None
-    for step in run.steps():
+    for step, problem in problems.items():
         path = run.step_path(step)
-        problem = problem_of(path)
         if problem is None and origin is None:
             origin = path
         marks = {

@@ -20,14 +20,22 @@ from typing import Any
 
 import blake3
 
+from chefgenius.state import ResumeError, one_line
+
 SCHEMA = "chefgenius.checkpoint/1"
 NAME = "manifest.json"
+STDOUT = Path("standard output")
+"""for `named_errors`"""
 _MOST_BYTES = 16 << 20
+_NOT_PLAIN = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class DamagedError(Exception):
     """A directory that must not be used; the message is the reason, without the path of the directory."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(one_line(reason))  # with names and values that anybody may have chosen
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,17 @@ def publish(directory: Path, name: Path) -> None:
     fsync_directory(name.parent)
 
 
+def exchange(one: Path, other: Path) -> bool:
+    """Exchanges what two names stand for, in one step; False, and nothing done, where the file system cannot.
+
+    Raises OSError with the first name.
+    """
+    from chefgenius import _core  # as in `write_file`
+
+    with named_errors(one):
+        return _core.exchange(str(one), str(other))
+
+
 def fsync_directory(path: Path) -> None:
     """Makes the names in a directory durable. Raises OSError with its name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -109,6 +128,27 @@ def replace_file(path: Path, data: bytes) -> None:
     neighbour.unlink(missing_ok=True)
     write_file(neighbour, [data])
     publish(neighbour, path)
+
+
+def plain(path: str, flags: int) -> int:
+    """An `opener` for `open` that takes plain files only: it follows no symbolic link and waits for no pipe.
+
+    Raises ResumeError for anything else, OSError.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in _NOT_PLAIN:
+            raise _not_plain(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_plain(path)
+    return descriptor
+
+
+def _not_plain(path: str) -> ResumeError:
+    return ResumeError(f"`{path}` is no plain file: put the file itself there, or choose another `run_dir`")
 
 
 def verify(directory: Path) -> Manifest:

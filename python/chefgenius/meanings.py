@@ -165,6 +165,10 @@ def allowed_names(text: str) -> frozenset[str]:
     """
     names: set[str] = set()
     for word in (part.strip() for part in text.split(",")):
+        if not word:
+            raise ConfigError(
+                f"command line: `--allow-change`: a name is empty in `{text}`: give some as in `seed,threads`"
+            )
         found = [name for name in MEANINGS if word in (name, name.rpartition(".")[2])]
         exact = [name for name in found if MEANINGS[name].kind is Kind.EXACTNESS]
         if not found:

@@ -17,7 +17,6 @@ import io
 import json
 import os
 import resource
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from chefgenius.manifest import named_errors
+from chefgenius.manifest import named_errors, plain
 from chefgenius.state import Progress, ResumeError, State
 
 NAMES = ("metrics.jsonl", "timing.jsonl", "samples.jsonl")
@@ -49,10 +48,10 @@ class JsonLines:
     def open(self, length: int = 0, hasher: blake3.blake3 | None = None) -> None:
         """Opens the file, made if need be, cuts it to `length` bytes and goes on from there.
 
-        `hasher` has seen these bytes. Raises OSError.
+        `hasher` has seen these bytes. Raises ResumeError for what is no plain file, OSError.
         """
         self.close()
-        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._file = open(self.path, "ab", buffering=0, opener=plain)  # noqa: SIM115 - closed by `close`
         with named_errors(self.path):
             self._file.truncate(length)
         self.length = length
@@ -89,10 +88,11 @@ class JsonLines:
 class Logs:
     """The three files of a run; the section `logs` of state.json says what they held at the boundary.
 
-    Nothing is made or changed before `begin` or `load_state_dict`.
+    Nothing is made or changed before `begin` or `load_state_dict`, which only verifies without `touch`.
     """
 
-    def __init__(self, directory: Path, say: Callable[[str], None] = print) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None] = print, *, touch: bool = True) -> None:
+        self._touch = touch
         self._directory = self._source = directory
         self._claim: Callable[[], None] | None = None
         self._say = say
@@ -135,11 +135,13 @@ class Logs:
         """
         hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
         timing = _length(state[self.timing.path.name])
+        if not self._touch:
+            return
         if self._claim is not None:
             self._claim()
             for log in self._all:
-                if (self._source / log.path.name).is_file():
-                    shutil.copyfile(self._source / log.path.name, log.path)
+                if os.path.lexists(self._source / log.path.name):
+                    _copy(self._source / log.path.name, log.path, _length(state[log.path.name]))
         for log, hasher in zip(self._exact, hashers, strict=True):
             log.open(int(state[log.path.name]["bytes"]), hasher)
         self.timing.open(_whole_lines(self.timing.path, timing, self._say))
@@ -149,10 +151,10 @@ def _verify(path: Path, saved: State) -> blake3.blake3:
     """A hasher that has seen the bytes that were saved. Raises ResumeError for others, OSError."""
     length, expected = _length(saved), str(saved["blake3"])
     hasher, left = blake3.blake3(), length
-    if length and not path.exists():
+    if length and not os.path.lexists(path):
         raise ResumeError(f"`{path}` is missing: {_REMEDY}")
     if length:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=plain) as file:
             while left and (chunk := file.read(min(left, _CHUNK))):
                 hasher.update(chunk)
                 left -= len(chunk)
@@ -163,6 +165,15 @@ def _verify(path: Path, saved: State) -> blake3.blake3:
     if hasher.hexdigest() != expected:
         raise ResumeError(f"`{path}` has changed, its first {length} bytes are not those saved: {_REMEDY}")
     return hasher
+
+
+def _copy(source: Path, target: Path, length: int) -> None:
+    """The first so many bytes alone: a step logged after them would tell of a checkpoint that is lost."""
+    with open(source, "rb", opener=plain) as there, open(target, "wb", opener=plain) as here:
+        while length and (chunk := there.read(min(length, _CHUNK))):
+            with named_errors(target):
+                here.write(chunk)
+            length -= len(chunk)
 
 
 def _length(saved: State) -> int:
@@ -176,8 +187,8 @@ def _length(saved: State) -> int:
 def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:
     """How many of the first `length` bytes can be kept of a file that may be lost; tells of what is."""
     data = b""
-    if path.is_file():
-        with open(path, "rb") as file:
+    if os.path.lexists(path):
+        with open(path, "rb", opener=plain) as file:
             data = file.read(length)
     if len(data) == length:
         return length

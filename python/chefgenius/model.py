@@ -9,6 +9,7 @@
 
 import copy
 import difflib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,7 +17,14 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import logging
 
 from chefgenius.compute import autocast
 from chefgenius.config import ConfigError, ModelConfig
@@ -181,6 +189,8 @@ def _pretrained(name: str) -> PreTrainedModel:
     place = str(Path(name).expanduser()) if local else name
     if local and not Path(place).is_dir():
         raise FileNotFoundError(f"no such directory: `{place}`: check the path in `model.name_or_path`")
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         if local:
             configuration = read_configuration(Path(place))
@@ -196,7 +206,7 @@ def _pretrained(name: str) -> PreTrainedModel:
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (ConfigError, FileNotFoundError):
+    except ConfigError:
         raise
     except Exception as error:  # a stranger's file can fail in any way that transformers and torch know
         raise ConfigError(
@@ -209,6 +219,8 @@ def _pretrained(name: str) -> PreTrainedModel:
             "they would start at random; give a complete checkpoint"
         )
     complete: PreTrainedModel = model
+    # As of a new model and of one that goes on: how recipes are generated is said in `evaluation` alone.
+    complete.generation_config = GenerationConfig.from_model_config(complete.config)
     return complete
 
 

@@ -28,7 +28,9 @@ Header = dict[str, tuple[str, tuple[int, ...]]]
 
 _MOST_BYTES = 1 << 20
 _SMALL = 1 << 15
-"""a number that needs no tensor to bear it out: positions, limits of lengths, ids"""
+"""a number that needs no tensor to bear it out: positions, limits of lengths"""
+_SPARE = 1 << 24
+"""parameters that a model may have besides those in the file; what is missing is named when it is loaded"""
 _FOREIGN = ("auto_map", "quantization_config", "implementation", "custom_", "kernel")
 """parts of the names of keys that make transformers fetch or import what is not part of it"""
 
@@ -54,7 +56,7 @@ def read_configuration(directory: Path) -> PreTrainedConfig:
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise ConfigError(
-            f"`{place}`: transformers has no `model_type` `{kind!s:.40}`: use a model such as T5"
+            f"`{place}`: transformers has no `model_type` `{one_line(kind):.40}`: use a model such as T5"
         )
     header = read_header(directory / WEIGHTS) if (directory / WEIGHTS).exists() else None
     _refuse_foreign(values, place)
@@ -111,12 +113,14 @@ def _refuse_numbers(values: dict[str, Any], header: Header, place: Path) -> None
     """Layers are counted by tensors, widths by their shapes."""
     widest = max((size for _, shape in header.values() for size in shape), default=0)
     for key, value in _leaves(values, ""):
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        name = key.rpartition(".")[2]
+        if isinstance(value, bool) or not isinstance(value, int | float) or name.endswith(("_id", "_ids")):
             continue
-        most = len(header) if "layer" in key.rpartition(".")[2] and value > 1 else max(widest, _SMALL)
+        most = len(header) if "layer" in name and value > 1 else max(widest, _SMALL)
         if not math.isfinite(value) or (abs(value) > most and _is_whole(value)):
             raise ConfigError(
-                f"`{place}`: `{key}` is {value!s:.20}, which the tensors in `{WEIGHTS}` do not bear out"
+                f"`{place}`: `{one_line(key)}` is {value!s:.20}, "
+                f"which the tensors in `{WEIGHTS}` do not bear out"
             )
 
 
@@ -136,7 +140,7 @@ def _refuse_size(configuration: PreTrainedConfig, header: Header, place: Path) -
         ) from error
     needed = sum(parameter.numel() for parameter in model.parameters())
     held = sum(math.prod(shape) for _, shape in header.values())
-    if needed > held:
+    if needed > held + _SPARE:
         raise ConfigError(
             f"`{place}` describes a model of {needed:,} parameters, `{WEIGHTS}` has {held:,}: "
             "give a complete checkpoint"

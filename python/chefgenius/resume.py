@@ -8,6 +8,8 @@ it is: it may be good. Nothing here imports torch.
 """
 
 import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,13 @@ from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, hash_file, verify
-from chefgenius.rundir import RunDirectory
+from chefgenius.manifest import DamagedError, Manifest, hash_file, plain, verify
+from chefgenius.rundir import FILES, REMEDY, RUN_SCHEMA, RunDirectory, is_meant, read_run_facts
 from chefgenius.state import ResumeError, State, one_line
 
 STATE_SCHEMA = "chefgenius.state/1"
 _MOST_BYTES = 64 << 20
+_LOGGED = re.compile(rb'"kind": "(?:step|evaluation)", "step": ([0-9]{1,19})')
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,15 @@ def decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: b
 
     `wish` is `auto`, `never`, `must` or a path. Damaged checkpoints of this run are set aside with their
     reason (only when `touch`) and the next older one is taken; `say` gets a line for each. Raises
-    ResumeError.
+    ResumeError, also where files of a beginning run's names stand that no run wrote.
     """
+    origin = _decide(run, wish, say, touch=touch)
+    if origin is None or origin.foreign:
+        _refuse_strangers(run)
+    return origin
+
+
+def _decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: bool) -> Origin | None:
     if wish == "never":
         if _is_used(run):
             raise ResumeError(
@@ -161,6 +171,7 @@ def _last_boundary(run: RunDirectory, say: Callable[[str], None], *, touch: bool
     if not run.steps() and not run.set_aside():
         began = read_descent(run.path)
         if began is not None:
+            _refuse_lost(run, began.step)
             return _beginning(run, began)
     newest = _newest_good(run, say, touch=touch)
     return None if newest is None else _origin(*newest, foreign=False)
@@ -205,12 +216,32 @@ def _newest_good(
             f"no good checkpoint is left in `{run.checkpoints}`, each is damaged: "
             f"restore one from a copy, {NEW_RUN}"
         )
-    if _has_steps(run):
+    _refuse_lost(run, 0)
+    return None
+
+
+def _refuse_lost(run: RunDirectory, began: int) -> None:
+    """Raises ResumeError for a run without checkpoints whose log tells of steps after the one it began at.
+
+    The first checkpoint stands before the first step.
+    """
+    if _last_logged(run) > began:
         raise ResumeError(
             f"`{run.path / 'metrics.jsonl'}` tells of steps, but `{run.checkpoints}` has no checkpoint: "
             f"restore one from a copy, {NEW_RUN}"
         )
-    return None
+
+
+def _refuse_strangers(run: RunDirectory) -> None:
+    """Raises ResumeError where a run that begins would replace a file that no run wrote."""
+    if _is_used(run) or read_run_facts(run.path).get("schema") == RUN_SCHEMA:
+        return
+    for name in FILES:
+        if os.path.lexists(run.path / name) and not (run.path / name).is_dir():  # which nothing replaces
+            raise ResumeError(
+                f"`{run.path / name}` is there already, and no run wrote it: "
+                "move it away, or choose another `run_dir`"
+            )
 
 
 def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, touch: bool) -> Origin | None:
@@ -222,6 +253,8 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
             f"no such checkpoint or run: `{path}`: give its directory, or one of `auto`, `never`, `must`"
         )
     whole_run = (path / "checkpoints").is_dir()
+    if not whole_run and not is_meant(path):
+        raise ResumeError(f"`{path}` is neither a run nor a checkpoint: {REMEDY}")
     home = RunDirectory(path if whole_run else path.resolve().parent.parent)
     own = home.path.resolve() == run.path.resolve()
     if not own and _is_used(run):
@@ -258,13 +291,16 @@ def _origin(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
 
 
 def _is_used(run: RunDirectory) -> bool:
-    return bool(run.steps() or run.set_aside() or _has_steps(run) or (run.path / ORIGIN).exists())
+    return bool(run.steps() or run.set_aside() or _last_logged(run) or (run.path / ORIGIN).exists())
 
 
-def _has_steps(run: RunDirectory) -> bool:
-    """Whether a step was logged: the line of the first evaluation alone is lost with nothing."""
-    metrics = run.path / "metrics.jsonl"
+def _last_logged(run: RunDirectory) -> int:
+    """The last step in the log, else 0: the line of the first evaluation alone is lost with nothing."""
+    metrics, last = run.path / "metrics.jsonl", 0
     if not metrics.is_file():
-        return False
-    with open(metrics, "rb") as lines:
-        return any(b'"kind": "step"' in line for line in lines)
+        return 0
+    with open(metrics, "rb", opener=plain) as lines:
+        for line in lines:
+            if found := _LOGGED.search(line):
+                last = max(last, int(found[1]))
+    return last

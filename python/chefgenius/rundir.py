@@ -12,16 +12,33 @@ Nothing here imports torch.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from chefgenius.manifest import DamagedError, Manifest, fsync_directory, outline, publish, verify
+from chefgenius.manifest import NAME as MANIFEST
+from chefgenius.manifest import DamagedError, Manifest, exchange, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
+FILES = (
+    "config.yaml",
+    "loss.png",
+    "metrics.jsonl",
+    "origin.json",
+    "run.json",
+    "samples.jsonl",
+    "timing.jsonl",
+)
+"""what a run writes beside its checkpoints"""
+
+REMEDY = "give the directory that holds `checkpoints`, or one `step-...` of those"
+"""for a path that is neither a run nor a checkpoint"""
+
+RUN_SCHEMA = "chefgenius.run/1"
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
@@ -32,6 +49,7 @@ class RunDirectory:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self._lock: int | None = None
+        self._made: list[Path] = []
 
     def lock(self) -> Self:
         """Makes the directory and keeps other trainers out of it until `close` or the end of the process.
@@ -39,7 +57,7 @@ class RunDirectory:
         Raises ResumeError when another process holds it, OSError when it cannot be made.
         """
         while True:
-            _make(self.checkpoints)
+            self._made = _make(self.checkpoints) or self._made
             descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,21 +75,29 @@ class RunDirectory:
             os.close(descriptor)  # it was moved or removed in between: lock the one that is there
 
     def close(self) -> None:
-        """Lets others in."""
+        """Lets others in. The run directory that `lock` made goes again when nothing stands in it."""
         if self._lock is not None:
+            with suppress(OSError):  # it is not empty, or somebody moved it
+                if self._made and os.listdir(self.path) == [self.checkpoints.name]:
+                    for path in self._made[:2]:
+                        path.rmdir()
             os.close(self._lock)
-            self._lock = None
+            self._lock, self._made = None, []
 
     def clean(self) -> list[str]:
         """Removes what a killed process left behind; returns the names."""
-        left = sorted(self.path.glob(".*.new"))
+        left = [path for name in FILES if (path := self.path / f".{name}.new").is_file()]
         for path in left:
-            remove_tree(path)
+            path.unlink()
         return [path.name for path in left] + self.clean_checkpoints()
 
     def clean_checkpoints(self) -> list[str]:
         """Removes what a writer left that was killed, or failed; returns the names."""
-        left = [path for path in self.checkpoints.glob(".*") if path.name.startswith((".tmp-", ".trash-"))]
+        left = [
+            path
+            for path in self.checkpoints.glob(".*")
+            if path.name.startswith((".tmp-step-", ".tmp-probe", ".trash-step-"))
+        ]
         for path in left:
             remove_tree(path)
         return sorted(path.name for path in left)
@@ -123,11 +149,45 @@ class RunDirectory:
 
     def delete(self, step: int) -> None:
         """Removes a checkpoint: by one rename it stops being one, then its files go."""
+        trash = self._discard(step)
+        fsync_directory(self.checkpoints)
+        remove_tree(trash)
+
+    def replace(self, step: int, directory: Path) -> None:
+        """Puts a sealed directory of `checkpoints/` in the place of a checkpoint, and removes that one.
+
+        In one step, so that there is always one of the two; where the file system cannot exchange names, the
+        former goes first, and until the other stands the checkpoints before it must do.
+        """
+        former = directory
+        if not exchange(directory, self.step_path(step)):
+            former = self._discard(step)
+            os.rename(directory, self.step_path(step))
+        fsync_directory(self.checkpoints)
+        remove_tree(former)
+
+    def _discard(self, step: int) -> Path:
+        """Takes a checkpoint's name from it; where it lies then."""
         trash = self.checkpoints / f".trash-{self.step_path(step).name}"
         remove_tree(trash)
         os.rename(self.step_path(step), trash)
-        fsync_directory(self.checkpoints)
-        remove_tree(trash)
+        return trash
+
+
+def is_meant(path: Path) -> bool:
+    """Whether a directory is meant as a checkpoint, good or not: its name or its manifest says so."""
+    name = path.resolve().name.removeprefix("corrupt-")
+    return _STEP.match(name) is not None or os.path.lexists(path / MANIFEST)
+
+
+def read_run_facts(run_path: Path) -> dict[str, Any]:
+    """run.json; empty where there is none that can be read: it is there to inform, and written anew."""
+    path = run_path / "run.json"
+    try:
+        values = json.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _of_step(step: int, manifest: Manifest) -> Manifest:
@@ -136,16 +196,18 @@ def _of_step(step: int, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _make(checkpoints: Path) -> None:
+def _make(checkpoints: Path) -> list[Path]:
     """Makes the directory and all above it, so that no loss of power takes a run back with its name.
 
     The names of a run that is there are synced again: whoever made them may have been killed before that.
+    Returns the directories that were not there, the innermost first.
     """
     made = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
     checkpoints.mkdir(parents=True, exist_ok=True)
     for path in dict.fromkeys((*reversed(made), checkpoints.parent, checkpoints)):
         if os.access(path.parent, os.R_OK):  # else it cannot be opened, as /home/ on some machines
             fsync_directory(path.parent)
+    return made
 
 
 def remove_tree(path: Path) -> None:

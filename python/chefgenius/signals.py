@@ -2,8 +2,10 @@
 
 1. SIGTERM or the first SIGINT sets a flag that the trainer looks at before and after each forward and each
    backward, between evaluation batches and between generated tokens; before the training begins, when there
-   is nothing to save, it ends the program at once. The second SIGINT aborts.
-2. SIGUSR1, a file `save` in the run directory, or time asks for a checkpoint of the next boundary; the run
+   is nothing to save, it ends the program at once. The first one is answered with a line, and the SIGINT
+   after that aborts: those that arrive before Python runs the handler are one.
+2. `guard` and `ignore` cover the edges of a command: the imports at its begin, and what comes after its end.
+3. SIGUSR1, a file `save` in the run directory, or time asks for a checkpoint of the next boundary; the run
    goes on, and what it computes does not depend on it.
 """
 
@@ -12,15 +14,54 @@ import signal
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from chefgenius.state import StopRequested
-
 BOUND = "one forward or backward of a micro-batch and one save"
 """the longest that a stop can take: Python runs no handler inside a call of torch"""
+
+
+class StopRequested(BaseException):
+    """SIGTERM or SIGINT; the last boundary is saved, and the same command goes on from there.
+
+    No `Exception`: it may be raised anywhere, also inside a library that goes on after any of those.
+    """
+
+    exit_code = 75
+
+
+def guard() -> None:
+    """Lets SIGTERM and SIGINT end the process at once with one line and 75, until a `Stop` takes over.
+
+    For a command whose own imports take long; only for the main thread.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    signal.signal(signal.SIGUSR1, _nothing_to_save)
+
+
+def ignore() -> None:
+    """Lets no SIGTERM, SIGINT or SIGUSR1 change any more how the process ends; only for the main thread."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    name = signal.Signals(number).name
+    _write(f"stopped on request ({name}): start the same command again to go on")
+    os._exit(StopRequested.exit_code)
+
+
+def _nothing_to_save(number: int, frame: FrameType | None) -> None:
+    _write("SIGUSR1 is ignored: nothing is being trained, so there is nothing to save")
+
+
+def _write(line: str) -> None:
+    """A line on stderr, past Python's buffers, which a handler may have interrupted."""
+    with suppress(OSError):  # nobody reads it
+        os.write(2, f"{line}\n".encode())
 
 
 class Stop:
@@ -41,6 +82,14 @@ class Stop:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """After the block no request changes anything any more: how the program ends is decided."""
+        try:
+            yield
+        finally:
+            ignore()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -68,14 +117,16 @@ class Stop:
         if self.requested is not None and number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a third one needs no interpreter
             raise KeyboardInterrupt
+        if self._deferred and self.requested is None:
+            _write(f"{name}: saving the last boundary, then ending; Ctrl-C from now on aborts at once")
         self.requested = name
         if not self._deferred:
             self.check()
 
     def _handle_save(self, number: int, frame: FrameType | None) -> None:
         self._save = self._deferred
-        if not self._deferred:  # past Python's buffers, which the handler may have interrupted
-            os.write(2, b"SIGUSR1 is ignored: nothing is being trained, so there is nothing to save\n")
+        if not self._deferred:
+            _nothing_to_save(number, frame)
 
 
 class SaveRequests:

@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chefgenius.signals import Stop, StopRequested, guard, ignore
+
+if __name__ == "__main__":  # before the other imports, which take half a second
+    guard()
+
 from chefgenius import commandline, explain, options, resume
 from chefgenius.config import Config, ConfigError
 from chefgenius.differences import DifferentRunError
+from chefgenius.manifest import STDOUT, named_errors
 from chefgenius.rundir import RunDirectory
-from chefgenius.signals import Stop
-from chefgenius.state import RunError, StopRequested
+from chefgenius.state import RunError, printable
 from chefgenius.store import ChefGeniusError
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ INPUT, IO, ABORTED = 2, 74, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    with report_errors() as report:
+    with Stop() as stop, report_errors() as report, stop.heard():
         line = commandline.parse(sys.argv[1:] if arguments is None else arguments)
         if line.resume == "never":
             report.again = "start again without `--resume never`"
@@ -37,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line.print_config:
             print(options.to_yaml(config), end="")
         else:
-            with Stop() as stop:
-                run(config, line, stop)
+            run(config, line, stop)
     return report.code
 
 
@@ -49,12 +53,12 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
         if not line.explain:
             closing.callback(directory.lock().close)
             directory.clean()
-        origin = resume.decide(directory, line.resume, print, touch=not line.explain)
-        weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, print)
+        origin = resume.decide(directory, line.resume, _print, touch=not line.explain)
+        weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, _print)
         if weights is not None:
             config = options.with_weights(config, weights.directory)
         if line.explain:
-            _print(explain.position(origin))
+            _print(*explain.position(origin))
         _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
@@ -70,10 +74,13 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
             built = build.build_run(config, data, origin, console.say, line.allowed, weights)
         except DifferentRunError as error:
             if line.explain:
-                _print(explain.differences(error.comparison))
+                _print(*explain.differences(error.comparison))
             raise
         if line.explain:
-            _print([*explain.differences(built.comparison), *explain.verdict(built)])
+            _print(*explain.differences(built.comparison))
+            if not built.finished:
+                build.rehearse(built, directory)
+            _print(*explain.verdict(built))
             return
         for text in _told(built):
             console.say(text)
@@ -104,8 +111,9 @@ def _told(built: "Built") -> list[str]:
     return told
 
 
-def _print(lines: list[str]) -> None:
-    print("\n".join(lines), flush=True)
+def _print(*lines: str) -> None:
+    with named_errors(STDOUT):
+        print("\n".join(lines), flush=True)
 
 
 @dataclass
@@ -133,6 +141,7 @@ def report_errors() -> Iterator[Report]:
         report.code = _tell(f"{error}{_notes(error)}", INPUT)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        missing = missing and not _notes(error)  # else it went away while the run was using it
         remedy = "" if missing else f": mend this, then {report.again}"
         report.code = _tell(f"{_place(error)}{remedy}{_notes(error)}", INPUT if missing else IO)
     except Exception as error:  # of the model, of a callback, of a defect here
@@ -154,7 +163,7 @@ def _notes(error: BaseException) -> str:
 
 
 def _tell(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     return code
 
 
@@ -169,4 +178,6 @@ def _without_network(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    ignore()
+    sys.exit(code)

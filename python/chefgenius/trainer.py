@@ -1,13 +1,11 @@
 """The training loop.
 
-1. `fit` takes optimizer steps from one boundary to the next until the last.
-2. A step is a function of the boundary before it (law 2): `step` makes its gradient, and the learning rate is
-   a closed form of the step.
-3. At a boundary, in this order (law 3): metrics line, evaluation and samples if due, best, checkpoint if due.
+1. `fit` takes optimizer steps from one boundary to the next until the last. A step is a function of the
+   boundary before it (law 2): `step` makes its gradient, the learning rate is a closed form of its number.
+2. At a boundary, in this order (law 3): metrics line, evaluation and samples if due, best, checkpoint if due.
    The sections of state.json are taken right after the metrics line, so that whatever ends the run later can
    still save the boundary. Only between the update of the weights and that moment nothing can be saved.
-4. Checkpoints are written in the background; what became of them is asked before each update and at each
-   boundary.
+3. Checkpoints are written in the background; what became of them is asked before each update and boundary.
 """
 
 import math
@@ -29,8 +27,8 @@ from chefgenius.feed import Feed, Tombstones
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs, Stopwatch
 from chefgenius.optim import Schedule
-from chefgenius.signals import SaveRequests, Stop
-from chefgenius.state import DivergedError, Registry, State, StopRequested
+from chefgenius.signals import SaveRequests, Stop, StopRequested
+from chefgenius.state import DivergedError, Registry, RunError, State
 from chefgenius.step import Backward, Gradient
 
 SAVE_FILE = "save"
@@ -93,6 +91,8 @@ class Trainer:
             raise StopRequested(f"{end}; {self._rescue()}") from None
         except DivergedError as end:
             raise DivergedError(f"{end}; {self._rescue_after(end)}{_REMEDY}") from None
+        except SystemExit as end:
+            raise RunError(f"`exit({end.code})` called inside the run; {self._rescue_after(end)}") from end
         except Exception as error:
             error.add_note(self._rescue_after(error))
             raise
@@ -113,8 +113,7 @@ class Trainer:
                 f"norm of the gradient {gradient.grad_norm}"
             )
         self._ask(self.checkpoints.check)
-        learned = gradient.finite and not gradient.empty
-        if learned:
+        if learned := gradient.finite and not gradient.empty:
             self._standing = False
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -163,13 +162,14 @@ class Trainer:
             self._take()  # the callbacks may have drawn random numbers
             self._judge(info)
         with self._watch.paused():
-            improved, asked = False, self._requests.due()
+            wanted, stale = self._requests.due() or self._save_due(step, first=info is None), False
             if memory.pending.work:
-                improved = self.evaluator is not None and self._evaluate(self.evaluator)
+                stale = info is None and not self.fresh  # what is saved says that it is still pending
+                wanted |= self.evaluator is not None and self._evaluate(self.evaluator)
                 memory.pending.work = ()
                 self._take()
-            if improved or asked or self._save_due(step, first=info is None):
-                self._save()
+            if wanted or stale:
+                self._save(anew=stale)
             self._ask(self.checkpoints.check)
 
     def _take(self) -> None:
@@ -185,9 +185,8 @@ class Trainer:
             raise DivergedError(f"epoch {info.epoch} taught nothing: all its records are left out or skipped")
 
     def _due(self, step: int) -> tuple[str, ...]:
-        if self.evaluator is None or (step % self.config.eval.every_steps and not self._ends(step)):
-            return ()
-        return ("eval", "samples")
+        due = self.evaluator is not None and (self._ends(step) or not step % self.config.eval.every_steps)
+        return ("eval", "samples") if due else ()
 
     def _ends(self, step: int) -> bool:
         return step in (0, self.schedule.total_steps)
@@ -232,10 +231,10 @@ class Trainer:
         self.logs.metrics.write(line)
         self.logs.timing.write(self._watch.lap(progress))
 
-    def _save(self) -> None:
+    def _save(self, *, anew: bool = False) -> None:
         """Saves the boundary whose sections were taken last, which weights and optimizer still stand at."""
         self._requests.begun(self.checkpoints.run.step_path(self._sections["progress"]["step"]))
-        self._ask(lambda: self.checkpoints.save(self._sections, self.memory.best.steps))
+        self._ask(lambda: self.checkpoints.save(self._sections, self.memory.best.steps, anew=anew))
 
     def _ask(self, saving: Callable[[], list[Path] | None]) -> None:
         """Does something with the saves, and tells of those that stand. Raises OSError of one that failed."""
@@ -264,7 +263,7 @@ class Trainer:
         self.checkpoints.close()
         return self._left()
 
-    def _rescue_after(self, error: Exception) -> str:
+    def _rescue_after(self, error: BaseException) -> str:
         """The same after an error, which stays the first one whatever goes wrong now."""
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             traceback.clear_frames(error.__traceback__)  # they hold the activations
@@ -276,7 +275,8 @@ class Trainer:
     def _left(self) -> str:
         """What the next start goes on from."""
         if not (steps := self.checkpoints.run.steps()):
-            return "nothing is saved"
+            place = self.checkpoints.run.checkpoints
+            return "nothing is saved" if place.is_dir() else f"`{place}` is gone"
         if self._sections and self._sections["progress"]["step"] == steps[0]:
             return f"step {steps[0]} is saved"
         return f"the next start goes on from step {steps[0]}"

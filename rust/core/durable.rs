@@ -1,11 +1,12 @@
-//! Files that outlive a power failure, and the hash of every byte of one.
+//! Files that outlive a power failure, names that are exchanged in one step, and the hash of every byte of a file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
@@ -60,6 +61,18 @@ pub fn write_new(
     }
     file.sync_all().map_err(fail)?;
     Ok((size, hasher.finalize()))
+}
+
+/// Exchanges what two names on one file system stand for, in one step; false, with nothing done, where the file system
+/// knows no such step.
+///
+/// Errors: the system's, also when one of them is missing.
+pub fn exchange(one: &Path, other: &Path) -> Result<bool> {
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+        Err(e) => Err(Error::io(one, "rename", e.into())),
+    }
 }
 
 /// The hash of a file's bytes up to its end, wherever that is by then. Follows no symbolic link and waits for no pipe.

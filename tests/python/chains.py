@@ -13,7 +13,7 @@ from typing import Any
 
 from chefgenius.rundir import RunDirectory
 from faults.shim import Faults, operations
-from running import Child, Nursery, assert_same_run, words
+from running import Child, Nursery, answer, assert_same_run, words
 
 ROWS: dict[str, tuple[str, ...]] = {
     "plain": (),
@@ -101,9 +101,10 @@ class Chain:
         assert code == 75, told
         newest = RunDirectory(self.path).steps()[0]
         RunDirectory(self.path).verify(newest)
-        assert told.startswith(f"stopped on request ({by.name}); step {newest} is saved")
-        assert told.endswith(": start the same command again to go on\n")
-        assert told.count("\n") == 1
+        assert told == (
+            f"{answer(by)}stopped on request ({by.name}); step {newest} is saved: "
+            "start the same command again to go on\n"
+        )
         logged = [json.loads(line)["step"] for line in lines(self.path)]
         assert newest == max(logged), f"{max(logged) - newest} steps lost"
         self.kills.append(told)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.evaluation import Evaluation
-from chefgenius.signals import Stop
-from chefgenius.state import StopRequested
+from chefgenius.signals import Stop, StopRequested
 from running import opened, outcome
 
 QUIET = ("eval.every_steps=0", "checkpoint.every_steps=1000")

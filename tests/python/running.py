@@ -111,6 +111,11 @@ def assert_same_run(run: Path, expected: Path) -> None:
         assert found[name] == value, name
 
 
+def answer(by: signal.Signals) -> str:
+    """The line that a run in training has for the first request to stop."""
+    return f"{by.name}: saving the last boundary, then ending; Ctrl-C from now on aborts at once\n"
+
+
 @dataclass
 class Child:
     """A forked trainer; its output goes to two files."""

@@ -3,11 +3,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from chefgenius import build, options, resume
-from chefgenius.build import Built, build_run, read_run_facts
+from chefgenius import options, resume
+from chefgenius.build import Built, build_run
 from chefgenius.dataset import prepare_data
 from chefgenius.manifest import replace_file, to_json
-from chefgenius.rundir import RunDirectory
+from chefgenius.rundir import RunDirectory, read_run_facts
 from chefgenius.state import ResumeError
 from running import opened, run_here, words
 
@@ -137,4 +137,4 @@ def test_loader_state_of_other_data_is_refused_by_the_witness(
     with pytest.raises(ResumeError, match="witness"), opened(tmp_path):
         raise AssertionError("it was opened")
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
-    assert build.read_run_facts(tmp_path) == {}
+    assert read_run_facts(tmp_path) == {}

@@ -320,3 +320,27 @@ def test_a_trainer_at_work_does_not_mind(trained: Path, capsys: pytest.CaptureFi
         assert ckpt.main(["verify", str(trained / "run")]) == 0
         assert ckpt.main(["prune", str(trained / "run")]) == 3
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", ["verify", "diff", "export"])
+def test_a_directory_of_another_kind_is_no_damaged_checkpoint(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    for place in (run.checkpoints, tmp_path):
+        second = [] if command == "verify" else [str(tmp_path / "out")]
+        assert ckpt.main([command, str(place), *second]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert f"`{place}` is neither a run nor a checkpoint: give the directory that holds" in told.err
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "diff", "prune", "export"])
+def test_an_empty_path_is_not_the_working_directory(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(run.path)
+    with pytest.raises(SystemExit) as end:
+        ckpt.main([command, "", *([] if command in ("ls", "verify", "prune") else ["x"])])
+    assert end.value.code == 2
+    assert "invalid directory value: ''" in capsys.readouterr().err
+    assert len(run.steps()) == 4

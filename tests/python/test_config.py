@@ -36,6 +36,17 @@ def test_flatten_names_every_value() -> None:
 
 
 def test_what_decides_about_a_run_needs_no_torch() -> None:
-    names = ("config", "options", "state", "manifest", "rundir", "resume", "differences", "explain", "train")
+    names = (
+        "config",
+        "options",
+        "state",
+        "manifest",
+        "rundir",
+        "resume",
+        "commandline",
+        "differences",
+        "explain",
+        "train",
+    )
     code = "".join(f"import chefgenius.{name}\n" for name in names) + "print('torch' in sys.modules)"
     assert run_python(code).strip() == "False"

@@ -30,7 +30,7 @@ def test_every_key_and_every_fact_has_a_class(tmp_path: Path) -> None:
     found = set(built(tmp_path).facts)
     assert found > set(facts(device("cpu"), 1, strict=True))
     names = {*keys(), *found}
-    assert sorted(names - set(MEANINGS)) == [], "give each a class and a reason in `differences`"
+    assert sorted(names - set(MEANINGS)) == [], "give each a class and a reason in `meanings`"
     assert sorted(set(MEANINGS) - names) == [], "these are neither keys nor facts"
     assert len(names) >= 55
     assert {one.kind for one in MEANINGS.values()} == set(Kind)
@@ -165,7 +165,8 @@ def test_names_are_whole_or_the_last_part(text: str, names: set[str]) -> None:
     [
         ("thread", "unknown name `thread`: did you mean `threads`?"),
         ("seed,batchsize", "unknown name `batchsize`: did you mean `data.batch_size`?"),
-        ("", "unknown name ``: known are store, seed, "),
+        ("qqq", "unknown name `qqq`: known are store, seed, "),
+        ("", "a name is empty in ``"),
         ("tokenizer", "`tokenizer` can never change, the ids would mean other words"),
     ],
 )

@@ -41,6 +41,15 @@ def test_room_for_two_or_for_one_where_one_stands(
     )
 
 
+def test_a_look_at_the_room_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chefgenius.disk.write_file", lambda *_: pytest.fail("written"))
+    check_space(tmp_path / "not" / "there", 1000, standing=False, touch=False)
+    with_free(monkeypatch, 1024)
+    with pytest.raises(OSError, match="no room for"):
+        check_space(tmp_path / "not" / "there", 1000, standing=False, touch=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("call", ["rename", "fsync"])
 def test_a_disk_that_cannot_be_written_to_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

@@ -8,7 +8,7 @@ from chefgenius.cookbook import TOKENIZER
 from chefgenius.evaluation import Evaluation, Evaluator, History, judge, saved_samples
 from chefgenius.generators import capture
 from chefgenius.model import Vocabulary, build_model, token_loss
-from chefgenius.state import StopRequested
+from chefgenius.signals import StopRequested
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
 from running import MODEL

@@ -4,11 +4,13 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from chefgenius.rundir import RunDirectory
 from running import run_here
 from samples import files_below
+from test_checkpoint import rename_one, resealed
 
 QUICK = ("eval.every_steps=0", "checkpoint.every_steps=2")
 
@@ -100,3 +102,34 @@ def test_a_beginning_and_an_end(whole: Path, capsys: pytest.CaptureFixture[str])
     out, _ = explained(whole, capsys, "train.max_steps=4")
     assert "would       do nothing: the run is finished\n" in out
     assert "To go on raise `train.max_steps`" in " ".join(out.split())
+
+
+def test_what_a_start_would_refuse_of_logs_and_tensors(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that stands in the files of a run, and not only in state.json's settings."""
+    shutil.copytree(whole, tmp_path / "copy")
+    assert run_here(tmp_path / "copy", *QUICK, "train.max_steps=4") == 0  # makes its store
+    metrics = tmp_path / "copy" / "run" / "metrics.jsonl"
+    plain = metrics.read_bytes()
+    metrics.write_bytes(b"[" + plain[1:])
+    for more in ((), ("--resume", str(tmp_path / "copy" / "run"), f"run_dir={tmp_path / 'copy' / 'other'}")):
+        out, error = explained(tmp_path / "copy", capsys, *more, code=3)
+        assert "`metrics.jsonl` has changed" in error.replace(f"{metrics.parent}/", "")
+        assert "free:" in out
+        assert "would " not in out
+    metrics.write_bytes(plain)
+    run = RunDirectory(tmp_path / "copy" / "run")
+    resealed(run.step_path(4), rename_one, "model.safetensors")
+    out, error = explained(tmp_path / "copy", capsys, code=3)
+    assert "is of another model: 2 parameters stand on one side only" in error
+    assert "would " not in out
+
+
+def test_room_that_a_start_would_miss(
+    whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = SimpleNamespace(f_bavail=0, f_frsize=512)
+    monkeypatch.setattr(os, "statvfs", lambda path: none)
+    _, error = explained(whole, capsys, code=74)
+    assert "no room for another checkpoint" in error

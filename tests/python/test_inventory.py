@@ -172,3 +172,14 @@ def test_losses_need_no_file(tmp_path: Path) -> None:
 def test_a_link_is_a_problem(run: RunDirectory) -> None:
     run.step_path(12).symlink_to(run.step_path(9))
     assert problem_of(run.step_path(12)) == "it is no directory"
+
+
+def test_what_is_kept_is_not_read_from_a_damaged_one(run: RunDirectory) -> None:
+    before = take(run)
+    add_checkpoint(run, 99, best_step=99)
+    (run.step_path(99) / "empty.txt").unlink()
+    run.step_path(97).symlink_to(run.step_path(99))
+    found = take(run)
+    assert [one.step for one in found.checkpoints[:2]] == [99, 97]
+    assert all(one.problem and one.epoch is None and not one.marks for one in found.checkpoints[:2])
+    assert found.checkpoints[2:] == before.checkpoints

@@ -5,7 +5,7 @@ from pathlib import Path
 import blake3
 import numpy as np
 import pytest
-from chefgenius.metrics import NAMES, Logs, RollingDigest, Stopwatch
+from chefgenius.metrics import NAMES, JsonLines, Logs, RollingDigest, Stopwatch
 from chefgenius.state import Progress, ResumeError, State
 from samples import files_below
 
@@ -153,6 +153,23 @@ def test_the_logs_of_another_run_are_taken_over(tmp_path: Path) -> None:
         assert len(data) == section[name]["bytes"]
         assert before[name].startswith(data)
     assert files_below(tmp_path / "old") == before
+
+
+def test_logs_taken_over_never_tell_of_later_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before they are cut, they would tell of a checkpoint that is lost."""
+    section = saved(tmp_path / "old")
+    (tmp_path / "new").mkdir()
+    logs = Logs(tmp_path / "new")
+    logs.adopt(tmp_path / "old", lambda: None)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(JsonLines, "open", killed)
+    with pytest.raises(KeyboardInterrupt):
+        logs.load_state_dict(section)
+    for name in NAMES:
+        assert 0 < (tmp_path / "new" / name).stat().st_size == section[name]["bytes"]
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:

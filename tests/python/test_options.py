@@ -136,6 +136,20 @@ def test_the_command_line_is_taken_apart() -> None:
     assert line == commandline.CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", explain=True)
 
 
+def test_leave_may_be_given_again() -> None:
+    line = commandline.parse(["--allow-change", "seed,threads", "--allow-change", "batch_size"])
+    once = commandline.parse(["--allow-change", "seed,threads,batch_size"])
+    assert line == once
+    assert {"seed", "data.batch_size"} <= line.allowed
+    assert commandline.parse([]).allowed == frozenset()
+
+
+@pytest.mark.parametrize("names", ["", ",", "seed,", " "])
+def test_leave_for_nothing_is_refused(names: str) -> None:
+    with pytest.raises(ConfigError, match="a name is empty in"):
+        commandline.parse(["--allow-change", "threads", "--allow-change", names])
+
+
 @pytest.mark.parametrize("arguments", [["a.yaml", "b.yaml"], ["--resum", "auto"], ["--resume"]])
 def test_a_bad_command_line_is_a_configuration_error(arguments: list[str]) -> None:
     with pytest.raises(ConfigError, match="command line: "):

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from chefgenius import build, compute
-from chefgenius.build import read_run_facts
-from chefgenius.rundir import RunDirectory
+from chefgenius.rundir import RunDirectory, read_run_facts
 from running import opened, outcome, run_here
 from samples import recipes, write_lines
 

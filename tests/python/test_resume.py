@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ from chefgenius.config import Config, flatten
 from chefgenius.descent import write_descent
 from chefgenius.manifest import seal, to_json, write_file
 from chefgenius.resume import STATE_SCHEMA, decide
-from chefgenius.rundir import RunDirectory
+from chefgenius.rundir import FILES, RUN_SCHEMA, RunDirectory
 from chefgenius.state import ResumeError
 
 FACTS = {"store": "b3:1", "tokenizer": "b3:2", "plan": "b3:3", "threads": 1, "torch": "2"}
@@ -97,6 +98,7 @@ def test_an_empty_newest_directory_does_not_stop_a_run(run: RunDirectory) -> Non
 
 def test_steps_without_a_checkpoint_are_no_beginning(run: RunDirectory) -> None:
     run.path.mkdir()
+    (run.path / "run.json").write_text(json.dumps({"schema": RUN_SCHEMA}))
     metrics = run.path / "metrics.jsonl"
     metrics.write_text('{"kind": "evaluation", "step": 0}\n')
     assert choose(run, "never") == choose(run) == (None, [])
@@ -128,6 +130,9 @@ def test_a_path_that_is_no_checkpoint_is_refused(run: RunDirectory, tmp_path: Pa
     (empty / "checkpoints").mkdir(parents=True)
     assert "holds nothing to go on from" in refusal(run, str(empty))
     put(run, 3)
+    for place in (run.checkpoints, tmp_path):
+        for here in (run, RunDirectory(tmp_path / "fresh")):
+            assert f"`{place}` is neither a run nor a checkpoint: give the" in refusal(here, str(place))
     damage(run, 3)
     told = refusal(RunDirectory(tmp_path / "fresh"), str(run.step_path(3)))
     assert "is damaged: `state.json` has 2 bytes" in told
@@ -140,7 +145,7 @@ def other(tmp_path: Path) -> RunDirectory:
     made = RunDirectory(tmp_path / "other")
     made.checkpoints.mkdir(parents=True)
     write_descent(made.path, tmp_path / "run" / "checkpoints" / "step-00000003", 3)
-    (made.path / "metrics.jsonl").write_text('{"kind": "step", "step": 1}\n')
+    (made.path / "metrics.jsonl").write_text('{"kind": "step", "step": 3}\n')
     return made
 
 
@@ -153,6 +158,28 @@ def test_a_run_that_began_from_another_begins_there_again_before_its_first_save(
         assert (origin.step, origin.foreign, origin.run_path) == (3, True, run.path)
     assert "holds a run already" in refusal(other, "never")
     assert "is of another" in refusal(other, str(run.step_path(9)))
+
+
+@pytest.mark.parametrize("line", ['{"kind": "step", "step": 4}', '{"kind": "evaluation", "step": 12}'])
+def test_a_run_that_began_from_another_and_lost_its_checkpoints_is_no_beginning(
+    run: RunDirectory, other: RunDirectory, line: str
+) -> None:
+    with open(other.path / "metrics.jsonl", "a") as metrics:
+        metrics.write(f"{line}\n")
+    for wish in ("auto", "must", str(run.step_path(3)), str(run.path)):
+        assert "tells of steps, but" in refusal(other, wish)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_no_run_wrote_are_no_beginning(run: RunDirectory, tmp_path: Path, name: str) -> None:
+    other = put(RunDirectory(tmp_path / "other"), 3)
+    run.path.mkdir()
+    (run.path / name).symlink_to(tmp_path / "nowhere")
+    for wish in ("auto", "never", str(other.path)):
+        assert f"`{run.path / name}` is there already, and no run wrote it" in refusal(run, wish)
+    if name != "run.json":  # which a run writes first
+        (run.path / "run.json").write_text(json.dumps({"schema": RUN_SCHEMA}))
+        assert choose(run) == (None, [])
 
 
 def test_a_run_that_began_from_another_goes_on_by_the_same_command(

@@ -3,8 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from chefgenius.signals import SaveRequests, Stop
-from chefgenius.state import StopRequested
+from chefgenius.signals import SaveRequests, Stop, StopRequested
 
 
 def send(number: signal.Signals) -> None:

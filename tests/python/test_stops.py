@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 from chains import ROWS, Chain, lines
 from chefgenius.rundir import RunDirectory
-from running import Nursery
+from running import Nursery, answer
 
-MOMENTS = (
-    "write killed/metrics.jsonl",
-    "write killed/samples.jsonl",
-    "write killed/timing.jsonl",
-    "mkdir killed/checkpoints/.tmp-*",
-    "write killed/checkpoints/.tmp-*/model.safetensors",
-    "fsync killed/checkpoints/.tmp-*/optim.safetensors",
-    "rename killed/checkpoints/.tmp-* *",
-    "fsync killed/checkpoints",
-    "unlink killed/checkpoints/.trash-*",
-)
-"""operations of training, evaluation, generation and saving: the signal arrives in the middle of one"""
+MOMENTS = {
+    "write killed/metrics.jsonl": 0,
+    "write killed/samples.jsonl": 0,
+    "write killed/timing.jsonl": 0,
+    "mkdir killed/checkpoints/.tmp-*": 0,
+    "write killed/checkpoints/.tmp-*/model.safetensors": 0,
+    "fsync killed/checkpoints/.tmp-*/optim.safetensors": 0,
+    "rename killed/checkpoints/.tmp-step-* *": 0,
+    "fsync killed/checkpoints": 2,
+    "unlink killed/checkpoints/.trash-*": 0,
+}
+"""operations of training, evaluation, generation and saving: the signal arrives in the middle of one; and how
+many of them come before the training: the lock and the look at the disk fsync `checkpoints`"""
 
 SLOW = ("eval.max_new_tokens=40", "eval.every_steps=3", "eval.samples=4")
 """much of the time goes by in generation"""
@@ -42,8 +43,9 @@ def stop_often(chain: Chain, chance: random.Random, stops: int) -> None:
         if number % 2:
             stop_at_random(chain, chance, by)
         else:
-            text = chance.choice(MOMENTS)
-            chain.check_stopped(chain.start_struck(text, chance.randint(0, 1), by, within=True), by)
+            text = chance.choice(list(MOMENTS))
+            number = MOMENTS[text] + chance.randint(0, 1)
+            chain.check_stopped(chain.start_struck(text, number, by, within=True), by)
 
 
 def test_a_run_stopped_at_any_moment_loses_nothing(tmp_path: Path, faulty: Nursery) -> None:
@@ -66,9 +68,10 @@ def test_a_second_interrupt_aborts_at_once_with_nothing_damaged(tmp_path: Path, 
     """The first one waits for the save in flight, which a slow disk draws out."""
     chain = Chain(faulty, tmp_path, 12)
     assert chain.kill_at("rename *.tmp-step-00000002 *")
-    child = chain.start(chain.faults(slow="fsync *.tmp-*", pause=2.0))
-    child.wait_until(lambda: any((chain.path / "checkpoints").glob(".tmp-*/model.safetensors")))
+    child = chain.start(chain.faults(slow="fsync *.tmp-step-00000004*", pause=2.0))
+    child.wait_until(lambda: any((chain.path / "checkpoints").glob(".tmp-step-00000004/model.safetensors")))
     child.kill(signal.SIGINT)
+    child.wait_until(lambda: child.stderr.read_text() == answer(signal.SIGINT))
     time.sleep(0.5)
     assert child.poll() is None
     child.kill(signal.SIGINT)

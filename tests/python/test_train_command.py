@@ -16,7 +16,7 @@ from chefgenius import options, train
 from chefgenius.config import keys
 from chefgenius.rundir import RunDirectory
 from chefgenius.trainer import Trainer
-from running import Nursery, assert_same_run, opened, outcome, run_here, words
+from running import Nursery, answer, assert_same_run, opened, outcome, run_here, words
 from samples import files_below, recipes, shared, write_lines
 from transformers import AutoModelForSeq2SeqLM
 
@@ -469,9 +469,9 @@ def test_a_stop_gives_75_and_is_exact(tmp_path: Path, nursery: Nursery, number: 
     child.kill(number)
     assert child.wait() == 75
     told = child.stderr.read_text()
-    assert told.startswith(f"stopped on request ({number.name}); step ")
+    assert told.startswith(f"{answer(number)}stopped on request ({number.name}); step ")
     assert told.endswith(" is saved: start the same command again to go on\n")
-    assert told.count("\n") == 1
+    assert told.count("\n") == 2
     at = RunDirectory(tmp_path / "run").steps()[0]
     assert f"step {at} is saved" in told
     end = (f"train.max_steps={at + 4}", "eval.every_steps=0", "optim.schedule=constant")

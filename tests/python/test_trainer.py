@@ -12,7 +12,7 @@ from chefgenius.evaluation import Evaluation
 from chefgenius.generators import seed_ambient
 from chefgenius.optim import state_tensors
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import StopRequested
+from chefgenius.signals import StopRequested
 from chefgenius.tensors import read_tensors
 from fitting import QUIET, StopAt, fit, metrics, weights
 from running import assert_same_run, opened, outcome, run_here

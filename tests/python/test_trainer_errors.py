@@ -12,7 +12,7 @@ from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.evaluation import Evaluation
 from chefgenius.model import token_loss
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import StopRequested
+from chefgenius.signals import StopRequested
 from fitting import QUIET, StopAt, fit
 from running import assert_same_run, opened, outcome, run_here
 
@@ -104,9 +104,9 @@ def test_what_took_the_memory_is_free_before_the_save(
         monkeypatch.setattr(chefgenius.step, "token_loss", failing)
         save = trainer.checkpoints.save
 
-        def saving(sections: dict[str, Any], best: Any) -> None:
+        def saving(sections: dict[str, Any], best: Any, *, anew: bool = False) -> None:
             assert not any(one() is not None for one in held)
-            save(sections, best)
+            save(sections, best, anew=anew)
 
         trainer.checkpoints.save = saving  # type: ignore[method-assign]
         with pytest.raises(MemoryError) as raised:

@@ -12,7 +12,7 @@ import pytest
 from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.model import token_loss
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import StopRequested
+from chefgenius.signals import StopRequested
 from fitting import QUIET, fit, metrics, stop_at
 from running import assert_same_run, opened, outcome, run_here
 
@@ -121,13 +121,13 @@ def test_a_signal_while_a_save_is_in_flight(tmp_path: Path, interrupts: int) -> 
     with opened(tmp_path) as trainer, trainer.stop, trainer.stop.deferred():
         save = trainer.checkpoints.save
 
-        def saving(sections: dict[str, Any], best: list[int]) -> None:
-            save(sections, best)
+        def saving(sections: dict[str, Any], best: Any, *, anew: bool = False) -> None:
+            save(sections, best, anew=anew)
             if sections["progress"]["step"] == 6 and trainer.stop.requested is None:
                 for _ in range(interrupts):
                     os.kill(os.getpid(), signal.SIGINT)
 
-        trainer.checkpoints.save = saving  # type: ignore[method-assign, assignment]
+        trainer.checkpoints.save = saving  # type: ignore[method-assign]
         if interrupts == 1:
             with pytest.raises(StopRequested, match="; step 6 is saved"):
                 trainer.fit()

@@ -1,4 +1,4 @@
-//! Files of a checkpoint: written through to the disk, and hashed.
+//! Files of a checkpoint: written through to the disk, hashed, and put in each other's place.
 
 use std::path::PathBuf;
 
@@ -32,6 +32,12 @@ pub fn write_file(
 pub fn hash_file(py: Python<'_>, path: PathBuf) -> PyResult<String> {
     let hash = enter(py, |check| durable::hash_file(&path, check))?;
     Ok(hash.to_hex().to_string())
+}
+
+/// Whether two names were exchanged: not where the file system cannot.
+#[pyfunction]
+pub fn exchange(py: Python<'_>, one: PathBuf, other: PathBuf) -> PyResult<bool> {
+    enter(py, |_| durable::exchange(&one, &other))
 }
 
 /// What a contiguous buffer shows, which its owner leaves alone as long as this is used.

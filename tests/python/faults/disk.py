@@ -4,7 +4,8 @@
    after a loss of power changes only by `fsync`: of a file for its bytes, of a directory for its names.
 2. `Disk.after_power_loss` makes one of the states that may be found then: of the changes since the last
    `fsync` any may have reached the disk, whatever their order. A write may be there in part, or its length
-   without its bytes, which read as zeros. Only a rename is one change: never both names, never none.
+   without its bytes, which read as zeros. Only a rename is one change: never both names, never none; so is an
+   exchange of two.
 
 Stricter than the common file systems, and than each of them in its own way.
 """
@@ -134,10 +135,11 @@ class Disk:
         elif operation.name in ("unlink", "rmdir"):
             folder.change(**{name: None})
         else:
-            assert operation.name == "rename", operation
+            assert operation.name in ("rename", "exchange"), operation
             target, new = self._place(operation.target)
             assert target is folder, "a rename to another directory is not modelled"
-            folder.change(**{name: None, new: folder.names[name]})
+            left = folder.names[new] if operation.name == "exchange" else None
+            folder.change(**{name: left, new: folder.names[name]})
 
     def after_power_loss(self, chance: random.Random, into: Path) -> None:
         """Writes one of the possible states into an empty directory."""

@@ -4,7 +4,7 @@
  * An operation is matched by its text: its name and the paths below the directory, such as
  *     fsync run/metrics.jsonl
  *     rename run/checkpoints/.tmp-step-00000003 run/checkpoints/step-00000003
- * Names: create truncate write fsync rename unlink rmdir mkdir link symlink. Without `shim_watch` nothing is
+ * Names: create truncate write fsync rename exchange unlink rmdir mkdir link symlink. Without `shim_watch` nothing is
  * touched. `close` is not among them: it changes nothing that the operation before it has not left.
  * Every call goes to the kernel directly; the lock makes the trace's order that of the operations.
  */
@@ -49,6 +49,8 @@ static int unreadable_on_open;
 static char slow_at[512];
 static long slow_microseconds;
 
+static int no_exchange;
+
 static int small;
 static int64_t room; /* bytes left on a small disk */
 
@@ -84,6 +86,12 @@ void shim_slow(const char *pattern, long microseconds)
 {
     snprintf(slow_at, sizeof slow_at, "%s", pattern);
     slow_microseconds = microseconds;
+}
+
+/* As on a file system that cannot exchange two names. */
+void shim_no_exchange(void)
+{
+    no_exchange = 1;
 }
 
 void shim_disk(long long bytes)
@@ -221,6 +229,12 @@ static long fail(int error)
     return -1;
 }
 
+/* The rest of a function whose call needs no more than to be seen. */
+#define SEEN(name, first, second, call)                               \
+    struct operation op;                                              \
+    int error = enter(&op, name, first, second);                      \
+    return leave(&op, error ? fail(error) : (call), 0, NULL, 0);
+
 /* Writing. */
 
 static int64_t end_or_cursor(int descriptor)
@@ -332,22 +346,12 @@ static int synced(int descriptor, long number)
     char path[PATH_MAX];
     if (!path_of(descriptor, path))
         return syscall(number, descriptor);
-    struct operation op;
-    struct stat file = {0};
-    int error = enter(&op, "fsync", path, NULL);
-    syscall(SYS_fstat, descriptor, &file);
-    return leave(&op, error ? fail(error) : syscall(number, descriptor), 0, NULL, 0);
+    SEEN("fsync", path, NULL, syscall(number, descriptor))
 }
 
-int fsync(int descriptor)
-{
-    return synced(descriptor, SYS_fsync);
-}
+int fsync(int descriptor) { return synced(descriptor, SYS_fsync); }
 
-int fdatasync(int descriptor)
-{
-    return synced(descriptor, SYS_fdatasync);
-}
+int fdatasync(int descriptor) { return synced(descriptor, SYS_fdatasync); }
 
 /* Opening. */
 
@@ -368,11 +372,8 @@ static int opened(int directory, const char *name, int flags, mode_t mode)
     struct operation op;
     int error = enter(&op, creates ? "create" : "truncate", path, NULL);
     long result = error ? fail(error) : syscall(SYS_openat, directory, name, flags, mode);
-    int64_t former = file.st_size;
-    if (result >= 0)
-        syscall(SYS_fstat, result, &file);
     if (small && truncates && result >= 0)
-        room += former;
+        room += file.st_size;
     return leave(&op, result, 0, NULL, 0);
 }
 
@@ -399,10 +400,7 @@ int openat(int directory, const char *name, int flags, ...)
 }
 ALSO(openat64, openat)
 
-int creat(const char *name, mode_t mode)
-{
-    return opened(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode);
-}
+int creat(const char *name, mode_t mode) { return opened(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 ALSO(creat64, creat)
 
 /* Names. */
@@ -415,23 +413,19 @@ int renameat2(int from, const char *old, int to, const char *new, unsigned flags
         return syscall(SYS_renameat2, from, old, to, new, flags);
     struct operation op;
     struct stat replaced = {0};
-    int error = enter(&op, "rename", source, target);
-    int replaces = look(target, &replaced) && S_ISREG(replaced.st_mode);
+    int error = enter(&op, flags & RENAME_EXCHANGE ? "exchange" : "rename", source, target);
+    if (flags & RENAME_EXCHANGE && no_exchange)
+        error = EINVAL;
+    int replaces = !(flags & RENAME_EXCHANGE) && look(target, &replaced) && S_ISREG(replaced.st_mode);
     long result = error ? fail(error) : syscall(SYS_renameat2, from, old, to, new, flags);
     if (small && !result && replaces)
         room += replaced.st_size;
     return leave(&op, result, 0, NULL, 0);
 }
 
-int renameat(int from, const char *old, int to, const char *new)
-{
-    return renameat2(from, old, to, new, 0);
-}
+int renameat(int from, const char *old, int to, const char *new) { return renameat2(from, old, to, new, 0); }
 
-int rename(const char *old, const char *new)
-{
-    return renameat2(AT_FDCWD, old, AT_FDCWD, new, 0);
-}
+int rename(const char *old, const char *new) { return renameat2(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
 int unlinkat(int directory, const char *name, int flags)
 {
@@ -447,15 +441,9 @@ int unlinkat(int directory, const char *name, int flags)
     return leave(&op, result, 0, NULL, 0);
 }
 
-int unlink(const char *name)
-{
-    return unlinkat(AT_FDCWD, name, 0);
-}
+int unlink(const char *name) { return unlinkat(AT_FDCWD, name, 0); }
 
-int rmdir(const char *name)
-{
-    return unlinkat(AT_FDCWD, name, AT_REMOVEDIR);
-}
+int rmdir(const char *name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
 
 int mkdirat(int directory, const char *name, mode_t mode)
 {
@@ -463,15 +451,10 @@ int mkdirat(int directory, const char *name, mode_t mode)
     struct stat made = {0};
     if (!path_at(directory, name, path) || look(path, &made)) /* one that is there is no change */
         return syscall(SYS_mkdirat, directory, name, mode);
-    struct operation op;
-    int error = enter(&op, "mkdir", path, NULL);
-    return leave(&op, error ? fail(error) : syscall(SYS_mkdirat, directory, name, mode), 0, NULL, 0);
+    SEEN("mkdir", path, NULL, syscall(SYS_mkdirat, directory, name, mode))
 }
 
-int mkdir(const char *name, mode_t mode)
-{
-    return mkdirat(AT_FDCWD, name, mode);
-}
+int mkdir(const char *name, mode_t mode) { return mkdirat(AT_FDCWD, name, mode); }
 
 int linkat(int from, const char *old, int to, const char *new, int flags)
 {
@@ -479,33 +462,20 @@ int linkat(int from, const char *old, int to, const char *new, int flags)
     int below = path_at(from, old, source);
     if (!(path_at(to, new, target) && below))
         return syscall(SYS_linkat, from, old, to, new, flags);
-    struct operation op;
-    struct stat file = {0};
-    int error = enter(&op, "link", source, target);
-    look(source, &file);
-    long result = error ? fail(error) : syscall(SYS_linkat, from, old, to, new, flags);
-    return leave(&op, result, 0, NULL, 0);
+    SEEN("link", source, target, syscall(SYS_linkat, from, old, to, new, flags))
 }
 
-int link(const char *old, const char *new)
-{
-    return linkat(AT_FDCWD, old, AT_FDCWD, new, 0);
-}
+int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
 int symlinkat(const char *content, int directory, const char *name)
 {
     char path[PATH_MAX];
     if (!path_at(directory, name, path))
         return syscall(SYS_symlinkat, content, directory, name);
-    struct operation op;
-    int error = enter(&op, "symlink", path, NULL);
-    return leave(&op, error ? fail(error) : syscall(SYS_symlinkat, content, directory, name), 0, NULL, 0);
+    SEEN("symlink", path, NULL, syscall(SYS_symlinkat, content, directory, name))
 }
 
-int symlink(const char *content, const char *name)
-{
-    return symlinkat(content, AT_FDCWD, name);
-}
+int symlink(const char *content, const char *name) { return symlinkat(content, AT_FDCWD, name); }
 
 /* Reading what cannot be read. */
 
@@ -547,7 +517,5 @@ int statvfs64(const char *name, struct statvfs64 *found)
     return result;
 }
 
-int statvfs(const char *name, struct statvfs *found)
-{
-    return statvfs64(name, (struct statvfs64 *)found); /* the same where a long has 64 bits */
-}
+/* The same where a long has 64 bits. */
+int statvfs(const char *name, struct statvfs *found) { return statvfs64(name, (struct statvfs64 *)found); }

@@ -48,6 +48,8 @@ class Faults:
     """seconds before each operation that matches `slow`"""
     disk: int | None = None
     """bytes that are left on the disk"""
+    exchanges: bool = True
+    """whether the file system can exchange two names"""
 
     def order(self) -> dict[str, Any]:
         """What crosses the pipe to the nursery."""
@@ -75,6 +77,8 @@ class Faults:
             shim.shim_slow(self.slow.encode(), ctypes.c_long(round(self.pause * 1e6)))
         if self.disk is not None:
             shim.shim_disk(ctypes.c_longlong(self.disk))
+        if not self.exchanges:
+            shim.shim_no_exchange()
         shim.shim_watch(self.root.encode(), None if self.trace is None else self.trace.encode())
 
 
