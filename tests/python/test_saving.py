@@ -280,7 +280,7 @@ from chefgenius.rundir import RunDirectory
 def begin(kind):
     model = torch.nn.Linear(4, 4)
     run = RunDirectory(pathlib.Path(sys.argv[1], kind)).lock()
-    large = {"large": bytes(400 << 20)} if kind == "large" else {}
+    large = {"large": bytes(200 << 20)} if kind == "large" else {}
     late = lambda: time.sleep(60 if kind == "late" else 0)
     made = Checkpointer(run, model, torch.optim.SGD(model.parameters()), large, {}, Retention(2), late, print)
     made.save({"progress": {"step": 0}}, [])
