@@ -207,6 +207,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         sync_logs=logs.sync,
         say=built.say,
         began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
+        best=memory.best.steps,
     )
     return Trainer(
         config=config,
@@ -250,8 +251,7 @@ def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]
     registry.register("tombstones", tombstones)
     registry.register("loader", built.data.feed)
     registry.register("generators", AmbientGenerators())
-    # last: it cuts the files, so that a refusal before it leaves all as it was
-    registry.register("logs", logs)
+    registry.register("logs", logs)  # last: it cuts the files, and a refusal before it leaves all as it was
     return memory, tombstones, registry
 
 

@@ -73,6 +73,8 @@ class Checkpointer:
     """told, by `check` and `save`, of long waits and of what a full disk costs"""
     began_at: int | None = None
     """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
+    best: Sequence[int] = ()
+    """the steps of the best evaluations by the newest checkpoint: they stay until there is a newer one"""
     _images: tuple[Image, Image] = field(default_factory=lambda: (Image(), Image()), repr=False)
     _thread: Thread | None = field(default=None, repr=False)
     _writing: int | None = field(default=None, repr=False)
@@ -161,6 +163,7 @@ class Checkpointer:
         """The thread: one save, and what follows from it."""
         try:
             self._write_or_make_room(snapshot)
+            self.best = snapshot.best
             self._saved.put(self.run.step_path(snapshot.step))
             self._retain(snapshot.best)
         except BaseException as error:
@@ -218,13 +221,13 @@ class Checkpointer:
 
     def _make_room(self, best: Sequence[int]) -> None:
         """Removes all that the run can go on without: what was left behind or set aside, and all checkpoints
-        but the latest two, the best and the pinned."""
+        but the latest two, the best (also of the newest that stands) and the pinned."""
         for name in self.run.clean_checkpoints():
             self._told.put(f"removed `{name}` for room")
         for path in self.run.set_aside():
             remove_tree(path)
             self._told.put(f"removed `{path.name}` for room")
-        for step in self._removable(Retention(2), best):
+        for step in self._removable(Retention(2), [*best, *self.best]):
             self.run.delete(step)
             self._told.put(f"removed the checkpoint of step {step} for room")
 

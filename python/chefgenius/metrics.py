@@ -142,9 +142,10 @@ class Logs:
             for log in self._all:
                 if os.path.lexists(self._source / log.path.name):
                     _copy(self._source / log.path.name, log.path, _length(state[log.path.name]))
+        whole = _whole_lines(self._source / self.timing.path.name, timing, self._say)
         for log, hasher in zip(self._exact, hashers, strict=True):
             log.open(int(state[log.path.name]["bytes"]), hasher)
-        self.timing.open(_whole_lines(self.timing.path, timing, self._say))
+        self.timing.open(whole)
 
 
 def _verify(path: Path, saved: State) -> blake3.blake3:

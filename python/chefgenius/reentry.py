@@ -14,7 +14,7 @@ from chefgenius.data import StateMismatchError
 from chefgenius.differences import Comparison
 from chefgenius.feed import Feed, Tombstones
 from chefgenius.meanings import GROUPS, ORDER
-from chefgenius.state import DivergedError, Losses, Progress, ResumeError, State, one_line
+from chefgenius.state import Losses, Progress, ResumeError, State, one_line
 
 
 def enter(
@@ -23,8 +23,7 @@ def enter(
     """The sections to go on with, once the feed stands where they say, and a line that tells of a move.
 
     Exactly there; or, where a change is allowed, with the saved plan until the epoch ends; or at the start of
-    the next epoch, where the saved one has no meaning any more. Raises ResumeError, and DivergedError again
-    where the epoch that just ended taught nothing.
+    the next epoch, where the saved one has no meaning any more. Raises ResumeError.
     """
     progress, losses = Progress(), Losses()
     changed = {one.name for one in comparison.changes}
@@ -46,12 +45,6 @@ def enter(
             f"`{directory}` contradicts itself: progress stands at step {progress.step}, "
             f"epoch {progress.epoch}, micro-batch {progress.index}, the loader at {one_line(at)}: "
             "use another checkpoint"
-        )
-    if not changed and not progress.index and losses.epochs[-1:] == [None]:
-        raise DivergedError(
-            f"epoch {progress.epoch - 1} of `{directory}` taught nothing: all its records are left out or "
-            "skipped, and stay so: go on with `--resume` from an older checkpoint and a lower "
-            "`optim.learning_rate`, in another `run_dir`"
         )
     loader = feed.loader
     if reordered := [name for name in ORDER if name in changed]:

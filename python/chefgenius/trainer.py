@@ -154,13 +154,13 @@ class Trainer:
         memory, step = self.memory, self.memory.progress.step
         if info is not None:
             self._log(info)
+            self._judge(info)
         if info is not None or self.fresh:  # else what a checkpoint left pending
             memory.pending.work = self._due(step)
         self._take()
         if info is not None:
             self._tell("on_step_end", info)
             self._take()  # the callbacks may have drawn random numbers
-            self._judge(info)
         with self._watch.paused():
             wanted, stale = self._requests.due() or self._save_due(step, first=info is None), False
             if memory.pending.work:
@@ -178,7 +178,7 @@ class Trainer:
         self._standing = True
 
     def _judge(self, info: StepInfo) -> None:
-        """Ends a run that learns nothing any more."""
+        """Ends a run that learns nothing any more, at the boundary before: a start comes to the same end."""
         if info.skipped and (row := self.tombstones.in_a_row(info.step)) > MOST_SKIPPED:
             raise DivergedError(f"diverged: {row} steps in a row up to step {info.step} were not finite")
         if self.memory.progress.epoch != info.epoch and self.memory.losses.epochs[-1] is None:

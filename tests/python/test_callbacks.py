@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -208,3 +210,22 @@ def test_a_callback_may_leave_out_every_point(tmp_path: Path) -> None:
     callback.on_eval_end(LAST)
     callback.on_save(tmp_path)
     callback.on_train_end(None)
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/full"])
+def test_a_line_that_nobody_takes_is_an_error_with_a_name(place: str) -> None:
+    """In a process of its own, whose standard output it is."""
+    if (child := os.fork()) == 0:
+        code = 1
+        try:
+            reading, writing = os.pipe() if place == "pipe" else (0, os.open(place, os.O_WRONLY))
+            os.close(reading)
+            sys.stdout = open(writing, "w")  # noqa: SIM115 - the process ends with it
+            console = Console()
+            with pytest.raises(OSError, match="Broken pipe|No space left") as raised:
+                console.say("step 1")
+            assert raised.value.filename == "standard output"
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

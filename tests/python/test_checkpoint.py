@@ -2,6 +2,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -273,10 +274,13 @@ def test_tensors_that_do_not_fit_are_refused_and_nothing_changes(
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def test_a_missing_or_broken_file_is_refused(run: Run) -> None:
+def test_a_missing_section_or_a_missing_or_broken_file_is_refused(run: Run) -> None:
     run.go()
     path = run.save()
     origin = run.origin()
+    sections = {name: one for name, one in origin.sections.items() if name != "optimizer"}
+    with pytest.raises(ResumeError, match="the saved optimizer is `None`"):
+        load_tensors(replace(origin, sections=sections), run.model, run.optimizer)
     (path / "optim.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(ResumeError, match="cannot read the tensors"):
         load_tensors(origin, run.model, run.optimizer)

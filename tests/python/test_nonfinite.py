@@ -127,28 +127,29 @@ def test_a_skip_is_logged_between_the_lines_that_are_due(
     assert [line["step"] for line in metrics(tmp_path / "run")] == [3, 5, 10]
 
 
-def test_eleven_skips_in_a_row_end_the_run_and_a_restart_goes_on_counting(
+def test_eleven_skips_in_a_row_end_the_run_and_a_restart_ends_as_it_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The boundary before the last of them is saved: from there a lower learning rate may do better."""
     small = (*SKIP, "data.batch_size=1", "train.gradient_accumulation_steps=2", "train.max_steps=40")
     poisoned(monkeypatch, set(range(50)))
-    for row in (11, 12):
-        with pytest.raises(DivergedError, match=rf"{row} steps in a row up to step {row} .*; step {row} is"):
+    for _ in range(2):
+        with pytest.raises(DivergedError, match=r"11 steps in a row up to step 11 .*; step 10 is saved"):
             fit(tmp_path, *small)
+    monkeypatch.undo()
+    fit(tmp_path, *small, "optim.learning_rate=1e-5", "optim.schedule=constant")
 
 
 def test_an_epoch_that_was_skipped_whole_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poisoned(monkeypatch, set(range(50)))
-    with pytest.raises(DivergedError, match=r"epoch 0 taught nothing.*; step 6 is saved"):
-        fit(tmp_path, *SKIP)
-    assert outcome(tmp_path / "run")["sections"]["losses"]["epochs"] == [None]
-    before = files_below(tmp_path / "run")
-    for more in ((), ("train.max_steps=6",), ("optim.learning_rate=0.0001",)):
-        with pytest.raises(DivergedError, match=r"epoch 0 of .* taught nothing: .*, and stay so"):
-            fit(tmp_path, *SKIP, *more)
-    assert files_below(tmp_path / "run") == before
+    for _ in range(2):
+        with pytest.raises(DivergedError, match=r"epoch 0 taught nothing.*; step 5 is saved"):
+            fit(tmp_path, *SKIP)
+    monkeypatch.undo()
+    fit(tmp_path, *SKIP)
+    assert None not in outcome(tmp_path / "run")["sections"]["losses"]["epochs"]
 
 
 @pytest.fixture

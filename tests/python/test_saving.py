@@ -145,6 +145,21 @@ def test_a_full_disk_gets_room_and_a_second_try(
     ]
 
 
+def test_the_best_that_stands_stays_until_another_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.save(0)
+    for _ in range(3):
+        run.go()
+        run.save(0)
+    monkeypatch.setattr(checkpoint, "write_file", failing(99, errno.ENOSPC, manifest.write_file))
+    run.go()
+    with pytest.raises(OSError, match="No space left"):
+        run.save(4)
+    assert run.checkpoints.run.steps() == [3, 2, 0]
+    monkeypatch.undo()
+    run.save(4)
+    assert run.checkpoints.run.steps() == [4, 3]
+
+
 def test_a_disk_that_stays_full_ends_with_the_kept_ones_intact(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,12 @@
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from chefgenius.signals import SaveRequests, Stop, StopRequested
+from running import answer
 
 
 def send(number: signal.Signals) -> None:
@@ -115,3 +118,48 @@ def test_only_a_plain_file_asks(tmp_path: Path, kind: str) -> None:
     else:
         file.symlink_to(tmp_path)
     assert not SaveRequests(Stop(), file, None).due()
+
+
+# The edges of a command: its imports at the begin, and what comes after its end.
+
+
+def catches(process: subprocess.Popen[str], number: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_during_the_imports_gives_75_and_a_line(tmp_path: Path, number: signal.Signals) -> None:
+    """The signal comes as soon as there is a handler for SIGUSR1, which Python itself has none for."""
+    command = [sys.executable, "-m", "chefgenius.train", f"run_dir={tmp_path / 'run'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not catches(process, signal.SIGUSR1):
+            assert process.poll() is None
+        process.send_signal(signal.SIGUSR1)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert told.endswith(f"stopped on request ({number.name}): start the same command again to go on\n")
+    assert "Traceback" not in told
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_request_after_the_end_changes_nothing(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with Stop() as stop:
+        with pytest.raises(StopRequested), stop.heard():
+            send(signal.SIGTERM)
+        send(number)
+    assert signal.getsignal(number) is before
+
+
+def test_the_first_request_is_answered_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with Stop() as stop, stop.deferred():
+        send(signal.SIGINT)
+        send(signal.SIGTERM)
+        assert stop.requested == "SIGTERM"
+    assert capfd.readouterr().err == answer(signal.SIGINT)

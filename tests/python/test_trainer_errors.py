@@ -1,18 +1,22 @@
 """Whatever ends a run: the last boundary that still stands is saved, it says so, and nothing is lost."""
 
 import errno
+import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import chefgenius.step
 import pytest
 import torch
+from chefgenius import train
 from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.evaluation import Evaluation
 from chefgenius.model import token_loss
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import StopRequested
+from chefgenius.state import RunError
 from fitting import QUIET, StopAt, fit
 from running import assert_same_run, opened, outcome, run_here
 
@@ -130,6 +134,39 @@ def test_an_update_that_fails_half_way_is_not_saved(tmp_path: Path) -> None:
         with pytest.raises(torch.OutOfMemoryError):
             trainer.fit()
     ends_with(tmp_path, error, "the next start goes on from step 3", *THREES)
+
+
+class Ends(Callback):
+    """Ends the run in a way of its own after a step."""
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        self.end = end
+
+    def on_step_end(self, info: StepInfo) -> None:
+        if info.step == 5:
+            self.end()
+
+
+def test_a_callback_that_exits_is_an_error_and_costs_nothing(tmp_path: Path) -> None:
+    told = r"^`exit\(None\)` called inside the run; step 5 is saved$"
+    with (
+        opened(tmp_path, *THREES, callbacks=[Ends(sys.exit)]) as trainer,
+        pytest.raises(RunError, match=told) as raised,
+    ):
+        trainer.fit()
+    assert raised.value.exit_code == 1
+    assert RunDirectory(tmp_path / "run").steps()[0] == 5
+
+
+def test_a_run_directory_that_is_moved_away_is_an_error_of_the_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = Ends(lambda: (tmp_path / "run").rename(tmp_path / "away"))
+    with train.report_errors() as report, opened(tmp_path, *THREES, callbacks=[away]) as trainer:
+        trainer.fit()
+    assert report.code == 74
+    assert f"; `{tmp_path / 'run' / 'checkpoints'}` is gone\n" in capsys.readouterr().err
+    assert RunDirectory(tmp_path / "away").steps()[0] == 3
 
 
 def test_a_line_that_cannot_be_written_leaves_no_boundary(tmp_path: Path) -> None:
