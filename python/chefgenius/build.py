@@ -101,7 +101,7 @@ def build_run(
 ) -> Built:
     """Model, optimizer and schedule, the comparison with the saved run, and the loader at its place.
 
-    `allowed` names what may differ from the saved run. Raises ConfigError, ResumeError, DivergedError.
+    `allowed` names what may differ from the saved run. Raises ConfigError, ResumeError.
     """
     settings = config.train
     device = choose_device(settings.device)

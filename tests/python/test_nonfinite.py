@@ -13,7 +13,6 @@ from chefgenius.model import token_loss
 from chefgenius.state import DivergedError, ResumeError
 from fitting import QUIET, fit, metrics, stop_at, weights
 from running import assert_same_run, opened, outcome
-from samples import files_below
 
 SKIP = ("train.on_nonfinite=skip", *QUIET)
 
