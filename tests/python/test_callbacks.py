@@ -222,7 +222,7 @@ def test_a_line_that_nobody_takes_is_an_error_with_a_name(place: str) -> None:
             os.close(reading)
             sys.stdout = open(writing, "w")  # noqa: SIM115 - the process ends with it
             console = Console()
-            with pytest.raises(OSError, match="Broken pipe|No space left") as raised:
+            with pytest.raises(OSError, match=r"Broken pipe|No space left") as raised:
                 console.say("step 1")
             assert raised.value.filename == "standard output"
             code = 0
