@@ -206,9 +206,18 @@ class Checkpointer:
             raise
 
     def _retain(self, best: Sequence[int]) -> None:
-        for step in self.retention.removable(self.run, best):
-            if step != self.began_at or self._is_outlived(step):
-                self.run.delete(step)
+        try:
+            self._retire(best)
+        except OSError as error:
+            if error.errno not in MENDABLE:
+                raise
+            self._told.put(f"cannot remove a checkpoint: {error.strerror}; trying once more")
+            self.run.clean_checkpoints()  # one that was removed in part
+            self._retire(best)
+
+    def _retire(self, best: Sequence[int]) -> None:
+        for step in self._removable(self.retention, best):
+            self.run.delete(step)
 
     def _make_room(self, best: Sequence[int]) -> None:
         """Removes all that the run can go on without: what was left behind or set aside, and all checkpoints
@@ -218,10 +227,13 @@ class Checkpointer:
         for path in self.run.set_aside():
             remove_tree(path)
             self._told.put(f"removed `{path.name}` for room")
-        for step in Retention(2).removable(self.run, [*best, *self.best]):
-            if step != self.began_at or self._is_outlived(step):
-                self.run.delete(step)
-                self._told.put(f"removed the checkpoint of step {step} for room")
+        for step in self._removable(Retention(2), [*best, *self.best]):
+            self.run.delete(step)
+            self._told.put(f"removed the checkpoint of step {step} for room")
+
+    def _removable(self, retention: Retention, best: Sequence[int]) -> list[int]:
+        steps = retention.removable(self.run, best)
+        return [step for step in steps if step != self.began_at or self._is_outlived(step)]
 
     def _is_outlived(self, step: int) -> bool:
         """Whether two newer checkpoints have every byte right, as far as they can be read."""
@@ -250,9 +262,14 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
     try:
         weights = read_tensors(origin.directory / MODEL)
         state = read_tensors(origin.directory / OPTIMIZER)
+        described = origin.sections["optimizer"]
     except (OSError, SafetensorError) as error:
         raise ResumeError(
             f"cannot read the tensors of `{origin.directory}`: {error}: use another checkpoint"
+        ) from error
+    except KeyError as error:
+        raise ResumeError(
+            f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
         ) from error
     own = named_tensors(model)
     if set(weights) != set(own):
@@ -269,7 +286,7 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
                 f"{list(saved.shape)}, here {tensor.dtype} {list(tensor.shape)}: "
                 "set `model` back to what was saved"
             )
-    load_state_tensors(model, optimizer, state, origin.sections.get("optimizer", {}))
+    load_state_tensors(model, optimizer, state, described)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from chefgenius.differences import Comparison, Difference
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.resume import Origin
+from chefgenius.state import one_line
 
 if TYPE_CHECKING:
     from chefgenius.build import Built
@@ -35,7 +36,8 @@ def position(origin: Origin | None) -> list[str]:
         _row("", f"written {_ago(age)}, {size / 1e6:,.1f} MB, all checksums match"),
         _row(
             "stands at",
-            f"step {origin.step}, epoch {progress.get('epoch')}, micro-batch {progress.get('index')}",
+            f"step {origin.step}, epoch {one_line(progress.get('epoch'))}, "
+            f"micro-batch {one_line(progress.get('index'))}",
         ),
     ]
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import blake3
 
-from chefgenius.state import ResumeError
+from chefgenius.state import ResumeError, one_line
 
 SCHEMA = "chefgenius.checkpoint/1"
 NAME = "manifest.json"
@@ -33,6 +33,9 @@ _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAM
 
 class DamagedError(Exception):
     """A directory that must not be used; the message is the reason, without the path of the directory."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(one_line(reason))  # with names and values that anybody may have chosen
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,11 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def fsync_directory(path: Path) -> None:
-    """Makes the names in a directory durable."""
+    """Makes the names in a directory durable. Raises OSError with its name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with named_errors(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

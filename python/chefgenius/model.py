@@ -9,6 +9,7 @@
 
 import copy
 import difflib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -23,6 +24,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.utils import logging
 
 from chefgenius.compute import autocast
 from chefgenius.config import ConfigError, ModelConfig
@@ -187,6 +189,8 @@ def _pretrained(name: str) -> PreTrainedModel:
     place = str(Path(name).expanduser()) if local else name
     if local and not Path(place).is_dir():
         raise FileNotFoundError(f"no such directory: `{place}`: check the path in `model.name_or_path`")
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         if local:
             configuration = read_configuration(Path(place))

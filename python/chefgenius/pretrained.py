@@ -56,7 +56,7 @@ def read_configuration(directory: Path) -> PreTrainedConfig:
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise ConfigError(
-            f"`{place}`: transformers has no `model_type` `{kind!s:.40}`: use a model such as T5"
+            f"`{place}`: transformers has no `model_type` `{one_line(kind):.40}`: use a model such as T5"
         )
     header = read_header(directory / WEIGHTS) if (directory / WEIGHTS).exists() else None
     _refuse_foreign(values, place)
@@ -119,7 +119,8 @@ def _refuse_numbers(values: dict[str, Any], header: Header, place: Path) -> None
         most = len(header) if "layer" in name and value > 1 else max(widest, _SMALL)
         if not math.isfinite(value) or (abs(value) > most and _is_whole(value)):
             raise ConfigError(
-                f"`{place}`: `{key}` is {value!s:.20}, which the tensors in `{WEIGHTS}` do not bear out"
+                f"`{place}`: `{one_line(key)}` is {value!s:.20}, "
+                f"which the tensors in `{WEIGHTS}` do not bear out"
             )
 
 

@@ -49,6 +49,7 @@ class RunDirectory:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self._lock: int | None = None
+        self._made: list[Path] = []
 
     def lock(self) -> Self:
         """Makes the directory and keeps other trainers out of it until `close` or the end of the process.
@@ -56,7 +57,7 @@ class RunDirectory:
         Raises ResumeError when another process holds it, OSError when it cannot be made.
         """
         while True:
-            _make(self.checkpoints)
+            self._made = _make(self.checkpoints) or self._made
             descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,10 +75,14 @@ class RunDirectory:
             os.close(descriptor)  # it was moved or removed in between: lock the one that is there
 
     def close(self) -> None:
-        """Lets others in."""
+        """Lets others in. The run directory that `lock` made goes again when nothing stands in it."""
         if self._lock is not None:
+            with suppress(OSError):  # it is not empty, or somebody moved it
+                if self._made and os.listdir(self.path) == [self.checkpoints.name]:
+                    for path in self._made[:2]:
+                        path.rmdir()
             os.close(self._lock)
-            self._lock = None
+            self._lock, self._made = None, []
 
     def clean(self) -> list[str]:
         """Removes what a killed process left behind; returns the names."""
@@ -191,16 +196,18 @@ def _of_step(step: int, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _make(checkpoints: Path) -> None:
+def _make(checkpoints: Path) -> list[Path]:
     """Makes the directory and all above it, so that no loss of power takes a run back with its name.
 
     The names of a run that is there are synced again: whoever made them may have been killed before that.
+    Returns the directories that were not there, the innermost first.
     """
     made = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
     checkpoints.mkdir(parents=True, exist_ok=True)
     for path in dict.fromkeys((*reversed(made), checkpoints.parent, checkpoints)):
         if os.access(path.parent, os.R_OK):  # else it cannot be opened, as /home/ on some machines
             fsync_directory(path.parent)
+    return made
 
 
 def remove_tree(path: Path) -> None:

@@ -38,8 +38,12 @@ class DivergedError(RunError):
 
 def one_line(error: object) -> str:
     """What an error or a strange value says, without line ends and what would steer a terminal."""
-    text = " ".join(str(error).split())
-    return "".join(one if one.isprintable() else "?" for one in text)[:500]
+    return printable(" ".join(str(error).split()))[:500]
+
+
+def printable(text: str) -> str:
+    """The lines of a text, without what would steer a terminal."""
+    return "\n".join("".join(one if one.isprintable() else "?" for one in line) for line in text.splitlines())
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ from chefgenius.config import Config, ConfigError
 from chefgenius.differences import DifferentRunError
 from chefgenius.manifest import STDOUT, named_errors
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import RunError
+from chefgenius.state import RunError, printable
 from chefgenius.store import ChefGeniusError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _notes(error: BaseException) -> str:
 
 
 def _tell(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -120,9 +121,12 @@ def python(code: str, *arguments: object) -> list[str]:
     return [sys.executable, "-c", head + code, *map(str, arguments)]
 
 
-def run_python(code: str, *arguments: object) -> str:
-    """What that process prints; it must succeed."""
-    done = subprocess.run(python(code, *arguments), capture_output=True, text=True, timeout=120)
+def run_python(code: str, *arguments: object, preload: Path | None = None) -> str:
+    """What that process prints; it must succeed. `preload`: a library that it starts with."""
+    environment = None if preload is None else {**os.environ, "LD_PRELOAD": str(preload)}
+    done = subprocess.run(
+        python(code, *arguments), capture_output=True, text=True, timeout=120, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

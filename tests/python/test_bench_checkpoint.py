@@ -1,17 +1,14 @@
 """The bench of checkpoints saves and loads the same state in three ways, and measures what it says."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+import checkpoint
 import damage
 import pytest
 import torch
 from chefgenius.model import count_parameters, named_tensors
 from chefgenius.optim import state_tensors
 from saving import FEW, SMALL, TINY, WORDS, Ours, fresh, new_model, peer
-
-BENCH = Path(__file__).parents[2] / "benches" / "python" / "checkpoint.py"
 
 
 def tensors(ours: Ours) -> dict[str, torch.Tensor]:
@@ -101,13 +98,11 @@ def test_damage_does_what_its_name_says(tmp_path: Path) -> None:
         assert (file.read_bytes() if file.exists() else None) == expected[kind]
 
 
-def test_the_command_measures_everything(tmp_path: Path) -> None:
-    words = [sys.executable, str(BENCH), "--quick", "--work", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if "|" in line
-    ]
+def test_the_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    threads = str(torch.get_num_threads())
+    assert checkpoint.main(["--quick", "--threads", threads, "--work", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
     figures = {row[0]: row for row in rows if len(row) == 5}
     assert figures["stall of training per save, chefgenius"][1:3] == ["0.300 s", "0.200 s"]
     assert figures["verified load, chefgenius"][1:3] == ["1.000 s", "0.600 s"]

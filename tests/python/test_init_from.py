@@ -10,6 +10,7 @@ from chefgenius.trainer import Trainer
 from running import run_here
 from safetensors.torch import load_file
 from samples import files_below
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 QUICK = ("eval.every_steps=0",)
 NEW = (*QUICK, "model.config=null", "data.tokenizer=null", "train.max_steps=2")
@@ -137,3 +138,16 @@ def test_what_cannot_be_taken_is_named(
     assert begin(tmp_path, base) == 0
     assert "step-00000000" in capsys.readouterr().out.replace("\n", ""), "the newest good one"
     assert "those in" in told(begin(tmp_path, last, run="new"))
+
+
+def test_no_bar_stands_where_there_is_no_terminal(
+    tmp_path: Path, base: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    enable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        assert begin(tmp_path, base) == 0
+    finally:
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+    told = capfd.readouterr()
+    assert "weights from" in told.out
+    assert "%|" not in told.out + told.err

@@ -1,5 +1,6 @@
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,22 @@ def test_clean_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
     assert run.clean_checkpoints() == [".tmp-step-00000004"]
     (run.path / ".run.json.new").unlink()
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [".other", "step-00000003"]
+
+
+def test_a_directory_in_which_nothing_began_goes_again(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "runs" / "run")
+    run.lock().close()
+    assert [path.name for path in tmp_path.rglob("*")] == ["runs"]
+    run.lock()
+    (run.path / "run.json").touch()
+    run.close()
+    assert run.checkpoints.is_dir()
+    (run.path / "run.json").unlink()
+    run.lock().close()
+    assert run.checkpoints.is_dir(), "it was there before"
+    run.lock()
+    shutil.rmtree(run.path)
+    run.close()
 
 
 def test_clean_leaves_what_is_not_its_own(tmp_path: Path) -> None:

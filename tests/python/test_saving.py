@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -203,15 +204,26 @@ def test_a_rename_that_is_not_known_to_last_is_made_to(run: Run, monkeypatch: py
     assert names(run) == ["step-00000000"]
 
 
+def test_a_deletion_that_fails_once_is_tried_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        run.save()
+        run.go()
+    monkeypatch.setattr(shutil, "rmtree", failing(1, errno.EIO, shutil.rmtree))  # it was renamed by then
+    run.save()
+    assert names(run) == ["step-00000001", "step-00000002"]
+    assert run.said == ["cannot remove a checkpoint: Input/output error; trying once more"]
+
+
+@pytest.mark.parametrize(("times", "number"), [(2, errno.EIO), (1, errno.EACCES)])
 def test_a_failing_deletion_is_told_and_the_checkpoint_stands(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, times: int, number: int
 ) -> None:
     for _ in range(2):
         run.save()
         run.go()
-    monkeypatch.setattr(RunDirectory, "delete", failing(1, errno.EIO, RunDirectory.delete))
+    monkeypatch.setattr(RunDirectory, "delete", failing(times, number, RunDirectory.delete))
     run.checkpoints.save(run.sections(), [])
-    with pytest.raises(OSError, match="Input/output error"):
+    with pytest.raises(OSError, match=os.strerror(number)):
         run.checkpoints.drain()
     assert run.checkpoints.check() == [run.checkpoints.run.step_path(2)]
     assert run.checkpoints.run.steps() == [2, 1, 0]
@@ -283,7 +295,7 @@ from chefgenius.rundir import RunDirectory
 def begin(kind):
     model = torch.nn.Linear(4, 4)
     run = RunDirectory(pathlib.Path(sys.argv[1], kind)).lock()
-    large = {"large": bytes(400 << 20)} if kind == "large" else {}
+    large = {"large": bytes(200 << 20)} if kind == "large" else {}
     late = lambda: time.sleep(60 if kind == "late" else 0)
     made = Checkpointer(run, model, torch.optim.SGD(model.parameters()), large, {}, Retention(2), late, print)
     made.save({"progress": {"step": 0}}, [])

@@ -131,6 +131,8 @@ def test_a_section_that_is_junk_is_refused(
             sections[section] = junk
 
         refused(folder, with_sections(checkpoint(folder), change), capsys)
+    told = refused(folder, with_sections(checkpoint(folder), lambda whole: whole.pop(section)), capsys)
+    assert section in told
 
 
 def leaves(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

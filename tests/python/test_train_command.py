@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,11 @@ from chefgenius import options, train
 from chefgenius.config import keys
 from chefgenius.rundir import RunDirectory
 from chefgenius.trainer import Trainer
-from running import Nursery, answer, assert_same_run, opened, outcome, run_here, words
+from running import Nursery, assert_same_run, opened, outcome, run_here, words
 from samples import files_below, recipes, shared, write_lines
 from transformers import AutoModelForSeq2SeqLM
 
 LONG = ("train.max_steps=100000", "eval.every_steps=0")
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    made = Nursery(tmp_path_factory.mktemp("children"))
-    yield made
-    made.close()
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -441,35 +433,6 @@ def test_a_command_with_a_path_goes_on_when_it_is_repeated(
     )
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "optim.safetensors", "state.json", "manifest.json"])
-@pytest.mark.parametrize("damage", ["missing", "cut", "bit", "other step"])
-def test_a_damaged_newest_checkpoint_gives_way_to_the_next(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, damage: str
-) -> None:
-    quick = ("eval.every_steps=0", "checkpoint.every_steps=2", "optim.schedule=constant")
-    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
-    expected = files_below(tmp_path / "run" / "checkpoints" / "step-00000004")
-    broken = tmp_path / "run" / "checkpoints" / "step-00000004" / file
-    data = broken.read_bytes()
-    if damage == "missing":
-        broken.unlink()
-    elif damage == "cut":
-        broken.write_bytes(data[: len(data) // 2])
-    elif damage == "bit":
-        broken.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
-    else:
-        shutil.copyfile(broken.parent.parent / "step-00000002" / file, broken)
-    capsys.readouterr()
-    assert run_here(tmp_path, *quick, "train.max_steps=4") == 0
-    told = capsys.readouterr().out
-    assert "step-00000004` is damaged: " in told
-    assert "going on from" in told.replace("\n", " ")
-    again = files_below(tmp_path / "run" / "checkpoints" / "step-00000004")
-    assert again["model.safetensors"] == expected["model.safetensors"]
-    assert again["optim.safetensors"] == expected["optim.safetensors"]
-    assert (tmp_path / "run" / "checkpoints" / "corrupt-step-00000004" / "reason.txt").exists()
-
-
 def test_no_good_checkpoint_is_an_error_and_no_beginning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -492,42 +455,11 @@ def begin(nursery: Nursery, folder: Path, *overrides: str, **options: Any) -> An
     return child
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_gives_75_and_is_exact(tmp_path: Path, nursery: Nursery, number: signal.Signals) -> None:
-    child = begin(nursery, tmp_path)
-    child.kill(number)
-    assert child.wait() == 75
-    told = child.stderr.read_text()
-    assert told.startswith(f"{answer(number)}stopped on request ({number.name}); step ")
-    assert told.endswith(" is saved: start the same command again to go on\n")
-    assert told.count("\n") == 2
-    at = RunDirectory(tmp_path / "run").steps()[0]
-    assert f"step {at} is saved" in told
-    end = (f"train.max_steps={at + 4}", "eval.every_steps=0", "optim.schedule=constant")
-    flat = ("optim.schedule=constant", f"train.max_steps={at}", "eval.every_steps=0")
-    assert nursery.start(*words(tmp_path, *flat, run="part")).wait() == 0
-    assert nursery.start(*words(tmp_path, *end, run="part")).wait() == 0
-    assert nursery.start(*words(tmp_path, *end, run="whole")).wait() == 0
-    found, expected = outcome(tmp_path / "part"), outcome(tmp_path / "whole")
-    assert found["model"] == expected["model"]
-    assert found["optimizer"] == expected["optimizer"]
-    assert found["metrics"] == expected["metrics"]
-
-
 def test_a_stop_tells_of_a_command_that_goes_on(tmp_path: Path, nursery: Nursery) -> None:
     child = begin(nursery, tmp_path, "--resume", "never")
     child.kill(signal.SIGTERM)
     assert child.wait() == 75
     assert child.stderr.read_text().endswith(" is saved: start again without `--resume never` to go on\n")
-
-
-def test_a_second_interrupt_aborts_with_nothing_damaged(tmp_path: Path, nursery: Nursery) -> None:
-    child = begin(nursery, tmp_path, "checkpoint.every_steps=1")
-    child.kill(signal.SIGINT)
-    child.kill(signal.SIGINT)
-    assert child.wait() in (75, 130)
-    run = RunDirectory(tmp_path / "run")
-    run.verify(run.steps()[0])
 
 
 def test_a_full_disk_gives_74_and_keeps_what_was_saved(tmp_path: Path, nursery: Nursery) -> None:

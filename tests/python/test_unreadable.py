@@ -28,20 +28,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
     return made
 
 
-def test_the_next_older_one_is_taken_and_it_stays(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    origin = decide(run, "auto", said.append)
-    assert origin is not None
-    assert origin.step == 4
-    assert "cannot be read" in said[0]
-    assert "left as it is" in said[0]
-    assert (run.steps(), run.set_aside()) == ([9, 4], [])
-    monkeypatch.undo()
-    again = decide(run, "auto", said.append)
-    assert again is not None
-    assert again.step == 9, "the disk has recovered"
-
-
 def test_without_another_one_it_is_an_error_of_the_disk(run: RunDirectory) -> None:
     run.delete(4)
     with pytest.raises(OSError, match="Input/output error") as error:
