@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 
 use chefgenius::Error;
-use chefgenius::durable::{hash_file, write_new};
+use chefgenius::durable::{exchange, hash_file, write_new};
 use tempfile::TempDir;
 
 fn go_on() -> chefgenius::Result<()> {
@@ -69,4 +69,20 @@ fn no_link_is_followed() {
     assert!(hash_file(&path, go_on).is_ok());
     assert!(matches!(hash_file(&link, go_on), Err(Error::Io { .. })));
     assert!(hash_file(&folder.path().join("none"), go_on).is_err());
+}
+
+#[test]
+fn two_names_are_exchanged_or_nothing_is_done() {
+    let folder = TempDir::new().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    fs::create_dir(&one).unwrap();
+    fs::create_dir(&other).unwrap();
+    fs::write(one.join("a"), "1").unwrap();
+    assert!(exchange(&one, &other).unwrap(), "this file system cannot");
+    assert!(!one.join("a").exists());
+    assert_eq!(fs::read(other.join("a")).unwrap(), b"1");
+    fs::remove_dir(&one).unwrap();
+    let error = exchange(&other, &one).unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }));
+    assert_eq!(fs::read(other.join("a")).unwrap(), b"1");
 }
