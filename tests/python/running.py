@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
 from chefgenius import build, dataset, options, resume, train
@@ -25,6 +25,9 @@ from chefgenius.signals import Stop
 from chefgenius.trainer import Trainer
 from faults.shim import Faults
 from samples import recipes, write_lines
+
+if TYPE_CHECKING:
+    import pytest
 
 MODEL = {
     "model_type": "t5",
@@ -114,6 +117,15 @@ def assert_same_run(run: Path, expected: Path) -> None:
 def answer(by: signal.Signals) -> str:
     """The line that a run in training has for the first request to stop."""
     return f"{by.name}: saving the last boundary, then ending; Ctrl-C from now on aborts at once\n"
+
+
+def refused(capsys: "pytest.CaptureFixture[str]", code: int, expected: int) -> str:
+    """The one line on stderr of a command that ended with this code."""
+    error = capsys.readouterr().err
+    assert code == expected, error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
 
 
 @dataclass
