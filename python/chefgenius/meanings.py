@@ -30,6 +30,16 @@ class Meaning:
     reason: str
 
 
+GROUPS = (
+    "data.plan",
+    "data.batch_size",
+    "data.max_input_length",
+    "data.max_target_length",
+    "train.gradient_accumulation_steps",
+    "plan",
+)
+"""other batches of the same recipes: an epoch that was begun can be finished with the saved plan"""
+
 _NEXT = "goes on at the start of the next epoch"
 _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (Kind.IDENTITY, "the ids would mean other words", ("tokenizer",)),
@@ -43,14 +53,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.EXACTNESS,
         "other batches; the epoch is finished with the saved ones where they are kept",
-        (
-            "data.plan",
-            "data.batch_size",
-            "data.max_input_length",
-            "data.max_target_length",
-            "train.gradient_accumulation_steps",
-            "plan",
-        ),
+        GROUPS,
     ),
     (
         Kind.EXACTNESS,
@@ -146,16 +149,6 @@ MEANINGS: dict[str, Meaning] = {
 
 ORDER = ("store", "seed", "data.validation_fraction", "data.split_seed", "data.min_quality")
 """other recipes or another order of them: what is left of the saved epoch has no meaning any more"""
-
-GROUPS = (
-    "data.plan",
-    "data.batch_size",
-    "data.max_input_length",
-    "data.max_target_length",
-    "train.gradient_accumulation_steps",
-    "plan",
-)
-"""other batches of the same recipes: an epoch that was begun can be finished with the saved plan"""
 
 
 def allowed_names(text: str) -> frozenset[str]:
