@@ -254,7 +254,7 @@ class LogConfig(Section):
     """What is written down along the way."""
 
     every_steps: int = Field(default=10, ge=1)
-    """a line in metrics.jsonl and timing.jsonl every so many steps"""
+    """a line in metrics.jsonl and timing.jsonl every so many steps, and of the first and the last"""
 
 
 class Config(Section):

@@ -211,8 +211,8 @@ class Trainer:
         return memory.best.offer(evaluation.validation_loss, progress.step)
 
     def _log(self, info: StepInfo) -> None:
-        progress, every = self.memory.progress, self.config.log.every_steps
-        if info.step % every and info.step != self.schedule.total_steps and not info.skipped:
+        progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
+        if not (due or info.skipped or info.step in (1, info.total_steps)):  # step 1: a checkpoint stood
             return
         line = {
             "kind": "step",

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from chefgenius import config as schema
 from chefgenius import options, train
+from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.config import keys
 from chefgenius.rundir import RunDirectory
 from chefgenius.trainer import Trainer
-from running import Nursery, assert_same_run, outcome, refused, run_here, words
+from running import Nursery, assert_same_run, opened, outcome, refused, run_here, words
 from samples import files_below, recipes, write_lines
 from transformers import AutoModelForSeq2SeqLM
 
@@ -327,6 +328,23 @@ def test_no_good_checkpoint_is_an_error_and_no_beginning(
 
 
 # What happens to a process: signals, a full disk, a second trainer.
+
+
+def test_checkpoints_that_are_gone_are_told_however_seldom_a_step_is_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seldom = ("log.every_steps=1000", "eval.every_steps=0", "train.max_steps=100", "checkpoint.every_steps=1")
+
+    class Stopping(Callback):
+        def on_step_end(self, info: StepInfo) -> None:
+            if info.step == 3:
+                raise KeyboardInterrupt
+
+    with opened(tmp_path, *seldom, callbacks=[Stopping()]) as trainer, pytest.raises(KeyboardInterrupt):
+        trainer.fit()
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    told = refused(capsys, run_here(tmp_path, *seldom), 3)
+    assert "tells of steps, but" in told
 
 
 def begin(nursery: Nursery, folder: Path, *overrides: str, **options: Any) -> Any:

@@ -30,7 +30,8 @@ def test_looking_at_a_run_and_saving_it_change_nothing(tmp_path: Path) -> None:
     fit(tmp_path, *QUIET, "data.prefetch=0", run="quiet")
     assert weights(tmp_path / "often") == weights(tmp_path / "watched") == weights(tmp_path / "quiet")
     assert metrics(tmp_path / "quiet") == metrics(tmp_path / "watched")
-    assert metrics(tmp_path / "often") == metrics(tmp_path / "watched")[4::5]
+    first, *others = metrics(tmp_path / "watched")
+    assert metrics(tmp_path / "often") == [first, *others[3::5]]
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
