@@ -52,13 +52,14 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
         directory = RunDirectory(config.run_path)
         if not line.explain:
             closing.callback(directory.lock().close)
-            directory.clean()
         origin = resume.decide(directory, line.resume, _print, touch=not line.explain)
         weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, _print)
         if weights is not None:
             config = options.with_weights(config, weights.directory)
         if line.explain:
             _print(*explain.position(origin))
+        else:
+            directory.clean()
         _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
