@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from chefgenius.checkpoint import Checkpointer, load_tensors
 from chefgenius.config import ModelConfig, OptimConfig
+from chefgenius.loss import TokenLoss
 from chefgenius.manifest import verify
-from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files, token_loss
+from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.resume import Origin, read_sections
 from chefgenius.retention import Retention
@@ -95,7 +96,7 @@ class Ours:
 
     def step(self) -> None:
         """One optimizer step."""
-        token_loss(self.model, self.batch, "float32").backward()  # type: ignore[no-untyped-call]
+        TokenLoss(self.model, "float32")(self.batch).backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1

@@ -23,7 +23,7 @@ from chefgenius.compute import autocast
 from chefgenius.config import EvalConfig
 from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
-from chefgenius.model import token_loss
+from chefgenius.loss import TokenLoss
 from chefgenius.recipe import Recipe, ingredient_name
 from chefgenius.state import State, checked
 from chefgenius.store import TokenStore
@@ -138,12 +138,13 @@ class Evaluator:
         batches = self.loader.micro_batches
         if self.settings.max_batches is not None:
             batches = min(batches, self.settings.max_batches)
+        loss = TokenLoss(self.model, self.precision)
         total, tokens = 0.0, 0
         for index in range(batches):
             self.check()
             batch = self.loader.batch_at(0, index)
             with isolated(self.seed, "evaluation", step, index):
-                total += token_loss(self.model, batch, self.precision).item()
+                total += loss(batch).item()
             tokens += int((batch["labels"] >= 0).sum())
         return total / tokens, tokens
 

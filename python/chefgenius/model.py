@@ -1,10 +1,6 @@
-"""The model and its loss.
+"""The model: from a directory, a hub name or a configuration, with float32 parameters.
 
-1. `build_model` makes it from a directory, a hub name or a configuration: float32 parameters, checked against
-   the tokenizer's vocabulary.
-2. `token_loss` runs one micro-batch and returns the *sum* of its token losses, computed outside the model:
-   only the sum over a whole step, divided by that step's target tokens, gives accumulation the gradient of
-   one large batch.
+It is checked against the tokenizer's vocabulary.
 """
 
 import copy
@@ -12,11 +8,10 @@ import difflib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -26,14 +21,10 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from chefgenius.compute import autocast
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
 from chefgenius.pretrained import read_configuration
 from chefgenius.state import ResumeError, one_line
-
-IGNORED = -100
-"""label of a position that does not count"""
 
 
 @dataclass(frozen=True)
@@ -70,40 +61,6 @@ def build_model(
 def is_local(name_or_path: str | None) -> bool:
     """Whether the name means something on this machine, so that no network is needed."""
     return name_or_path is None or Path(name_or_path).exists() or name_or_path.startswith(("/", ".", "~"))
-
-
-def shift_right(labels: Tensor, start: int, pad: int) -> Tensor:
-    """Decoder inputs [batch, length] int64: labels a place later, `start` first, ignored places as `pad`."""
-    shifted = labels.new_empty(labels.shape)
-    shifted[:, 0] = start
-    shifted[:, 1:] = labels[:, :-1]
-    return shifted.masked_fill_(shifted == IGNORED, pad)
-
-
-def token_loss(
-    model: PreTrainedModel, batch: dict[str, Tensor], precision: Literal["float32", "bf16"]
-) -> Tensor:
-    """Sum of the cross-entropies of a micro-batch's target tokens: a float32 scalar on the model's device.
-
-    `input_ids`, `attention_mask` [batch, source] and `labels` [batch, target], int64, may lie on the CPU.
-    """
-    device = model.device
-    ids, mask, labels = (
-        batch[name].to(device, non_blocking=True) for name in ("input_ids", "attention_mask", "labels")
-    )
-    with autocast(device, precision):
-        logits: Tensor = model(
-            input_ids=ids,
-            attention_mask=mask,
-            decoder_input_ids=shift_right(
-                labels, model.config.decoder_start_token_id, model.config.pad_token_id
-            ),
-            use_cache=False,
-        ).logits
-    # [batch, target, vocabulary] -> [batch * target, vocabulary]
-    return functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
 
 
 def named_tensors(model: PreTrainedModel) -> dict[str, Tensor]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
 from chefgenius.batch import StepInfo as Window
 from chefgenius.config import Config
 from chefgenius.generators import isolated
-from chefgenius.model import token_loss
+from chefgenius.loss import TokenLoss
 from chefgenius.optim import clip_gradients
 
 
@@ -53,7 +52,8 @@ class Backward:
     """Makes the gradient of a window: that of one large batch, whatever the micro-batches."""
 
     config: Config
-    model: PreTrainedModel
+    loss: TokenLoss
+    """from a micro-batch to the sum of its token losses"""
     following: Callable[[], Batch]
     """gives the next micro-batch"""
     check: Callable[[], None]
@@ -61,12 +61,12 @@ class Backward:
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.parameters = [one for one in self.model.parameters() if one.requires_grad]
+        self.parameters = [one for one in self.loss.parameters() if one.requires_grad]
 
     def __call__(self, step: int, window: Window) -> Gradient:
         """Leaves the clipped gradient of the window that `window` describes in the parameters."""
         settings = self.config
-        total = torch.zeros((), device=self.model.device)
+        total = torch.zeros((), device=self.loss.model.device)
         batches: list[Batch] = []
         for slot in range(window.micro_batches):
             self.check()
@@ -76,9 +76,9 @@ class Backward:
                 continue
             self.check()
             with isolated(settings.seed, "train", step, slot):
-                loss = token_loss(self.model, batch, settings.train.precision)
+                loss = self.loss(batch)
                 self.check()
-                (loss / window.target_tokens).backward()  # type: ignore[no-untyped-call]
+                (loss / window.target_tokens).backward()
             total += loss.detach()
         self.check()
         if window.target_tokens == 0:

@@ -24,6 +24,7 @@ from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
 from chefgenius.evaluation import Evaluator, figures, saved_samples
 from chefgenius.feed import Feed, Tombstones
+from chefgenius.loss import TokenLoss
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs, Stopwatch
 from chefgenius.optim import Schedule
@@ -76,7 +77,8 @@ class Trainer:
         run = self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
-        self._backward = Backward(self.config, self.model, self._next, self.stop.check)
+        loss = TokenLoss(self.model, self.config.train.precision)
+        self._backward = Backward(self.config, loss, self._next, self.stop.check)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:

@@ -13,7 +13,8 @@ from chefgenius import checkpoint, manifest
 from chefgenius.checkpoint import Checkpointer, load_tensors
 from chefgenius.config import ModelConfig, OptimConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors, token_loss
+from chefgenius.loss import TokenLoss
+from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors
 from chefgenius.optim import build_optimizer, describe, state_tensors, trained_parameters
 from chefgenius.resume import Origin, read_sections
 from chefgenius.retention import Retention
@@ -55,7 +56,7 @@ class Run:
         ids = torch.arange(12).reshape(2, 6) + self.step
         for _ in range(steps):
             batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids}
-            token_loss(self.model, batch, "float32").backward()  # type: ignore[no-untyped-call]
+            TokenLoss(self.model, "float32")(batch).backward()
             self.optimizer.step()
             self.optimizer.zero_grad()
             self.step += 1

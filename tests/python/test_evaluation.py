@@ -7,7 +7,8 @@ from chefgenius.config import EvalConfig, ModelConfig
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.evaluation import Evaluation, Evaluator, History, judge, saved_samples
 from chefgenius.generators import capture
-from chefgenius.model import Vocabulary, build_model, token_loss
+from chefgenius.loss import TokenLoss
+from chefgenius.model import Vocabulary, build_model
 from chefgenius.signals import StopRequested
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
@@ -59,7 +60,7 @@ def test_the_loss_is_the_mean_by_token_over_the_view(store: TokenStore) -> None:
     batches = [loader.batch_at(0, index) for index in range(loader.micro_batches)]
     tokens = sum(int((batch["labels"] >= 0).sum()) for batch in batches)
     with torch.no_grad():
-        total = sum(token_loss(made.model, batch, "float32").item() for batch in batches)
+        total = sum(TokenLoss(made.model, "float32")(batch).item() for batch in batches)
         loss, counted = made.loss(5)
     assert loss == pytest.approx(total / tokens, rel=1e-12)
     assert counted == tokens

@@ -13,11 +13,8 @@ from chefgenius.model import (
     describing_files,
     is_local,
     named_tensors,
-    shift_right,
-    token_loss,
 )
 from running import MODEL
-from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 WORDS = Vocabulary(40, 0, 1)
@@ -25,18 +22,6 @@ WORDS = Vocabulary(40, 0, 1)
 
 def small(seed: int = 1, **changes: Any) -> PreTrainedModel:
     return build_model(ModelConfig(config={**MODEL, "dropout_rate": 0.0, **changes}), WORDS, seed)
-
-
-def batch(rows: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Prompts and targets of different lengths."""
-    chance = torch.Generator().manual_seed(seed)
-    ids = torch.randint(2, 40, (rows, 7), generator=chance)
-    labels = torch.randint(2, 40, (rows, 9), generator=chance)
-    mask = torch.ones_like(ids)
-    for row in range(rows):
-        mask[row, 3 + row :] = 0
-        labels[row, 2 + 2 * row :] = -100
-    return {"input_ids": ids * mask, "attention_mask": mask, "labels": labels}
 
 
 def saved(model: PreTrainedModel, folder: Path) -> Path:
@@ -59,44 +44,6 @@ def test_a_new_model_takes_vocabulary_and_marks_from_the_tokenizer() -> None:
     assert model.config.decoder_start_token_id == 0
     assert model.training
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-
-
-def test_labels_are_shifted_right() -> None:
-    labels = torch.tensor([[5, 6, 1], [7, 1, -100], [1, -100, -100]])
-    expected = torch.tensor([[0, 5, 6], [0, 7, 1], [0, 1, 0]])
-    assert torch.equal(shift_right(labels, 0, 0), expected)
-
-
-def test_the_loss_is_that_of_the_model_times_its_tokens() -> None:
-    model, data = small(), batch()
-    theirs = model(**data).loss.item() * int((data["labels"] >= 0).sum())
-    assert token_loss(model, data, "float32").item() == pytest.approx(theirs, rel=1e-6)
-
-
-def test_the_loss_of_rows_adds_up() -> None:
-    model, data = small(), batch()
-    rows = [{name: tensor[[row]] for name, tensor in data.items()} for row in range(3)]
-    alone = sum(token_loss(model, row, "float32").item() for row in rows)
-    assert token_loss(model, data, "float32").item() == pytest.approx(alone, rel=1e-5)
-
-
-def test_bf16_computes_the_loss_in_float32() -> None:
-    model, data = small(), batch()
-    low, full = token_loss(model, data, "bf16"), token_loss(model, data, "float32")
-    assert low.dtype == torch.float32
-    assert low.item() != full.item()
-    assert low.item() == pytest.approx(full.item(), rel=0.02)
-
-
-def test_padding_does_not_count() -> None:
-    model, data = small(), batch()
-    wider = {
-        "input_ids": functional.pad(data["input_ids"], (0, 4)),
-        "attention_mask": functional.pad(data["attention_mask"], (0, 4)),
-        "labels": functional.pad(data["labels"], (0, 3), value=-100),
-    }
-    narrow = token_loss(model, data, "float32").item()
-    assert token_loss(model, wider, "float32").item() == pytest.approx(narrow, rel=1e-5)
 
 
 def test_tied_tensors_are_named_once() -> None:

@@ -4,12 +4,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import chefgenius.step
 import numpy as np
 import pytest
 import torch
 from chefgenius.config import ConfigError
-from chefgenius.model import token_loss
+from chefgenius.loss import TokenLoss
 from chefgenius.state import DivergedError, ResumeError
 from fitting import QUIET, fit, metrics, stop_at, weights
 from running import assert_same_run, opened, outcome
@@ -24,9 +23,10 @@ def test_a_step_that_is_not_finite_stops_at_the_boundary_before_it(
     fit(tmp_path, "train.max_steps=4", "optim.schedule=constant", *QUIET, run="whole")
     with opened(tmp_path, "optim.schedule=constant", *QUIET) as trainer:
         if poison == "loss":
-            plain = token_loss
+            plain = TokenLoss.forward
             monkeypatch.setattr(
-                "chefgenius.step.token_loss",
+                TokenLoss,
+                "forward",
                 lambda *given: plain(*given) * (float("nan") if trainer.memory.progress.step == 4 else 1),
             )
         else:
@@ -44,11 +44,13 @@ def test_a_step_that_is_not_finite_stops_at_the_boundary_before_it(
 def poisoned(monkeypatch: pytest.MonkeyPatch, records: set[int]) -> None:
     """Every loss with one of these records is no number, as after a broken example."""
 
-    def loss(model: Any, batch: Any, precision: Any) -> torch.Tensor:
-        bad = records & set(batch.record_ids.tolist())
-        return token_loss(model, batch, precision) * (float("nan") if bad else 1)
+    plain = TokenLoss.forward
 
-    monkeypatch.setattr(chefgenius.step, "token_loss", loss)
+    def loss(self: TokenLoss, batch: Any) -> torch.Tensor:
+        bad = records & set(batch.record_ids.tolist())
+        return plain(self, batch) * (float("nan") if bad else 1)
+
+    monkeypatch.setattr(TokenLoss, "forward", loss)
 
 
 @pytest.fixture

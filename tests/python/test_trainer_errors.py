@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import chefgenius.step
 import pytest
 import torch
 from chefgenius import train
 from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.evaluation import Evaluation
-from chefgenius.model import token_loss
+from chefgenius.loss import TokenLoss
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import StopRequested
 from chefgenius.state import RunError
@@ -77,17 +76,17 @@ def test_an_error_of_a_callback_saves_the_boundary(tmp_path: Path, point: str, s
 def test_an_error_of_the_model_saves_the_boundary_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    forwards = 0
+    plain, forwards = TokenLoss.forward, 0
 
     def failing(*given: Any) -> Any:
         nonlocal forwards
         forwards += 1
         if forwards == 8:  # the second micro-batch of step 4
             raise error
-        return token_loss(*given)
+        return plain(*given)
 
     with monkeypatch.context() as patched, opened(tmp_path, *KEPT, *QUIET) as trainer:
-        patched.setattr(chefgenius.step, "token_loss", failing)
+        patched.setattr(TokenLoss, "forward", failing)
         with pytest.raises(type(error)):
             trainer.fit()
         assert all(one.grad is None for one in trainer.model.parameters())
@@ -105,7 +104,7 @@ def test_what_took_the_memory_is_free_before_the_save(
         raise MemoryError
 
     with opened(tmp_path, *QUIET) as trainer:
-        monkeypatch.setattr(chefgenius.step, "token_loss", failing)
+        monkeypatch.setattr(TokenLoss, "forward", failing)
         save = trainer.checkpoints.save
 
         def saving(sections: dict[str, Any], best: Any, *, anew: bool = False) -> None:
@@ -241,7 +240,7 @@ def test_the_command_tells_of_an_error_with_its_cause_and_what_is_saved(
         raise RuntimeError("boom")
 
     with monkeypatch.context() as patched:
-        patched.setattr(chefgenius.step, "token_loss", failing)
+        patched.setattr(TokenLoss, "forward", failing)
         assert run_here(tmp_path, *QUIET) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("Traceback")

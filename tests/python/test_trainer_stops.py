@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import chefgenius.step
 import pytest
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.model import token_loss
+from chefgenius.loss import TokenLoss
 from chefgenius.rundir import RunDirectory
 from chefgenius.signals import StopRequested
 from fitting import QUIET, fit, metrics, stop_at
@@ -91,21 +90,21 @@ def test_a_signal_in_a_forward_is_seen_before_the_backward(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     fit(tmp_path, *QUIET, run="whole")
-    forwards = backwards = 0
+    plain, forwards, backwards = TokenLoss.forward, 0, 0
 
     def forward(*given: Any) -> Any:
         nonlocal forwards
         forwards += 1
         if forwards == 5:
             os.kill(os.getpid(), number)
-        return token_loss(*given)
+        return plain(*given)
 
     def backward(gradient: Any) -> None:
         nonlocal backwards
         backwards += 1
 
     with opened(tmp_path, *QUIET) as trainer, trainer.stop, trainer.stop.deferred():
-        monkeypatch.setattr(chefgenius.step, "token_loss", forward)
+        monkeypatch.setattr(TokenLoss, "forward", forward)
         next(trainer.model.parameters()).register_hook(backward)  # type: ignore[no-untyped-call]
         with pytest.raises(StopRequested, match=rf"\({number.name}\); step 2 is saved"):
             trainer.fit()
