@@ -8,6 +8,7 @@
 
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,12 +19,13 @@ from transformers import PreTrainedModel
 from chefgenius import resume
 from chefgenius.callbacks import Callback
 from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
-from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
+from chefgenius.compute import choose_device, choose_threads, facts, is_strict, saved_threads, set_arithmetic
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
@@ -37,11 +39,8 @@ from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
+from chefgenius.state import Best, Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
-
-MOST_THREADS = 1024
-"""more than any machine that a run was saved on"""
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,27 @@ class Built:
     """the last step by each key that ends the run"""
     weights: Weights | None
     """of a run that begins with the weights of another"""
+    stopping: EarlyStopping
+    """as the saved run left it"""
     say: Callable[[str], None]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do: the last step is saved and reported, or the run is past it."""
-        total = self.schedule.total_steps
-        if self.origin is None or self.origin.foreign or self.origin.step < total:
+        total, origin = self.schedule.total_steps, self.origin
+        if origin is None or origin.foreign or (origin.step < total and not self.stopping.reached):
             return False
-        return self.origin.step > total or read_run_facts(self.config.run_path).get("finished") == total
+        return origin.step > total or read_run_facts(self.config.run_path).get("finished") == origin.step
 
     @property
     def ending(self) -> str:
         """Of a run that is finished: where it stands, and which keys would let it go on."""
         total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
+        if step < total:
+            return (
+                f"is at step {step}, where it ended early: {self.stopping.told}. To go on raise "
+                "`eval.early_stopping.patience`, to begin anew give another `run_dir`"
+            )
         settings = self.config.train
         bounds = [name for name, last in self.bounds.items() if last == total]
         values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}
@@ -111,7 +117,7 @@ def build_run(
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters)
     if origin is not None and settings.threads == "auto":
-        threads = _saved_threads(origin)
+        threads = saved_threads(origin.sections["facts"], origin.directory)
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
@@ -124,7 +130,7 @@ def build_run(
         "tombstones": data.feed.configured,
     }
     per_epoch = data.train.steps_per_epoch
-    comparison, exactness = Comparison(), Exactness()
+    comparison, exactness, stopping = Comparison(), Exactness(), EarlyStopping(config.eval.early_stopping)
     sections: dict[str, State] = {}
     moved, taken = "", 0
     if origin is not None:
@@ -137,6 +143,8 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
+        with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
+            stopping.load_state_dict(sections["early_stopping"])
     optimizer = build_optimizer(model, config.optim)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
@@ -160,18 +168,9 @@ def build_run(
         exactness=exactness,
         bounds=last,
         weights=weights,
+        stopping=stopping,
         say=say,
     )
-
-
-def _saved_threads(origin: resume.Origin) -> int:
-    threads = origin.sections["facts"].get("threads")
-    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
-        raise ResumeError(
-            f"`{origin.directory}` was saved with `threads` {one_line(threads)}: set `train.threads`, "
-            "or use another checkpoint"
-        )
-    return threads
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
@@ -239,7 +238,8 @@ def rehearse(built: Built, run: RunDirectory) -> None:
 
 def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
     """All that has a memory, under its name in state.json."""
-    memory, registry = Memory(best=Best(built.config.checkpoint.keep_best)), Registry()
+    best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
+    memory, registry = Memory(best=best, stopping=built.stopping), Registry()
     tombstones = Tombstones(built.data.feed)
     trained = trained_parameters(built.model)
     memory.register(registry)
@@ -265,9 +265,9 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     return files
 
 
-def mark_finished(built: Built) -> None:
-    """Notes in run.json that nothing is left to do."""
-    _write_run_facts(built, finished=built.schedule.total_steps)
+def mark_finished(built: Built, step: int) -> None:
+    """Notes in run.json that nothing is left to do after this step."""
+    _write_run_facts(built, finished=step)
 
 
 def _write_run_facts(built: Built, finished: int | None) -> None:

@@ -6,12 +6,17 @@ down for the comparison that a resume makes.
 
 import os
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Literal
 
 import torch
 import transformers
 
 from chefgenius.config import ConfigError
+from chefgenius.state import ResumeError, State, one_line
+
+MOST_THREADS = 1024
+"""more than any machine that a run was saved on"""
 
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
@@ -37,6 +42,17 @@ def choose_threads(wanted: int | Literal["auto"], parameters: int) -> int:
     if wanted != "auto":
         return wanted
     return 1 if parameters <= SMALL_MODEL else len(os.sched_getaffinity(0))
+
+
+def saved_threads(facts: State, checkpoint: Path) -> int:
+    """The threads that a run was saved with. Raises ResumeError for a number that is none."""
+    threads = facts.get("threads")
+    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise ResumeError(
+            f"`{checkpoint}` was saved with `threads` {one_line(threads)}: set `train.threads`, "
+            "or use another checkpoint"
+        )
+    return threads
 
 
 def is_strict(wanted: Literal["auto", "strict", "fast"], device: torch.device) -> bool:

@@ -115,6 +115,9 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "optim.schedule",
             "train.epochs",
             "train.max_steps",
+            "eval.early_stopping.metric",
+            "eval.early_stopping.patience",
+            "eval.early_stopping.min_delta",
         ),
     ),
     (
@@ -137,6 +140,8 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.prompts",
             "eval.samples",
             "eval.max_new_tokens",
+            "eval.metrics",
+            "eval.best_metric",
             "log.every_steps",
         ),
     ),
