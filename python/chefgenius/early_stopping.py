@@ -33,7 +33,7 @@ class EarlyStopping:
     @property
     def reached(self) -> bool:
         """Whether the run is to end."""
-        return self.settings.metric is not None and self.waiting.evaluations >= self.settings.patience
+        return self.waiting.evaluations >= self.settings.patience and self.settings.metric is not None
 
     @property
     def told(self) -> str:
@@ -45,12 +45,10 @@ class EarlyStopping:
 
     def judge(self, value: float | None, step: int) -> None:
         """Takes the next evaluation; one without a value is not better."""
-        if (metric := self.settings.metric) is None:
+        metric, delta, best = self.settings.metric, self.settings.min_delta, self.waiting.best
+        if metric is None:
             return
-        best = self.waiting.best
-        if value is not None and (
-            best is None or MEASURES[metric].is_better(value, best, by=self.settings.min_delta)
-        ):
+        if value is not None and (best is None or MEASURES[metric].is_better(value, best, by=delta)):
             self.waiting = Waiting(metric, value, step)
         else:
             count = self.waiting.evaluations + 1

@@ -208,8 +208,7 @@ class Trainer:
         )
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
-        if metric is not None:
-            memory.stopping.judge(evaluation.value(metric), progress.step)
+        memory.stopping.judge(None if metric is None else evaluation.value(metric), progress.step)
         if memory.stopping.reached and not whole:  # the last one, which is shown beside the first
             evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, most)
         self.logs.metrics.write(figures(evaluation))

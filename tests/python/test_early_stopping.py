@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from chefgenius.measures import MEASURES
 from chefgenius.rundir import RunDirectory
 from chefgenius.watching import EarlyStoppingConfig
 from fitting import fit, metrics, stop_at
-from running import assert_same_run, opened, outcome, run_here, words
+from running import assert_same_run, opened, outcome, run_here
 
 SOON = (
     "eval.early_stopping.metric=validation_loss",
@@ -92,7 +93,7 @@ def test_another_metric_counts_anew_and_other_patience_takes_effect() -> None:
     ("words", "told"),
     [
         ("eval.best_metric=blue", "`eval.best_metric`: unknown metric `blue`: did you mean `bleu`"),
-        ("eval.early_stopping.metric=loss", "unknown metric `loss`: did you mean `validation_loss`"),
+        ("eval.early_stopping.metric=loss", "unknown metric `loss`: known are validation_loss, perplexity"),
         ("eval.best_metric=bleu", "add `bleu` to `eval.metrics`"),
         ("eval.early_stopping.metric=parsed eval.prompts=0", "raise `eval.prompts`"),
         ("eval.early_stopping.metric=validation_loss eval.every_steps=0", "raise `eval.every_steps`"),
@@ -126,7 +127,8 @@ def test_a_run_ends_early_says_so_and_is_finished(tmp_path: Path, capsys: pytest
     assert outcome(tmp_path / "run") == before
     assert run_here(tmp_path, *SOON, "eval.early_stopping.patience=3") == 0
     assert [line["step"] for line in metrics(tmp_path / "run", "evaluation")] == [0, 2, 4, 6]
-    assert "changed: eval.early_stopping.patience: 2 -> 3" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "changed: `eval.early_stopping.patience`: saved `2`, here `3`\n" in told
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
@@ -193,7 +195,7 @@ def test_another_metric_begins_with_no_best(tmp_path: Path, capsys: pytest.Captu
     by = "eval.best_metric=repeated_ngrams"
     assert run_here(tmp_path, by, "train.max_steps=8") == 0
     told = capsys.readouterr().out
-    assert "changed: eval.best_metric: validation_loss -> repeated_ngrams\n" in told
+    assert "changed: `eval.best_metric`: saved `validation_loss`, here `repeated_ngrams`\n" in told
     section = outcome(tmp_path / "run")["sections"]["best"]
     assert section["metric"] == "repeated_ngrams"
     assert [one["step"] for one in section["kept"]] == [8]
@@ -209,11 +211,11 @@ def test_early_stopping_by_a_metric_of_texts(tmp_path: Path, monkeypatch: pytest
 
 LOOKS = {
     "none": ("eval.every_steps=0",),
-    "loss": ("eval.every_steps=3", "eval.prompts=0", "eval.samples=0"),
-    **{
-        group: ("eval.every_steps=1", f"eval.metrics=[{group}]")
-        for group in ("recipe", "bleu", "chrf", "rouge")
-    },
+    "loss": ("eval.prompts=0", "eval.samples=0"),
+    "recipe": ("eval.metrics=[recipe]",),
+    "bleu": ("eval.metrics=[bleu]",),
+    "chrf": ("eval.metrics=[chrf]",),
+    "rouge": ("eval.metrics=[rouge]",),
     "all, for the best": (
         "eval.every_steps=2",
         "eval.metrics=[recipe,bleu,chrf,rouge]",
@@ -227,8 +229,9 @@ LOOKS = {
 def test_evaluation_never_changes_training(tmp_path: Path) -> None:
     """With and without each metric, with dropout on: the same weights, optimizer and steps, bit for bit."""
     found = []
+    plain = ("train.max_steps=3", "checkpoint.every_steps=1000", "eval.every_steps=1")
     for number, look in enumerate(LOOKS.values()):
-        fit(tmp_path, "train.max_steps=5", "checkpoint.every_steps=1000", *look, run=f"run-{number}")
+        fit(tmp_path, *plain, *look, run=f"run-{number}")
         made = outcome(tmp_path / f"run-{number}")
         steps = metrics(tmp_path / f"run-{number}")
         found.append((made["model"], made["optimizer"], steps, made["sections"]["generators"]))
@@ -244,7 +247,7 @@ def test_every_metric_stands_in_the_log_and_repeats(tmp_path: Path) -> None:
     lines = metrics(tmp_path / "one", "evaluation")
     assert [line["step"] for line in lines] == [0, 2, 4]
     for line in lines:
-        assert list(MEASURES) == [name for name in line if name in MEASURES] or set(MEASURES) <= set(line)
+        assert set(MEASURES) <= set(line)
     assert (tmp_path / "one" / "metrics.jsonl").read_bytes() == (
         tmp_path / "two" / "metrics.jsonl"
     ).read_bytes()
@@ -253,10 +256,7 @@ def test_every_metric_stands_in_the_log_and_repeats(tmp_path: Path) -> None:
 def test_a_missing_package_is_told_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     assert run_here(tmp_path, "eval.metrics=[bleu]") == 2
     assert "`pip install chefgenius[metrics]`" in capsys.readouterr().err
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
-    assert words(tmp_path)
