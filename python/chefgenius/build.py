@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from chefgenius import resume
+from chefgenius.base import Base
 from chefgenius.callbacks import Callback
 from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
@@ -27,6 +28,7 @@ from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
+from chefgenius.lora import adapter_files, add_adapter, choose_base, peft_version, refuse_other_base
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
@@ -51,6 +53,8 @@ class Built:
     config: Config
     data: Data
     model: PreTrainedModel
+    base: Base | None
+    """the weights that an adapter is trained on; None where the whole model is trained"""
     optimizer: torch.optim.AdamW
     schedule: Schedule
     facts: dict[str, Any]
@@ -107,7 +111,13 @@ def build_run(
     device = choose_device(settings.device)
     vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
     saved = origin.directory if origin is not None else None
-    model = build_model(config.model, vocabulary, config.seed, saved=saved)
+    base = choose_base(config.model)
+    if origin is not None:
+        refuse_other_base(config, base, origin)
+    place = None if base is None else base.directory
+    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=place)
+    if base is not None:
+        add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters)
     if origin is not None and settings.threads == "auto":
@@ -122,6 +132,8 @@ def build_run(
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
         "tombstones": data.feed.configured,
+        "base": None if base is None else base.fingerprint,
+        "peft": None if base is None else peft_version(),
     }
     per_epoch = data.train.steps_per_epoch
     comparison, exactness = Comparison(), Exactness()
@@ -140,8 +152,10 @@ def build_run(
     optimizer = build_optimizer(model, config.optim)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
+    trained = sum(one.numel() for one in trained_parameters(model).values())
+    share = "" if base is None else f" of which {trained:,} are trained"
     say(
-        f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
+        f"model: {model.config.model_type}, {parameters:,} parameters{share} on {found['device']}, "
         f"threads {threads}, {settings.precision}{', strict' if strict else ''}"
     )
     samples = settings.gradient_accumulation_steps * config.data.batch_size
@@ -150,6 +164,7 @@ def build_run(
         config=config,
         data=data,
         model=model,
+        base=base,
         optimizer=optimizer,
         schedule=schedule,
         facts=found,
@@ -259,6 +274,8 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     """The files that a checkpoint has beside its tensors, once there is room for all. Raises OSError."""
     store = built.data.store
     files = describing_files(built.model)
+    if built.base is not None:
+        files |= adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
     size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
