@@ -59,7 +59,7 @@ def choose_base(settings: ModelConfig) -> Base | None:
 
 def refuse_other_base(config: Config, base: Base | None, origin: Origin) -> None:
     """Raises ResumeError before a model is built that the checkpoint cannot be of."""
-    names = ("model.lora.rank", "base")
+    names = ("model.lora.rank", "base", "model.name_or_path")
     here = flatten(config) | {"base": None if base is None else base.fingerprint}
     saved = origin.sections["config"] | origin.sections["facts"]
     before = {"config": {name: saved.get(name) for name in names}, "facts": {}}
