@@ -18,6 +18,10 @@ from chefgenius.state import one_line
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER, ADAPTER_CONFIGURATION = "adapter_model.safetensors", "adapter_config.json"
 """the names that peft reads"""
+ALONE = (
+    "has an adapter alone: make a whole model of it with `python -m chefgenius.ckpt export`, and give that"
+)
+"""for a directory that was to hold a model"""
 _PATTERNS = ("config.json", "generation_config.json", WEIGHTS, INDEX, "model-*.safetensors")
 _MOST_BYTES = 64 << 20
 
@@ -62,12 +66,11 @@ def weight_files(directory: Path) -> list[str]:
         return [WEIGHTS]
     index = directory / INDEX
     if not index.is_file():
-        adapter = (directory / ADAPTER_CONFIGURATION).exists()
-        remedy = (
-            "export it first (`python -m chefgenius.ckpt export`)" if adapter else "write it as safetensors"
+        if (directory / ADAPTER_CONFIGURATION).exists():
+            raise ConfigError(f"`{directory}` {ALONE}")
+        raise ConfigError(
+            f"`{directory}` has no `{WEIGHTS}`: write it as safetensors, by which it can be known"
         )
-        what = "an adapter alone" if adapter else f"no `{WEIGHTS}`"
-        raise ConfigError(f"`{directory}` has {what}: {remedy}, by which it can be known")
     try:
         if index.stat().st_size > _MOST_BYTES:
             raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")

@@ -35,7 +35,7 @@ from chefgenius.inventory import (
 from chefgenius.manifest import DamagedError, verify
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import RunError
-from chefgenius.summary import columns, paint
+from chefgenius.summary import age, columns, gigabytes, paint
 
 HEAD = ("step", "epoch", "saved", "size", "val. loss", "marks")
 COMMANDS = """\
@@ -224,23 +224,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, RunError) else 2
     return code
-
-
-def gigabytes(size: int) -> str:
-    """Bytes for a person, in decimal units."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor / 2:
-            return f"{size / factor:.2f} {unit}"
-    return f"{size} bytes"
-
-
-def age(saved: datetime, now: datetime) -> str:
-    """How long ago, in the largest unit of which there are two."""
-    seconds = max(int((now - saved).total_seconds()), 0)
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
 
 
 def _verified(path: Path, name: str, step: int | None) -> bool:

@@ -57,10 +57,16 @@ def choose_base(settings: ModelConfig) -> Base | None:
     return find_base(settings.name_or_path)
 
 
+def base_facts(base: Base | None) -> dict[str, str | None]:
+    """What a run's facts say of its adapter."""
+    fingerprint, peft = (None, None) if base is None else (base.fingerprint, peft_version())
+    return {"base": fingerprint, "peft": peft}
+
+
 def refuse_other_base(config: Config, base: Base | None, origin: Origin) -> None:
     """Raises ResumeError before a model is built that the checkpoint cannot be of."""
     names = ("model.lora.rank", "base", "model.name_or_path")
-    here = flatten(config) | {"base": None if base is None else base.fingerprint}
+    here = flatten(config) | base_facts(base)
     saved = origin.sections["config"] | origin.sections["facts"]
     before = {"config": {name: saved.get(name) for name in names}, "facts": {}}
     compare(before, {name: here[name] for name in names}, {}).check(origin.directory, origin.step)
@@ -102,6 +108,12 @@ def add_adapter(model: PreTrainedModel, settings: LoraConfig, seed: int) -> None
 def is_adapted(model: nn.Module) -> bool:
     """Whether the model has an adapter, so that a checkpoint holds that alone."""
     return hasattr(model, "peft_config")
+
+
+def share_trained(model: PreTrainedModel) -> str:
+    """How much of a model with an adapter is trained, for a person; nothing to say of another."""
+    trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
+    return f" of which {trained:,} are trained" if is_adapted(model) else ""
 
 
 def adapter_tensors(model: PreTrainedModel) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from chefgenius.base import Base
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
 from chefgenius.pretrained import read_configuration
@@ -42,13 +43,13 @@ def build_model(
     seed: int,
     *,
     saved: Path | None = None,
-    base: Path | None = None,
+    base: Base | None = None,
 ) -> PreTrainedModel:
     """The model of a run on the CPU, all parameters float32, in training mode.
 
     New weights depend on `seed` alone. With `saved`, the directory of a verified checkpoint whose weights
     will be loaded next, a pretrained model is only built from that checkpoint's configuration; where an
-    adapter alone will be loaded, its weights are those in the directory `base`. Raises ConfigError when the
+    adapter alone will be loaded, its weights are those of `base`. Raises ConfigError when the
     model cannot be used, ResumeError when the checkpoint has none, FileNotFoundError when its directory is
     not there.
     """
@@ -56,7 +57,7 @@ def build_model(
     if name is None:
         model = _new(_configuration(settings.config or {}, vocabulary), seed)
     elif base is not None:
-        model = _pretrained(str(base), None if saved is None else _described(saved, base))
+        model = _pretrained(str(base.directory), None if saved is None else _described(saved, base.directory))
     elif saved is not None:
         model = _new(_described(saved), seed)
     else:

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSeq2SeqLM, PreTrainedConfig
 
-from chefgenius.base import ADAPTER_CONFIGURATION, INDEX, WEIGHTS, weight_files
+from chefgenius.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, weight_files
 from chefgenius.config import ConfigError
 from chefgenius.state import one_line
 
@@ -55,10 +55,7 @@ def read_configuration(directory: Path, weights: Path | None = None) -> PreTrain
     """
     place = directory / CONFIGURATION
     if weights is None and (directory / ADAPTER_CONFIGURATION).exists():
-        raise ConfigError(
-            f"`{directory}` has an adapter alone: make a whole model of it with "
-            "`python -m chefgenius.ckpt export`, and give that"
-        )
+        raise ConfigError(f"`{directory}` {ALONE}")
     values = _values(place)
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chefgenius.base import ADAPTER
+from chefgenius.base import ADAPTER, ALONE
 from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
@@ -132,10 +132,7 @@ def _find_weights(path: Path, say: Callable[[str], None]) -> Weights:
     elif (path / MANIFEST).exists():
         _verified(path, "give another one")
     if (path / ADAPTER).exists():
-        raise ResumeError(
-            f"`{path}` has an adapter alone: make a whole model of it with "
-            "`python -m chefgenius.ckpt export`, and begin from that"
-        )
+        raise ResumeError(f"`{path}` {ALONE}")
     for name in (WEIGHTS, "config.json"):
         if not (path / name).is_file():
             raise ResumeError(f"`{path}` has no file `{name}`: give a directory written by `save_pretrained`")

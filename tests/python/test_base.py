@@ -78,7 +78,7 @@ def test_what_has_no_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has no `model.safetensors`: write it as safetensors"):
         find_base(str(tmp_path))
     (tmp_path / "adapter_config.json").touch()
-    with pytest.raises(ConfigError, match="has an adapter alone: export it first"):
+    with pytest.raises(ConfigError, match="has an adapter alone: make a whole model"):
         find_base(str(tmp_path))
 
 
