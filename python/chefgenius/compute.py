@@ -6,20 +6,21 @@ down for the comparison that a resume makes.
 
 import os
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Literal
 
 import torch
 import transformers
 
 from chefgenius.config import ConfigError
-from chefgenius.state import ResumeError, State, one_line
-
-MOST_THREADS = 1024
-"""more than any machine that a run was saved on"""
+from chefgenius.differences import saved_count
+from chefgenius.resume import Origin
 
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
+
+
+MOST_THREADS = 1024
+"""more than any machine that a run was saved on"""
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -37,22 +38,17 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_threads(wanted: int | Literal["auto"], parameters: int) -> int:
-    """Threads of one torch operation: as told, else 1 up to `SMALL_MODEL` parameters, above it all cores."""
+def choose_threads(wanted: int | Literal["auto"], parameters: int, origin: Origin | None = None) -> int:
+    """Threads of one torch operation: as told, else as saved, else by the model's size.
+
+    That is 1 up to `SMALL_MODEL` parameters, and above it all cores. Raises ResumeError for a saved number
+    that cannot be one.
+    """
     if wanted != "auto":
         return wanted
+    if origin is not None:
+        return saved_count(origin.directory, origin.sections, "threads", "train.threads", MOST_THREADS)
     return 1 if parameters <= SMALL_MODEL else len(os.sched_getaffinity(0))
-
-
-def saved_threads(facts: State, checkpoint: Path) -> int:
-    """The threads that a run was saved with. Raises ResumeError for a number that is none."""
-    threads = facts.get("threads")
-    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
-        raise ResumeError(
-            f"`{checkpoint}` was saved with `threads` {one_line(threads)}: set `train.threads`, "
-            "or use another checkpoint"
-        )
-    return threads
 
 
 def is_strict(wanted: Literal["auto", "strict", "fast"], device: torch.device) -> bool:

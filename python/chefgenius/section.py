@@ -14,6 +14,7 @@ def as_list(value: Any) -> Any:
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(as_list), Field(strict=False)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_list), Field(strict=False, min_length=1)]
 
 
 class Section(BaseModel):
