@@ -195,7 +195,7 @@ def test_another_metric_begins_with_no_best(tmp_path: Path, capsys: pytest.Captu
     by = "eval.best_metric=repeated_ngrams"
     assert run_here(tmp_path, by, "train.max_steps=8") == 0
     told = capsys.readouterr().out
-    assert "changed: `eval.best_metric`: saved `validation_loss`, here `repeated_ngrams`\n" in told
+    assert 'changed: `eval.best_metric`: saved `"validation_loss"`, here `"repeated_ngrams"`\n' in told
     section = outcome(tmp_path / "run")["sections"]["best"]
     assert section["metric"] == "repeated_ngrams"
     assert [one["step"] for one in section["kept"]] == [8]
