@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chefgenius.config import CheckpointConfig
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, outline, plain
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import REMEDY, RunDirectory, is_meant
 from chefgenius.state import Best, ResumeError, one_line
+from chefgenius.watching import CheckpointConfig
 
 _LONGEST_REASON = 4096
 """bytes of it that are read"""
