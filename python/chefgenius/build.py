@@ -27,15 +27,18 @@ from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
+from chefgenius.loss import TokenLoss
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
-from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
+from chefgenius.optim import build_optimizer, describe, state_bytes, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.pieces import WHOLE, Rows, find_rows, is_searched, largest_batch
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
+from chefgenius.schedule import Schedule
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
 from chefgenius.trainer import Trainer
@@ -115,8 +118,10 @@ def build_run(
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
+    rows = _rows_per_forward(config, data, model, origin, say)
     found = {
         **facts(device, threads, strict=strict),
+        "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
@@ -174,6 +179,33 @@ def _saved_threads(origin: resume.Origin) -> int:
     return threads
 
 
+def _rows_per_forward(
+    config: Config,
+    data: Data,
+    model: PreTrainedModel,
+    origin: resume.Origin | None,
+    say: Callable[[str], None],
+) -> Rows:
+    """As told, as saved, or, where a run begins on a device with little memory, as many as fit."""
+    wanted = config.train.rows_per_forward
+    if wanted != "auto":
+        return wanted
+    if origin is not None:
+        saved = origin.sections["facts"].get("rows_per_forward")
+        if saved == WHOLE or (isinstance(saved, int) and saved >= 1):
+            return saved
+        raise ResumeError(
+            f"`{origin.directory}` was saved with `rows_per_forward` {one_line(saved)}: "
+            "set `train.rows_per_forward`, or use another checkpoint"
+        )
+    if not is_searched(model.device):
+        return WHOLE
+    batch = largest_batch(data.train, free=config.data.plan == "fixed")
+    rows = find_rows(TokenLoss(model, config.train.precision), batch, state_bytes(model))
+    say(f"rows per forward: {rows} of up to {len(batch['labels'])}, as many as fit")
+    return rows
+
+
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
     """Begins or goes on with a run that was built, in a run directory that is locked.
 
@@ -224,6 +256,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         stop=stop,
         callbacks=callbacks,
         fresh=built.origin is None,
+        rows=built.facts["rows_per_forward"],
     )
 
 

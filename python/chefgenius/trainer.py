@@ -27,7 +27,8 @@ from chefgenius.feed import Feed, Tombstones
 from chefgenius.loss import TokenLoss
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs, Stopwatch
-from chefgenius.optim import Schedule
+from chefgenius.pieces import WHOLE, Rows
+from chefgenius.schedule import Schedule
 from chefgenius.signals import SaveRequests, Stop, StopRequested
 from chefgenius.state import DivergedError, Registry, RunError, State
 from chefgenius.step import Backward, Gradient
@@ -61,6 +62,8 @@ class Trainer:
     callbacks: Sequence[Callback]
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
+    rows: Rows = WHOLE
+    """rows of a micro-batch that go forward together at most"""
     _sections: dict[str, State] = field(default_factory=dict)
     """of the last boundary"""
     _standing: bool = False
@@ -78,7 +81,7 @@ class Trainer:
         self._watch = Stopwatch(memory.progress)
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
         loss = TokenLoss(self.model, self.config.train.precision)
-        self._backward = Backward(self.config, loss, self._next, self.stop.check)
+        self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
