@@ -27,24 +27,20 @@ from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
-from chefgenius.loss import TokenLoss
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
-from chefgenius.optim import build_optimizer, describe, state_bytes, trained_parameters
+from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
-from chefgenius.pieces import WHOLE, Rows, find_rows, is_searched, largest_batch
+from chefgenius.pieces import choose_rows
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
 from chefgenius.schedule import Schedule
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
+from chefgenius.state import Best, Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
-
-MOST_THREADS = 1024
-"""more than any machine that a run was saved on"""
 
 
 @dataclass(frozen=True)
@@ -112,13 +108,11 @@ def build_run(
     saved = origin.directory if origin is not None else None
     model = build_model(config.model, vocabulary, config.seed, saved=saved)
     parameters = count_parameters(model)
-    threads = choose_threads(settings.threads, parameters)
-    if origin is not None and settings.threads == "auto":
-        threads = _saved_threads(origin)
+    threads = choose_threads(settings.threads, parameters, origin)
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
-    rows = _rows_per_forward(config, data, model, origin, say)
+    rows = choose_rows(config, model, data.train, origin, say)
     found = {
         **facts(device, threads, strict=strict),
         "rows_per_forward": rows,
@@ -167,43 +161,6 @@ def build_run(
         weights=weights,
         say=say,
     )
-
-
-def _saved_threads(origin: resume.Origin) -> int:
-    threads = origin.sections["facts"].get("threads")
-    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
-        raise ResumeError(
-            f"`{origin.directory}` was saved with `threads` {one_line(threads)}: set `train.threads`, "
-            "or use another checkpoint"
-        )
-    return threads
-
-
-def _rows_per_forward(
-    config: Config,
-    data: Data,
-    model: PreTrainedModel,
-    origin: resume.Origin | None,
-    say: Callable[[str], None],
-) -> Rows:
-    """As told, as saved, or, where a run begins on a device with little memory, as many as fit."""
-    wanted = config.train.rows_per_forward
-    if wanted != "auto":
-        return wanted
-    if origin is not None:
-        saved = origin.sections["facts"].get("rows_per_forward")
-        if saved == WHOLE or (isinstance(saved, int) and saved >= 1):
-            return saved
-        raise ResumeError(
-            f"`{origin.directory}` was saved with `rows_per_forward` {one_line(saved)}: "
-            "set `train.rows_per_forward`, or use another checkpoint"
-        )
-    if not is_searched(model.device):
-        return WHOLE
-    batch = largest_batch(data.train, free=config.data.plan == "fixed")
-    rows = find_rows(TokenLoss(model, config.train.precision), batch, state_bytes(model))
-    say(f"rows per forward: {rows} of up to {len(batch['labels'])}, as many as fit")
-    return rows
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:

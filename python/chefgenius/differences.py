@@ -175,6 +175,16 @@ def saved_exactness(directory: Path, sections: dict[str, State]) -> Exactness:
     return exactness
 
 
+def saved_count(directory: Path, sections: dict[str, State], fact: str, key: str, most: int) -> int:
+    """A number from 1 to `most` among the saved facts. Raises ResumeError that names `key` for others."""
+    saved = sections["facts"].get(fact)
+    if not isinstance(saved, int) or not 1 <= saved <= most:
+        raise ResumeError(
+            f"`{directory}` was saved with `{fact}` {one_line(saved)}: set `{key}`, or use another checkpoint"
+        )
+    return saved
+
+
 def compare(
     sections: dict[str, State], config: dict[str, Any], facts: dict[str, Any], allowed: Iterable[str] = ()
 ) -> Comparison:

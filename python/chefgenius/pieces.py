@@ -2,22 +2,29 @@
 
 1. `cut` parts a delivered batch by rows. Loader and plan never know of it, and the gradient of the step stays
    the same up to the order of floating-point sums.
-2. `find_rows` says how many rows a piece may have: it tries the batch that `largest_batch` makes of the plan,
-   before the first step, and halves it until it fits.
+2. `choose_rows` says how many rows a piece has: as told, as saved, or as `find_rows` finds, which tries the
+   batch that `largest_batch` makes of the plan before the first step, and halves it until it fits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from chefgenius.config import Config
 from chefgenius.data import RecipeLoader
+from chefgenius.differences import saved_count
 from chefgenius.generators import isolated
 from chefgenius.loss import IGNORED, TokenLoss
+from chefgenius.optim import state_bytes
+from chefgenius.resume import Origin
 
 WHOLE: Literal["all"] = "all"
 """in place of a number of rows: micro-batches are not cut"""
+FACT = "rows_per_forward"
+"""among what the bits of a run depend on"""
 Rows = int | Literal["all"]
 
 _SCANNED = 1 << 16
@@ -47,6 +54,32 @@ def _rows(batch: Mapping[str, Tensor], name: str, first: int, last: int) -> Tens
     before, within = int(places[:first].sum()), int(places[first:last].sum())
     inside = (tensor >= before) & (tensor <= before + within)
     return tensor[inside] - before
+
+
+def choose_rows(
+    config: Config,
+    model: PreTrainedModel,
+    loader: RecipeLoader,
+    origin: Origin | None,
+    say: Callable[[str], None],
+) -> Rows:
+    """As told, else as saved, else, where memory is short, as many as fit of the largest batch of the plan.
+
+    Raises ResumeError for a saved number that cannot be one, torch.OutOfMemoryError when not one row fits.
+    """
+    wanted = config.train.rows_per_forward
+    if wanted != "auto":
+        return wanted
+    if origin is not None:
+        if origin.sections["facts"].get(FACT) == WHOLE:
+            return WHOLE
+        return saved_count(origin.directory, origin.sections, FACT, f"train.{FACT}", 2**31)
+    if not is_searched(model.device):
+        return WHOLE
+    batch = largest_batch(loader, free=config.data.plan == "fixed")
+    rows = find_rows(TokenLoss(model, config.train.precision), batch, state_bytes(model))
+    say(f"rows per forward: {rows} of up to {len(batch['labels'])}, as many as fit")
+    return rows
 
 
 def is_searched(device: torch.device) -> bool:

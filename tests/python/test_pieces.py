@@ -128,7 +128,7 @@ def test_the_size_found_is_recorded_before_the_first_step_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first process finds it, the next looks no more; both take the steps of one that was told."""
-    monkeypatch.setattr("chefgenius.build.is_searched", lambda device: True)
+    monkeypatch.setattr("chefgenius.pieces.is_searched", lambda device: True)
     tried = short_of_memory(monkeypatch, 3)
     with opened(tmp_path, *AUTO) as trainer:
         assert tried == [8, 4, 2, 2]
