@@ -97,7 +97,10 @@ class Comparison:
         """
         if not self.refused:
             return
-        kind = "it is about other words" if self.identity else "it would not be the same run"
+        words = any(one.name == "tokenizer" for one in self.identity)
+        kind = "it would not be the same run"
+        if self.identity:
+            kind = "it is about other words" if words else "it is of another model"
         leave = f"allow it with `{self.leave}` (not exact from step {step} on), " if self.leave else ""
         raise DifferentRunError(
             "\n".join(
