@@ -26,7 +26,6 @@ from chefgenius.manifest import STDOUT, named_errors, replace_file
 from chefgenius.measures import MEASURES
 from chefgenius.recipe import Recipe
 from chefgenius.signals import BOUND
-from chefgenius.state import Progress as Counters
 
 
 @dataclass(frozen=True)
@@ -58,24 +57,6 @@ class StepInfo:
     seconds_left: float
     skipped: tuple[int, ...] = ()
     """records of a step that was not finite: they are left out from now on"""
-
-
-def step_line(info: StepInfo, progress: Counters, digest: str) -> dict[str, Any]:
-    """The line of a step in metrics.jsonl; `progress` and `digest` are those of the boundary after it."""
-    skipped = {"skipped": list(info.skipped)} if info.skipped else {}
-    return {
-        "kind": "step",
-        "step": info.step,
-        "epoch": info.epoch,
-        "loss": info.loss,
-        "learning_rate": info.learning_rate,
-        "grad_norm": info.grad_norm,
-        "samples": progress.samples,
-        "input_tokens": progress.input_tokens,
-        "target_tokens": progress.target_tokens,
-        "digest": digest,
-        **skipped,
-    }
 
 
 @dataclass(frozen=True)
@@ -123,6 +104,18 @@ class _Terminal(Terminal):
         with suppress(SystemExit):
             super().on_broken_pipe()
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def tell(callbacks: Sequence[Callback], point: str, value: Any) -> None:
+    """Tells every callback, also after one that could not write; its OSError is raised at last."""
+    failed: list[OSError] = []
+    for callback in callbacks:
+        try:
+            getattr(callback, point)(value)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 class Console(Callback):

@@ -10,19 +10,22 @@ Nothing here imports torch.
 import json
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, outline
+from chefgenius.manifest import DamagedError, outline, plain
 from chefgenius.measures import MEASURES
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import REMEDY, RunDirectory, is_meant
-from chefgenius.state import Best, one_line
+from chefgenius.state import Best, ResumeError, one_line
 from chefgenius.watching import CheckpointConfig
 
+_LONGEST_REASON = 4096
+"""bytes of it that are read"""
 _KEPT = ("keep", "keep_best", "keep_every_steps")
 LOSS = "validation_loss"
 _MOST_BYTES = 64 << 20
@@ -70,7 +73,6 @@ class Inventory:
 
     run: Path
     best_metric: str
-    """by which evaluations are the best"""
     checkpoints: list[Stored]
     """newest first"""
     set_aside: list[Leftover]
@@ -191,9 +193,8 @@ class Policy:
 
     retention: Retention
     metric: str
-    """by which an evaluation is the best"""
     best: list[int]
-    """steps of the best evaluations, best first"""
+    """steps of the best evaluations by that metric, best first"""
 
 
 def policy_of(states: Mapping[int, Mapping[str, Any]]) -> Policy | None:
@@ -234,8 +235,9 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 def read_evaluations(run: Path) -> dict[int, dict[str, float]]:
     """The metrics of every step that was evaluated, by name, as metrics.jsonl tells them."""
     try:
-        lines = (run / "metrics.jsonl").read_bytes().splitlines()
-    except OSError:
+        with open(run / "metrics.jsonl", "rb", opener=plain) as file:
+            lines = file.read().splitlines()
+    except (OSError, ResumeError):
         return {}
     found = {}
     for line in lines:
@@ -244,20 +246,26 @@ def read_evaluations(run: Path) -> dict[int, dict[str, float]]:
                 values = json.loads(line)
                 known = {name: values[name] for name in MEASURES if values.get(name) is not None}
                 found[int(values["step"])] = {name: float(value) for name, value in known.items()}
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue  # a line that is being written, or is damaged: a resume verifies the file, not this
     return found
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files under a directory; links are not followed."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISDIR(status.st_mode):
-            return status.st_size
-        return sum(size_of(one) for one in path.iterdir())
-    except FileNotFoundError:
-        return 0  # a trainer removed it in between
+    """Bytes of a file, or of all files under a directory, however deep; links are not followed.
+
+    What cannot be looked at counts for nothing: a trainer removed it in between, or it is not ours.
+    """
+    size, left = 0, [path]
+    while left:
+        one = left.pop()
+        with suppress(OSError):
+            status = one.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                left += one.iterdir()
+            else:
+                size += status.st_size
+    return size
 
 
 def _set_aside(run: RunDirectory) -> list[Leftover]:
@@ -282,8 +290,9 @@ def _temporary(run: RunDirectory) -> list[Leftover]:
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        with open(path, "rb", opener=plain) as file:
+            text = file.read(_LONGEST_REASON).decode(errors="replace")
+    except (OSError, ResumeError):
         return "without a reason"
     return one_line(text) or "without a reason"
 
@@ -292,8 +301,8 @@ def _written(checkpoint: Path) -> datetime:
     for path in (checkpoint / MANIFEST, checkpoint):
         try:
             return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-        except OSError:
-            continue  # without a manifest, the directory itself says when
+        except (OSError, ValueError, OverflowError):
+            continue  # without a manifest, or with a year past 9999, the directory itself says when
     return datetime.fromtimestamp(0, UTC)
 
 

@@ -192,12 +192,12 @@ def test_the_best_by_a_metric_of_texts_is_saved_and_kept(
 
 def test_another_metric_begins_with_no_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(tmp_path, "train.max_steps=4") == 0
-    by = "eval.best_metric=repeated_ngrams"
+    by = "eval.best_metric=sections"
     assert run_here(tmp_path, by, "train.max_steps=8") == 0
     told = capsys.readouterr().out
-    assert 'changed: `eval.best_metric`: saved `"validation_loss"`, here `"repeated_ngrams"`\n' in told
+    assert 'changed: `eval.best_metric`: saved `"validation_loss"`, here `"sections"`\n' in told
     section = outcome(tmp_path / "run")["sections"]["best"]
-    assert section["metric"] == "repeated_ngrams"
+    assert section["metric"] == "sections"
     assert [one["step"] for one in section["kept"]] == [8]
 
 
