@@ -41,11 +41,13 @@ from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
-from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
+from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.pieces import choose_rows
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory
+from chefgenius.schedule import Schedule
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
@@ -78,8 +80,10 @@ def build_run(
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
+    rows = choose_rows(config, model, data.train, origin, say)
     found = {
         **facts(device, threads, strict=strict),
+        "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
@@ -179,6 +183,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         stop=stop,
         callbacks=callbacks,
         fresh=built.origin is None,
+        rows=built.facts["rows_per_forward"],
     )
 
 

@@ -13,8 +13,8 @@ from chefgenius.config import Config
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
-from chefgenius.optim import Schedule
 from chefgenius.rundir import read_run_facts
+from chefgenius.schedule import Schedule
 from chefgenius.state import State
 
 
@@ -27,7 +27,7 @@ class Built:
     model: PreTrainedModel
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     schedule: Schedule
     facts: dict[str, Any]
     origin: resume.Origin | None

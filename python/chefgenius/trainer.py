@@ -19,15 +19,16 @@ import torch
 from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
-from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
+from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
 from chefgenius.evaluation import Evaluator, figures, saved_samples
 from chefgenius.feed import Feed, Tombstones
 from chefgenius.loss import TokenLoss
-from chefgenius.memory import Memory
+from chefgenius.memory import Memory, step_line
 from chefgenius.metrics import Logs, Stopwatch
-from chefgenius.optim import Schedule
+from chefgenius.pieces import WHOLE, Rows
+from chefgenius.schedule import Schedule
 from chefgenius.signals import SaveRequests, Stop, StopRequested
 from chefgenius.state import DivergedError, Registry, RunError, State
 from chefgenius.step import Backward, Gradient
@@ -61,6 +62,8 @@ class Trainer:
     callbacks: Sequence[Callback]
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
+    rows: Rows = WHOLE
+    """rows of a micro-batch that go forward together at most"""
     _sections: dict[str, State] = field(default_factory=dict)
     """of the last boundary"""
     _standing: bool = False
@@ -78,7 +81,7 @@ class Trainer:
         self._watch = Stopwatch(memory.progress)
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
         loss = TokenLoss(self.model, self.config.train.precision)
-        self._backward = Backward(self.config, loss, self._next, self.stop.check)
+        self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
@@ -216,21 +219,7 @@ class Trainer:
         progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
         if not (due or info.skipped or info.step in (1, info.total_steps)):  # step 1: a checkpoint stood
             return
-        line = {
-            "kind": "step",
-            "step": info.step,
-            "epoch": info.epoch,
-            "loss": info.loss,
-            "learning_rate": info.learning_rate,
-            "grad_norm": info.grad_norm,
-            "samples": progress.samples,
-            "input_tokens": progress.input_tokens,
-            "target_tokens": progress.target_tokens,
-            "digest": self.memory.digest.value,
-        }
-        if info.skipped:
-            line["skipped"] = list(info.skipped)
-        self.logs.metrics.write(line)
+        self.logs.metrics.write(step_line(info, self.memory))
         self.logs.timing.write(self._watch.lap(progress))
 
     def _save(self, *, anew: bool = False) -> None:
@@ -301,12 +290,4 @@ class Trainer:
         )
 
     def _tell(self, point: str, value: Any) -> None:
-        """Tells every callback, also after one that could not write; its OSError is raised at last."""
-        failed: list[OSError] = []
-        for callback in self.callbacks:
-            try:
-                getattr(callback, point)(value)
-            except OSError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+        tell(self.callbacks, point, value)
