@@ -3,13 +3,18 @@
 //! With a folder of real recipes and tokenizers (`english_21k.jsonl.xz`, `tokenizers/t5` and others; named by
 //! `CHEFGENIUS_BENCH_DATA`, else `../shared/data`) the figures are those of the targets; else the seeded corpus and the
 //! bundled tokenizer are taken, which is said. On one thread its processor time counts, on several the wall clock.
+//!
+//! Where `CHEFGENIUS_BENCH_RC` names a Python interpreter that has another version of the library, and numpy, T5 is
+//! measured beside that one too (`python/batch_ids.py`), one thread, its batch call warm.
 #![allow(clippy::unwrap_used, reason = "a bench ends at the first surprise")]
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use chefgenius::recipe::{Content, Recipe};
@@ -62,13 +67,22 @@ fn main() {
     match data {
         Some(data) => {
             let of = |name: &str| data.join("tokenizers").join(name).join("tokenizer.json");
-            measure("T5", &of("t5"), &texts, 1, rounds, "60, warm 150");
+            let warm = measure("T5", &of("t5"), &texts, 1, rounds, "60, warm 150");
+            if let Some(python) = std::env::var_os("CHEFGENIUS_BENCH_RC") {
+                let (version, other) = by_python(&python, &of("t5"), &texts, rounds);
+                println!(
+                    "    tokenizers {version}, warm: {other:.1} MB/s; warm against it: {:.1}x  must reach 20",
+                    warm / other
+                );
+            }
             measure("GPT-2", &of("gpt2"), &texts, 1, rounds, "");
             measure("GPT-2", &of("gpt2"), &texts, 2, rounds, "1.0 (aim 10)");
             measure("Mistral", &of("mistral"), &texts, 1, rounds, "");
             measure("BERT", &of("bert"), &texts, 1, rounds, "");
         }
-        None => measure("bundled", &common::tokenizer(), &texts, 1, rounds, ""),
+        None => {
+            measure("bundled", &common::tokenizer(), &texts, 1, rounds, "");
+        }
     }
 }
 
@@ -97,8 +111,15 @@ fn real(path: &Path) -> Vec<Recipe> {
         .collect()
 }
 
-/// Prints a line of the table, and what the memo did below it.
-fn measure(name: &str, path: &Path, texts: &[&str], threads: usize, rounds: usize, target: &str) {
+/// Prints a line of the table, and what the memo did below it. Returns the MB/s of the warm pass.
+fn measure(
+    name: &str,
+    path: &Path,
+    texts: &[&str],
+    threads: usize,
+    rounds: usize,
+    target: &str,
+) -> f64 {
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     let library = tokenizers::Tokenizer::from_file(path).unwrap();
     let tokenizer = tokenize::load(path).unwrap();
@@ -128,6 +149,36 @@ fn measure(name: &str, path: &Path, texts: &[&str], threads: usize, rounds: usiz
         warm / library,
     );
     println!("    {}; first pass: {counts:?}", tokenizer.method());
+    warm
+}
+
+/// The version of an interpreter's library, and the MB/s of its batch call on one thread once it knows the texts.
+fn by_python(python: &OsStr, path: &Path, texts: &[&str], rounds: usize) -> (String, f64) {
+    let dir = tempfile::tempdir().unwrap();
+    let given = dir.path().join("texts.json");
+    std::fs::write(&given, serde_json::to_vec(texts).unwrap()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/python/batch_ids.py");
+    let done = Command::new(python)
+        .args([&script, path, &given, &dir.path().join("ids.npy")])
+        .args(["--rounds", &(rounds + 1).to_string()])
+        .envs([
+            ("RAYON_NUM_THREADS", "1"),
+            ("TOKENIZERS_PARALLELISM", "false"),
+        ])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", done.status);
+    let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let seconds = told["within"].as_array().unwrap()[1..].iter();
+    let least = seconds
+        .map(|s| s.as_f64().unwrap())
+        .fold(f64::INFINITY, f64::min);
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    (
+        told["version"].as_str().unwrap().to_owned(),
+        bytes as f64 / least / 1e6,
+    )
 }
 
 /// Seconds since some moment: of this thread's own time where it works alone, else of the wall clock.

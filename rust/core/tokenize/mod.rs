@@ -2,12 +2,15 @@
 //!
 //! 1. [`load`] reads a `tokenizer.json` (or a directory that holds one) and finds its special tokens (`library`).
 //! 2. `shape` says whether ids can be made word by word, and `probe` tries it. Where not, the library has every text.
-//! 3. An [`Encoder`] belongs to one thread. The one of `words` remembers the ids of each word (`table`), makes those
-//!    of new words itself where it can (`plain`, `unigram`), and asks the library else. Its ids are the library's.
+//! 3. An [`Encoder`] belongs to one thread. The one of `words` remembers the ids of each word (`cut`, `gather`,
+//!    `table`), makes those of new words itself where it can (`plain`, `unigram`), and asks the library else. Its ids
+//!    are the library's.
 //!
 //! Special tokens are never added: those belong to the plan.
 
+mod cut;
 mod decoder;
+mod gather;
 mod library;
 mod plain;
 mod probe;

@@ -1,11 +1,12 @@
-//! Words of up to sixteen bytes and their ids, found in a few nanoseconds.
+//! Words of up to sixteen bytes and their ids.
 //!
-//! One slot is 32 bytes: the word itself, up to seven ids, and what else is known of it. Ids that do not fit stand in
-//! a list beside the slots. Looking a word up takes one multiplication and mostly one cache line.
+//! One slot is 32 bytes: the word itself, up to seven ids, and what else is known of it. A word whose ids do not fit has
+//! them in a list beside the slots. Two slots are one cache line, and each word has one such pair that is its home.
 
 /// The longest word that the table holds, in bytes.
 pub(super) const LONGEST: usize = 16;
-const INLINE: usize = 7;
+/// Ids that a slot has room for.
+pub(super) const INLINE: usize = 7;
 const FIRST_SLOTS: usize = 1 << 15;
 
 /// In `Known`: whether a word has the same ids wherever it stands (else it sends its text to the library), and whether
@@ -49,97 +50,127 @@ impl Known {
     }
 }
 
-#[derive(Clone, Copy, Default)]
+/// A word and its ids.
+#[derive(Clone, Copy)]
 #[repr(align(32))]
 pub(super) struct Slot {
-    key: u128,
+    pub(super) key: u128,
     /// The ids, and in the last place what is known of the word and how many ids it has.
-    ids: [u16; INLINE + 1],
+    pub(super) ids: [u16; INLINE + 1],
 }
 
-/// A table that grows to a bound and then takes nothing more.
+impl Slot {
+    /// No word: its key is that of none, since only bytes that follow a word are 255.
+    pub(super) const VACANT: Slot = Slot {
+        key: 0xFF,
+        ids: [0; INLINE + 1],
+    };
+
+    fn is_vacant(&self) -> bool {
+        self.key == Slot::VACANT.key
+    }
+
+    /// How many ids stand in the slot itself.
+    #[inline(always)]
+    pub(super) fn count(&self) -> usize {
+        usize::from(self.ids[INLINE] & COUNT)
+    }
+
+    #[inline(always)]
+    pub(super) fn known(&self) -> Known {
+        Known(self.ids[INLINE])
+    }
+
+    /// Whether its ids stand in the list.
+    pub(super) fn is_spilt(&self) -> bool {
+        self.ids[INLINE] & SPILT != 0
+    }
+}
+
+/// A table that grows to a bound and then takes nothing more. A word stands at home; where that is taken, or its ids stand
+/// in the list, in the next free slot behind it.
 pub(super) struct Table {
-    slots: Vec<Slot>,
+    pairs: Vec<[Slot; 2]>,
     taken: usize,
     spilt: Vec<u32>,
     most_slots: usize,
 }
 
-/// The key of a word: its bytes, and zeros behind them. `None` where it has another length, or holds a zero itself.
+/// The key of a word: its bytes, and behind them the byte 255, which no text holds. `None` where it has another length.
 pub(super) fn key(word: &[u8]) -> Option<u128> {
-    if word.is_empty() || word.len() > LONGEST || word.contains(&0) {
+    if word.is_empty() || word.len() > LONGEST {
         return None;
     }
-    let mut bytes = [0; LONGEST];
+    let mut bytes = [u8::MAX; LONGEST];
     bytes[..word.len()].copy_from_slice(word);
     Some(u128::from_le_bytes(bytes))
 }
 
-/// The key of the word at `begin`, given that it has 1 to 16 bytes and no zero.
-#[inline(always)]
-pub(super) fn key_at(text: &[u8], begin: usize, length: usize) -> u128 {
-    let rest = &text[begin..];
-    let bytes = match rest.first_chunk::<LONGEST>() {
-        Some(bytes) => u128::from_le_bytes(*bytes),
-        None => {
-            let mut bytes = [0; LONGEST];
-            bytes[..rest.len()].copy_from_slice(rest);
-            u128::from_le_bytes(bytes)
-        }
-    };
-    bytes & MASKS[length]
-}
-
-/// The bytes of a word of each length.
-static MASKS: [u128; LONGEST + 1] = {
-    let mut masks = [0; LONGEST + 1];
+/// What is set in the sixteen bytes from the beginning of a word of each length on to make them its key; of none and of
+/// a longer one all bits, which are no word's key.
+pub(super) static PADS: [u128; LONGEST + 2] = {
+    let mut pads = [u128::MAX; LONGEST + 2];
     let mut length = 1;
-    while length <= LONGEST {
-        masks[length] = u128::MAX >> (128 - 8 * length);
+    while length < LONGEST {
+        pads[length] = u128::MAX << (8 * length);
         length += 1;
     }
-    masks
+    pads[LONGEST] = 0;
+    pads
 };
 
+/// Its highest bits are the place of a key.
 #[inline(always)]
-fn hash(key: u128) -> usize {
-    let low = key as u64 ^ 0x9E37_79B9_7F4A_7C15;
-    let high = (key >> 64) as u64 ^ 0xD6E8_FEB8_6659_FD93;
-    let product = u128::from(low) * u128::from(high);
-    (product as u64 ^ (product >> 64) as u64) as usize
+pub(super) fn hash(key: u128) -> u64 {
+    let (low, high) = (key as u64, (key >> 64) as u64);
+    (low ^ high.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 impl Table {
     /// An empty table that grows to at most this many bytes of slots.
     pub(super) fn new(most_bytes: usize) -> Self {
         Table {
-            slots: vec![Slot::default(); FIRST_SLOTS],
+            pairs: vec![[Slot::VACANT; 2]; FIRST_SLOTS / 2],
             taken: 0,
             spilt: Vec::new(),
             most_slots: most_bytes / size_of::<Slot>(),
         }
     }
 
-    /// The slot of a key.
+    /// All slots: a power of two of pairs.
     #[inline(always)]
+    pub(super) fn pairs(&self) -> &[[Slot; 2]] {
+        &self.pairs
+    }
+
+    /// The number of the pair that is a key's home.
+    #[inline(always)]
+    pub(super) fn home(&self, key: u128) -> usize {
+        (hash(key) >> (u64::BITS - self.pairs.len().trailing_zeros())) as usize
+    }
+
+    /// The slot of a key.
     pub(super) fn find(&self, key: u128) -> Option<&Slot> {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(key);
-        loop {
-            let slot = &self.slots[at & mask];
-            if slot.key == key {
-                return Some(slot);
-            }
-            if slot.key == 0 {
-                return None;
-            }
-            at += 1;
-        }
+        let home = self.home(key);
+        let at_home = self.pairs[home].iter().find(|slot| slot.key == key);
+        at_home.or_else(|| {
+            let mut behind = self.behind(home);
+            behind.find_map(|slot| match slot.key == key {
+                true => Some(Some(slot)),
+                false => slot.is_vacant().then_some(None),
+            })?
+        })
+    }
+
+    /// All slots behind a pair, round to its own.
+    fn behind(&self, home: usize) -> impl Iterator<Item = &Slot> {
+        let (before, behind) = self.pairs.split_at(home + 1);
+        behind.iter().chain(before).flatten()
     }
 
     /// Keeps a new word of at most 65,535 ids, unless the table is full.
     pub(super) fn insert(&mut self, key: u128, ids: &[u32], known: Known) {
-        if self.taken * 2 >= self.slots.len() && !self.grow() {
+        if self.taken >= self.pairs.len() && !self.grow() {
             return;
         }
         let mut slot = Slot {
@@ -164,44 +195,45 @@ impl Table {
     }
 
     fn grow(&mut self) -> bool {
-        let wanted = self.slots.len() * 2;
-        if wanted > self.most_slots {
+        let wanted = self.pairs.len() * 2;
+        if wanted * 2 > self.most_slots {
             return false;
         }
-        let former = std::mem::replace(&mut self.slots, vec![Slot::default(); wanted]);
-        for slot in former.into_iter().filter(|slot| slot.key != 0) {
-            self.place(slot);
+        let former = std::mem::replace(&mut self.pairs, vec![[Slot::VACANT; 2]; wanted]);
+        for slot in former.into_iter().flatten() {
+            if !slot.is_vacant() {
+                self.place(slot);
+            }
         }
         true
     }
 
     fn place(&mut self, slot: Slot) {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(slot.key);
-        while self.slots[at & mask].key != 0 {
+        let mut at = self.home(slot.key);
+        if slot.is_spilt() {
             at += 1;
         }
-        self.slots[at & mask] = slot;
-    }
-
-    /// Appends the ids of a slot and says what is known of its word.
-    #[inline(always)]
-    pub(super) fn take(&self, slot: &Slot, ids: &mut Vec<u32>) -> Known {
-        // All places are copied and the count is set afterwards: no branch depends on it.
-        let meta = slot.ids[INLINE];
-        let after = ids.len() + usize::from(meta & COUNT);
-        ids.extend_from_slice(&slot.ids.map(u32::from));
-        ids.truncate(after);
-        if meta & SPILT != 0 {
-            self.take_spilt(slot, ids);
+        let mask = self.pairs.len() - 1;
+        loop {
+            let free = self.pairs[at & mask]
+                .iter_mut()
+                .find(|slot| slot.is_vacant());
+            if let Some(free) = free {
+                *free = slot;
+                return;
+            }
+            at += 1;
         }
-        Known(meta)
     }
 
-    #[cold]
-    fn take_spilt(&self, slot: &Slot, ids: &mut Vec<u32>) {
-        let from = usize::from(slot.ids[0]) | usize::from(slot.ids[1]) << 16;
-        ids.extend_from_slice(&self.spilt[from..from + usize::from(slot.ids[2])]);
+    /// Appends the ids of a slot.
+    pub(super) fn take(&self, slot: &Slot, ids: &mut Vec<u32>) {
+        if slot.is_spilt() {
+            let from = usize::from(slot.ids[0]) | usize::from(slot.ids[1]) << 16;
+            ids.extend_from_slice(&self.spilt[from..from + usize::from(slot.ids[2])]);
+        } else {
+            ids.extend(slot.ids[..slot.count()].iter().map(|&id| u32::from(id)));
+        }
     }
 }
 
@@ -228,14 +260,10 @@ mod tests {
         }
         let mut kept = 0;
         for (n, word) in words.iter().enumerate() {
-            let padded = format!("{word} and what follows it");
-            let at = key_at(padded.as_bytes(), 0, word.len());
-            if let Some(slot) = table.find(at) {
+            if let Some(slot) = table.find(key(word.as_bytes()).unwrap()) {
                 let mut ids = vec![7];
-                assert_eq!(
-                    table.take(slot, &mut ids).and(Known::LOCAL_AND_EXACT),
-                    known
-                );
+                table.take(slot, &mut ids);
+                assert_eq!(slot.known().and(Known::LOCAL_AND_EXACT), known);
                 assert_eq!(ids[1..], ids_of(n), "{word}");
                 kept += 1;
             }
@@ -246,10 +274,15 @@ mod tests {
     #[test]
     fn keys_are_of_words_that_fit() {
         assert_eq!(key(b""), None);
-        assert_eq!(key(b"a\0"), None);
         assert_eq!(key(&[b'a'; 17]), None);
-        let longest = [b'z'; 16];
-        assert_eq!(key(&longest), Some(key_at(&longest, 0, 16)));
-        assert_eq!(key(b"ab"), Some(key_at(b"xab c", 1, 2)));
+        let text = *b"abc\0efg\0\0jklmnop and more";
+        let bytes = u128::from_le_bytes(*text.first_chunk().unwrap());
+        for length in 1..=LONGEST {
+            assert_eq!(key(&text[..length]), Some(bytes | PADS[length]), "{length}");
+            assert_ne!(key(&text[..length]), Some(Slot::VACANT.key));
+        }
+        for no_word in [0, LONGEST + 1] {
+            assert_eq!(PADS[no_word], u128::MAX);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The encoder that remembers words.
 //!
-//! 1. A text is cut at white space, 64 bytes at a time, and each word is looked up in the [`Table`]. This is all that
-//!    happens to 99 words in a hundred.
+//! 1. A text is cut at white space (`cut`), and the ids of its words are gathered from the [`Table`] (`gather`). This is
+//!    all that happens to 99 words in a hundred.
 //! 2. A new word ([`Words::learn`]) is cut into pieces by ourselves where the model is known and its characters stand
 //!    for themselves; else the library gives its ids, and a word that is not printable ASCII is tried in several
 //!    contexts. What was found is kept, up to a bound of memory.
@@ -10,11 +10,13 @@
 
 use std::collections::HashMap;
 
+use super::cut::Ends;
+use super::gather::{Gather, Reader};
 use super::library::Library;
 use super::plain::{Plain, edges_are_plain};
 use super::probe::Rules;
 use super::shape::Glue;
-use super::table::{Known, LONGEST, Table, key, key_at};
+use super::table::{Known, Table, key};
 use super::unigram::Best;
 use super::{Counts, Encoder};
 use crate::error::Result;
@@ -45,6 +47,8 @@ struct Others {
 pub(super) struct Words<'a> {
     reference: &'a Library,
     rules: &'a Rules,
+    ends: Ends,
+    gather: Gather,
     table: Table,
     long: Others,
     /// First words of texts, where these have other ids.
@@ -64,6 +68,8 @@ impl<'a> Words<'a> {
         Words {
             reference: library,
             rules,
+            ends: Ends::new(),
+            gather: Gather::new(),
             table: Table::new(TABLE_BYTES),
             long: Others::default(),
             first: Others::default(),
@@ -80,63 +86,71 @@ impl<'a> Words<'a> {
     /// Appends the ids of all words and says whether they read back as the text; `None` where the text must be
     /// encoded whole.
     fn words(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<Option<bool>> {
-        let bytes = text.as_bytes();
-        let single = self.rules.glue == Glue::Single;
-        // The longest word to look up in the table: none where it begins a text of glue that knows first words, or
-        // holds a control character.
-        let mut longest = if single { 0 } else { LONGEST };
-        let without_word = if single { Known::NOTHING } else { Known::LOCAL };
-        let mut all = Known::LOCAL_AND_EXACT;
-        let (mut hits, mut others) = (0, 0);
-        let (mut begin, mut at) = (0, 0);
-        while at <= bytes.len() {
-            let mut ends = white_from(bytes, at);
-            while ends != 0 {
-                let end = at + ends.trailing_zeros() as usize;
-                ends &= ends - 1;
-                if bytes.get(end).is_some_and(|&byte| byte != b' ') {
-                    if !self.rules.separates(bytes[end]) {
-                        longest = 0;
-                        continue;
-                    }
-                    all = all.and(Known::LOCAL);
-                }
-                let (start, length) = (begin, end - begin);
-                begin = end + 1;
-                if length.wrapping_sub(1) < longest
-                    && let Some(slot) = self.table.find(key_at(bytes, start, length))
-                {
-                    all = all.and(self.table.take(slot, ids));
-                    hits += 1;
-                } else if length == 0 {
-                    all = all.and(without_word);
-                } else {
-                    others += 1;
-                    let first = single && start == 0;
-                    all = all.and(self.other_word(&text[start..end], first, ids)?);
-                    longest = LONGEST;
-                }
-            }
-            at += 64;
+        let (bytes, rules) = (text.as_bytes(), self.rules);
+        if bytes.len() >= u32::MAX as usize {
+            return Ok(None);
         }
-        self.counts.words += hits + others;
-        self.counts.hits += hits;
-        Ok(all.local().then_some(all.exact()))
+        let mut reader = Reader::new(bytes, 0, Known::LOCAL_AND_EXACT);
+        if rules.glue == Glue::Single {
+            let word = text.split(' ').next().unwrap_or_default();
+            reader.known = self.missed(word, true, ids)?;
+            reader.begin = word.len() + 1;
+        }
+        let mut at = reader.begin;
+        while at <= bytes.len() {
+            if !self.ends.find(bytes, &mut at, |byte| rules.separates(byte)) {
+                reader.known = reader.known.and(Known::LOCAL);
+            }
+            let mut next = 0;
+            loop {
+                let ends = &self.ends.places()[next..];
+                let taken = self.gather.take(&self.table, &mut reader, ends, ids);
+                self.counts.words += taken as u64;
+                self.counts.hits += taken as u64;
+                next += taken;
+                let Some(&end) = self.ends.places().get(next) else {
+                    break;
+                };
+                let word = &text[reader.begin..end as usize];
+                reader.known = reader.known.and(self.missed(word, false, ids)?);
+                reader.begin = end as usize + 1;
+                next += 1;
+            }
+        }
+        Ok(reader.known.local().then_some(reader.known.exact()))
     }
 
-    /// A word that was not found in the table, or cannot be there.
+    /// A word that was not gathered, or none. `first` as in [`Rules::alone`].
     #[cold]
     #[inline(never)]
-    fn other_word(&mut self, word: &str, first: bool, ids: &mut Vec<u32>) -> Result<Known> {
-        let others = if first { &self.first } else { &self.long };
-        if (first || key(word.as_bytes()).is_none())
-            && let Some(other) = others.words.get(word)
-        {
-            self.counts.hits += 1;
-            ids.extend_from_slice(&other.ids);
-            return Ok(other.known);
+    fn missed(&mut self, word: &str, first: bool, ids: &mut Vec<u32>) -> Result<Known> {
+        if word.is_empty() {
+            return Ok(match self.rules.glue {
+                Glue::Runs => Known::LOCAL,
+                Glue::Single => Known::NOTHING,
+            });
         }
-        self.new_word(word, first, ids)
+        self.counts.words += 1;
+        let found = match key(word.as_bytes()) {
+            Some(key) if !first => self.table.find(key).map(|slot| {
+                self.table.take(slot, ids);
+                slot.known()
+            }),
+            _ => {
+                let others = if first { &self.first } else { &self.long };
+                others.words.get(word).map(|other| {
+                    ids.extend_from_slice(&other.ids);
+                    other.known
+                })
+            }
+        };
+        match found {
+            Some(known) => {
+                self.counts.hits += 1;
+                Ok(known)
+            }
+            None => self.new_word(word, first, ids),
+        }
     }
 
     /// Learns a word, keeps it, and appends its ids.
@@ -253,38 +267,6 @@ impl Encoder for Words<'_> {
     }
 }
 
-/// Which of 64 bytes are a space or a control character: a bit each, the first byte's the lowest.
-#[inline(always)]
-fn white(block: &[u8; 64]) -> u64 {
-    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    const HIGH: u64 = !LOW;
-    // Added to seven bits, this sets the eighth from `!` on.
-    const FROM_GRAPHIC: u64 = 0x5F5F_5F5F_5F5F_5F5F;
-    // Moves the high bit of byte n to bit n of the highest byte.
-    const GATHER: u64 = 0x0002_0408_1020_4081;
-    let mut bits = 0;
-    for (place, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
-        let bytes = u64::from_le_bytes(*bytes);
-        let white = !(((bytes & LOW) + FROM_GRAPHIC) | bytes) & HIGH;
-        bits |= (white.wrapping_mul(GATHER) >> 56) << (8 * place);
-    }
-    bits
-}
-
-/// [`white`] of the 64 bytes from `at` on. Where the text ends among them, its end is a bit too, for it ends a word.
-#[inline(always)]
-fn white_from(bytes: &[u8], at: usize) -> u64 {
-    let rest = &bytes[at..];
-    match rest.first_chunk() {
-        Some(block) => white(block),
-        None => {
-            let mut block = [b' '; 64];
-            block[..rest.len()].copy_from_slice(rest);
-            white(&block) & (u64::MAX >> (63 - rest.len()))
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -315,22 +297,5 @@ mod tests {
         }
         assert!(encode("rice").is_err(), "its turn came again");
         assert_eq!(words.counts().audited, 2);
-    }
-
-    #[test]
-    fn white_bytes_are_found() {
-        for byte in 0..=255 {
-            for place in 0..64 {
-                let mut block = [b'x'; 64];
-                block[place] = byte;
-                let expected = u64::from(byte <= b' ') << place;
-                assert_eq!(white(&block), expected, "{byte} at {place}");
-            }
-        }
-        assert_eq!(white_from(b"", 0), 1);
-        assert_eq!(white_from(b"xxa b", 2), 0b1010);
-        assert_eq!(white_from(&[b'a'; 63], 0), 1 << 63);
-        assert_eq!(white_from(&[b'a'; 64], 0), 0);
-        assert_eq!(white_from(&[b'a'; 64], 64), 1);
     }
 }
