@@ -155,11 +155,11 @@ fn measure(
 /// The version of an interpreter's library, and the MB/s of its batch call on one thread once it knows the texts.
 fn by_python(python: &OsStr, path: &Path, texts: &[&str], rounds: usize) -> (String, f64) {
     let dir = tempfile::tempdir().unwrap();
-    let given = dir.path().join("texts.json");
+    let (given, out) = (dir.path().join("texts.json"), dir.path().join("ids.npy"));
     std::fs::write(&given, serde_json::to_vec(texts).unwrap()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/python/batch_ids.py");
     let done = Command::new(python)
-        .args([&script, path, &given, &dir.path().join("ids.npy")])
+        .args([script.as_path(), path, given.as_path(), out.as_path()])
         .args(["--rounds", &(rounds + 1).to_string()])
         .envs([
             ("RAYON_NUM_THREADS", "1"),
