@@ -13,7 +13,7 @@ from functools import partial
 from chefgenius import resume
 from chefgenius.built import Built
 from chefgenius.callbacks import Callback
-from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
+from chefgenius.checkpoint import Checkpointer
 from chefgenius.compute import (
     choose_device,
     choose_threads,
@@ -22,10 +22,12 @@ from chefgenius.compute import (
     set_arithmetic,
 )
 from chefgenius.config import Config, flatten
+from chefgenius.contents import checkpoint_bytes, load_tensors
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
+from chefgenius.ema import Averages
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
@@ -78,7 +80,7 @@ def build_run(
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters, origin)
     strict = is_strict(settings.determinism, device)
-    set_arithmetic(threads, strict=strict)
+    set_arithmetic(threads, strict=strict, device=device)
     model.to(device)  # type: ignore[arg-type]
     rows = choose_rows(config, model, data.train, origin, say)
     found = {
@@ -106,6 +108,8 @@ def build_run(
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
     optimizer = build_optimizer(model, config.optim)
+    decay = settings.ema_decay
+    averages = None if decay is None else Averages(trained_parameters(model), decay)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
@@ -120,6 +124,7 @@ def build_run(
         model=model,
         base=base,
         optimizer=optimizer,
+        averages=averages,
         schedule=schedule,
         facts=found,
         origin=origin,
@@ -167,6 +172,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         say=built.say,
         began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
         best=memory.best.steps,
+        averages=built.averages,
     )
     return Trainer(
         config=config,
@@ -184,6 +190,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         callbacks=callbacks,
         fresh=built.origin is None,
         rows=built.facts["rows_per_forward"],
+        averages=built.averages,
     )
 
 
@@ -222,7 +229,7 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     if built.base is not None:
         files |= adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
-    size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
+    size = checkpoint_bytes(built.model, built.config) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
     return files
 
@@ -249,7 +256,8 @@ def _write_run_facts(built: Built, finished: int | None) -> None:
 
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:
-    load_tensors(origin, built.model, built.optimizer)
+    changed = frozenset(one.name for one in built.comparison.changes)
+    load_tensors(origin, built.model, built.optimizer, built.averages, fresh=changed)
     try:
         registry.load_state_dict(built.sections)
     except ResumeError as error:

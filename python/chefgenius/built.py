@@ -13,6 +13,7 @@ from chefgenius.config import Config
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
+from chefgenius.ema import Averages
 from chefgenius.rundir import read_run_facts
 from chefgenius.schedule import Schedule
 from chefgenius.state import State
@@ -28,6 +29,8 @@ class Built:
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
     optimizer: torch.optim.Optimizer
+    averages: Averages | None
+    """of the weights, where `train.ema_decay` wants them"""
     schedule: Schedule
     facts: dict[str, Any]
     origin: resume.Origin | None

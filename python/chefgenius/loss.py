@@ -5,13 +5,12 @@ large batch. `TokenLoss` is a module, so that what wraps a model for several pro
 from a batch to its loss.
 """
 
-from typing import Literal
-
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
 from chefgenius.compute import autocast
+from chefgenius.config import Precision
 
 IGNORED = -100
 """label of a position that does not count"""
@@ -20,7 +19,7 @@ IGNORED = -100
 class TokenLoss(nn.Module):
     """One micro-batch's loss; a call runs the forward pass."""
 
-    def __init__(self, model: PreTrainedModel, precision: Literal["float32", "bf16"] = "float32") -> None:
+    def __init__(self, model: PreTrainedModel, precision: Precision = "float32") -> None:
         super().__init__()
         self.model = model
         self.precision = precision

@@ -65,8 +65,9 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.EXACTNESS,
         "other updates from the same gradients",
-        ("optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
+        ("optim.kind", "optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
     ),
+    (Kind.EXACTNESS, "another average of the same weights", ("train.ema_decay",)),
     (
         Kind.EXACTNESS,
         "other rounding of the same sums",
@@ -143,6 +144,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.prompts",
             "eval.samples",
             "eval.max_new_tokens",
+            "eval.use_ema",
             "log.every_steps",
         ),
     ),

@@ -6,6 +6,7 @@ from typing import Any
 from chefgenius.callbacks import StepInfo
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
+from chefgenius.scaler import LossScale
 from chefgenius.state import Best, Losses, Pending, Progress, Registry
 
 
@@ -19,6 +20,7 @@ class Memory:
     history: History = field(default_factory=History)
     digest: RollingDigest = field(default_factory=RollingDigest)
     pending: Pending = field(default_factory=Pending)
+    scale: LossScale = field(default_factory=LossScale)
 
     def register(self, registry: Registry) -> None:
         """Name the sections."""
@@ -29,6 +31,7 @@ class Memory:
             ("evaluation", self.history),
             ("digest", self.digest),
             ("pending", self.pending),
+            ("scaler", self.scale),
         ):
             registry.register(name, component)
 
@@ -48,6 +51,8 @@ def step_line(info: StepInfo, memory: Memory) -> dict[str, Any]:
         "target_tokens": progress.target_tokens,
         "digest": memory.digest.value,
     }
+    if info.loss_scale is not None:
+        line["loss_scale"] = info.loss_scale
     if info.skipped:
         line["skipped"] = list(info.skipped)
     return line

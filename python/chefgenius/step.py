@@ -18,8 +18,9 @@ from chefgenius.batch import StepInfo as Window
 from chefgenius.config import Config
 from chefgenius.generators import isolated
 from chefgenius.loss import TokenLoss
-from chefgenius.optim import clip_gradients
+from chefgenius.optim import clip_gradients, unscale_gradients
 from chefgenius.pieces import WHOLE, Rows, cut
+from chefgenius.scaler import LossScale
 
 _NO_ROOM = (
     "fewer rows of a micro-batch at a time need less memory: start again with `train.rows_per_forward=N`, "
@@ -37,6 +38,8 @@ class Gradient:
     """over the target tokens; 0 where there are none"""
     grad_norm: float
     """before clipping"""
+    overflow: bool = False
+    """under fp16: whether a smaller scale of the loss may mend the gradient; the step moves nothing"""
 
     @property
     def empty(self) -> bool:
@@ -45,8 +48,13 @@ class Gradient:
 
     @property
     def finite(self) -> bool:
+        """Whether it is no divergence."""
+        return self.overflow or (math.isfinite(self.loss_sum) and math.isfinite(self.grad_norm))
+
+    @property
+    def moves(self) -> bool:
         """Whether the weights may be moved along it."""
-        return math.isfinite(self.loss_sum) and math.isfinite(self.grad_norm)
+        return self.finite and not self.overflow and not self.empty
 
     @property
     def records(self) -> list[int]:
@@ -67,6 +75,8 @@ class Backward:
     """called before and after each forward and each backward; may raise to drop the window"""
     rows: Rows = WHOLE
     """rows that go forward together at most; `all`: whole micro-batches"""
+    scale: LossScale | None = None
+    """of the loss, under fp16; the trainer counts the steps there"""
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +92,7 @@ class Backward:
 
     def _gradient(self, step: int, window: Window) -> Gradient:
         settings = self.config
+        scale = 1.0 if self.scale is None else self.scale.scale
         total = torch.zeros((), device=self.loss.model.device)
         batches: list[Batch] = []
         for slot in range(window.micro_batches):
@@ -95,12 +106,14 @@ class Backward:
                 with isolated(settings.seed, "train", step, slot, piece):
                     loss = self.loss(part)
                     self.check()
-                    (loss / window.target_tokens).backward()
+                    (loss / window.target_tokens * scale).backward()
                 total += loss.detach()
         self.check()
         if window.target_tokens == 0:
             return Gradient(window, batches, 0.0, 0.0)
+        unscale_gradients(self.parameters, scale)
         norm = clip_gradients(self.parameters, settings.optim.max_grad_norm)
         # the one place of a step where the host waits for the device
         loss_sum, grad_norm = torch.stack([total, norm]).tolist()
-        return Gradient(window, batches, loss_sum, grad_norm)
+        overflow = self.scale is not None and self.scale.is_overflow(loss_sum, grad_norm)
+        return Gradient(window, batches, loss_sum, grad_norm, overflow)

@@ -11,6 +11,7 @@
 import math
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from chefgenius.batch import Batch
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
+from chefgenius.ema import Averages
 from chefgenius.evaluation import Evaluator, figures, saved_samples
 from chefgenius.feed import Feed, Tombstones
 from chefgenius.loss import TokenLoss
@@ -64,6 +66,8 @@ class Trainer:
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
     rows: Rows = WHOLE
     """rows of a micro-batch that go forward together at most"""
+    averages: Averages | None = None
+    """of the weights"""
     _sections: dict[str, State] = field(default_factory=dict)
     """of the last boundary"""
     _standing: bool = False
@@ -81,7 +85,8 @@ class Trainer:
         self._watch = Stopwatch(memory.progress)
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
         loss = TokenLoss(self.model, self.config.train.precision)
-        self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows)
+        self._scale = memory.scale if self.config.train.precision == "fp16" else None
+        self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows, self._scale)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
@@ -111,6 +116,7 @@ class Trainer:
         step, epoch = progress.step + 1, progress.epoch
         window = self.feed.window(epoch, progress.index)
         rate = self.schedule.apply(step)
+        scale = None if self._scale is None else self._scale.scale
         gradient = self._backward(step, window)
         if settings.on_nonfinite == "stop" and not gradient.finite:
             raise DivergedError(
@@ -118,31 +124,36 @@ class Trainer:
                 f"norm of the gradient {gradient.grad_norm}"
             )
         self._ask(self.checkpoints.check)
-        if learned := gradient.finite and not gradient.empty:
+        if gradient.moves:
             self._standing = False
             self.optimizer.step()
+            if self.averages is not None:
+                self.averages.update(step)
         self.optimizer.zero_grad(set_to_none=True)
-        self._count(step, gradient, learned=learned)
+        self._count(step, gradient)
         steps, recipes, tokens = self._watch.rates(progress)
         return StepInfo(
             step=step,
             total_steps=self.schedule.total_steps,
             epoch=epoch,
-            loss=gradient.loss_sum / window.target_tokens if learned else None,
+            loss=gradient.loss_sum / window.target_tokens if gradient.moves or gradient.overflow else None,
             learning_rate=rate,
-            grad_norm=gradient.grad_norm if learned else None,
+            grad_norm=gradient.grad_norm if gradient.moves else None,
             recipes_per_second=recipes,
             tokens_per_second=tokens,
             seconds_left=(self.schedule.total_steps - step) / steps,
             skipped=() if gradient.finite else tuple(gradient.records),
+            loss_scale=scale,
         )
 
-    def _count(self, step: int, gradient: Gradient, *, learned: bool) -> None:
+    def _count(self, step: int, gradient: Gradient) -> None:
         """Moves the counters to the boundary after a step."""
         memory, progress, window = self.memory, self.memory.progress, gradient.window
         for batch in gradient.batches:
             memory.digest.update(batch.record_ids)
-        if learned:
+        if gradient.moves or gradient.overflow:
+            if self._scale is not None:
+                self._scale.update(overflow=gradient.overflow)
             memory.losses.add(gradient.loss_sum, window.target_tokens)
         if not gradient.finite:
             self.tombstones.skip(step, gradient.records)
@@ -205,7 +216,9 @@ class Trainer:
         """Evaluates the boundary and generates samples; True when it is the best so far."""
         memory, progress, settings = self.memory, self.memory.progress, self.config.eval
         prompts = max(settings.prompts, settings.samples) if self._ends(progress.step) else settings.samples
-        evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
+        averages = self.averages if settings.use_ema else None
+        with nullcontext() if averages is None else averages.in_place():
+            evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
         self.logs.metrics.write(figures(evaluation))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import checkpoint, manifest
-from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import ModelConfig, OptimConfig
+from chefgenius.contents import load_tensors
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.loss import TokenLoss
 from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors

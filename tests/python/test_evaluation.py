@@ -1,5 +1,6 @@
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from samples import build, load, recipes, write_lines
 TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons, sliced | directions: Cook."
 
 
-def evaluator(store: TokenStore, **settings: int) -> Evaluator:
+def evaluator(store: TokenStore, **settings: Any) -> Evaluator:
     words = Vocabulary(store.vocab_size, store.pad_token_id, store.eos_token_id)
     return Evaluator(
         model=build_model(ModelConfig(config=MODEL), words, 1),
