@@ -27,15 +27,18 @@ from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
+from chefgenius.loss import TokenLoss
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.ranks import Ranks, World
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
+from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
 from chefgenius.trainer import Trainer
@@ -51,6 +54,8 @@ class Built:
     config: Config
     data: Data
     model: PreTrainedModel
+    ranks: Ranks
+    sharing: Sharing
     optimizer: torch.optim.AdamW
     schedule: Schedule
     facts: dict[str, Any]
@@ -98,25 +103,29 @@ def build_run(
     say: Callable[[str], None],
     allowed: frozenset[str] = frozenset(),
     weights: Weights | None = None,
+    world: World | None = None,
+    ranks: Ranks | None = None,
 ) -> Built:
     """Model, optimizer and schedule, the comparison with the saved run, and the loader at its place.
 
-    `allowed` names what may differ from the saved run. Raises ConfigError, ResumeError.
+    `allowed` names what may differ from the saved run. `world` is this process's place, `ranks` those that it
+    meets in order to train. Raises ConfigError, ResumeError.
     """
     settings = config.train
-    device = choose_device(settings.device)
+    world, ranks = world or World(), ranks or Ranks()
+    device = choose_device(settings.device, world)
     vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
     saved = origin.directory if origin is not None else None
     model = build_model(config.model, vocabulary, config.seed, saved=saved)
     parameters = count_parameters(model)
-    threads = choose_threads(settings.threads, parameters)
+    threads = choose_threads(settings.threads, parameters, world)
     if origin is not None and settings.threads == "auto":
         threads = _saved_threads(origin)
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
     found = {
-        **facts(device, threads, strict=strict),
+        **facts(device, threads, strict=strict, world_size=world.size),
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
@@ -137,12 +146,14 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
+    ranks.join(device.type, device.index)
+    sharing = Sharing(TokenLoss(model, settings.precision), ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
         f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
-        f"threads {threads}, {settings.precision}{', strict' if strict else ''}"
+        f"threads {threads}, {settings.precision}{', strict' if strict else ''}{_told(sharing)}"
     )
     samples = settings.gradient_accumulation_steps * config.data.batch_size
     say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {per_epoch:,} an epoch")
@@ -150,6 +161,8 @@ def build_run(
         config=config,
         data=data,
         model=model,
+        ranks=ranks,
+        sharing=sharing,
         optimizer=optimizer,
         schedule=schedule,
         facts=found,
@@ -164,6 +177,11 @@ def build_run(
     )
 
 
+def _told(sharing: Sharing) -> str:
+    kind = "each with a part of the model" if sharing.sharded else "each with a whole model"
+    return f", {sharing.world.size} processes, {kind}" if sharing.world.size > 1 else ""
+
+
 def _saved_threads(origin: resume.Origin) -> int:
     threads = origin.sections["facts"].get("threads")
     if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
@@ -175,15 +193,19 @@ def _saved_threads(origin: resume.Origin) -> int:
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
-    """Begins or goes on with a run that was built, in a run directory that is locked.
+    """Begins or goes on with a run that was built, in a run directory that rank 0 has locked.
 
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
-    companions = _check_space(built, run, touch=True)
+    ranks = built.ranks
+    companions = _check_space(built, run, touch=True) if ranks.world.leads else {}
     memory, tombstones, registry = _components(built, logs)
     seed_ambient(config.seed)
-    if built.origin is None:
+    if not ranks.world.leads:
+        if built.origin is not None:
+            _restore(built, built.origin, registry)
+    elif built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
         _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
@@ -196,7 +218,9 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
             )
         _restore(built, built.origin, registry)
         _write_run_facts(built, finished=None)
-    replace_file(run.path / "config.yaml", to_yaml(config).encode())
+    if ranks.world.leads:
+        replace_file(run.path / "config.yaml", to_yaml(config).encode())
+    ranks.together("start", {"facts": built.facts, "place": data.feed.state_dict(), "steps": built.bounds})
     checkpoints = Checkpointer(
         run=run,
         model=model,
@@ -206,6 +230,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,
         say=built.say,
+        ranks=ranks,
+        sharded=built.sharing.sharded,
         began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
         best=memory.best.steps,
     )
@@ -224,6 +250,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         stop=stop,
         callbacks=callbacks,
         fresh=built.origin is None,
+        sharing=built.sharing,
+        ranks=ranks,
     )
 
 

@@ -24,11 +24,12 @@ from transformers import PreTrainedModel
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.model import named_tensors
 from chefgenius.optim import load_state_tensors, state_tensors, trained_parameters
+from chefgenius.ranks import Ranks
 from chefgenius.resume import STATE_SCHEMA, Origin
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
 from chefgenius.state import ResumeError, State
-from chefgenius.tensors import Image, read_tensors
+from chefgenius.tensors import Image, alike, read_tensors, take_part
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optim.safetensors", "state.json"
 
@@ -73,6 +74,10 @@ class Checkpointer:
     """told, by `check` and `save`, of long waits and of what a full disk costs"""
     began_at: int | None = None
     """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
+    ranks: Ranks = field(default_factory=Ranks)
+    """rank 0 alone writes; where each has a part of every tensor, all call `save` together"""
+    sharded: bool = False
+    """whether each rank has a part of every tensor"""
     best: Sequence[int] = ()
     """the steps of the best evaluations by the newest checkpoint: they stay until there is a newer one"""
     _images: tuple[Image, Image] = field(default_factory=lambda: (Image(), Image()), repr=False)
@@ -81,6 +86,7 @@ class Checkpointer:
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
     _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     _failed: BaseException | None = field(default=None, repr=False)
+    _calls: int = field(default=0, repr=False)
 
     def save(self, sections: dict[str, State], best: Sequence[int], *, anew: bool = False) -> None:
         """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.
@@ -91,14 +97,31 @@ class Checkpointer:
         the boundary is another now), or when `check` has a failure to tell.
         """
         step = int(sections["progress"]["step"])
+        if not self.sharded:
+            if self.ranks.world.leads and self._is_wanted(step, anew=anew):
+                self._begin(self._snapshot(step, sections, best, anew=anew))
+            return
+        self._calls += 1
+        # rank 0 gathers
+        if self.ranks.agree(
+            f"save {self._calls}", self.ranks.world.leads and self._is_wanted(step, anew=anew)
+        ):
+            if self.ranks.world.leads:
+                self._begin(self._snapshot(step, sections, best, anew=anew))
+            else:
+                take_part(named_tensors(self.model))
+                take_part(state_tensors(self.model, self.optimizer))
+
+    def _is_wanted(self, step: int, *, anew: bool) -> bool:
+        """Whether the step is to be written, once the save before it is over."""
         if self._thread is not None and self._thread.is_alive():
             if self._writing == step and not anew:
-                return
+                return False
             self._wait(self._thread)
-        if self._failed is not None or (not anew and self._is_saved(step)):
-            return
-        snapshot = self._snapshot(step, sections, best, anew=anew)
-        self._writing = step
+        return self._failed is None and (anew or not self._is_saved(step))
+
+    def _begin(self, snapshot: Snapshot) -> None:
+        self._writing = snapshot.step
         self._thread = Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True)
         self._thread.start()
 
@@ -289,4 +312,4 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
     load_state_tensors(model, optimizer, state, described)
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(weights[name])
+            tensor.copy_(alike(weights[name], tensor))

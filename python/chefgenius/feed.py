@@ -14,6 +14,7 @@ import blake3
 from chefgenius.batch import Batch, StepInfo
 from chefgenius.data import RecipeLoader, StateMismatchError
 from chefgenius.state import ResumeError, State
+from chefgenius.store import Ids
 
 
 class Feed:
@@ -45,6 +46,23 @@ class Feed:
     def window(self, epoch: int, index: int) -> StepInfo:
         """What the step that begins with micro-batch `index` of `epoch` holds, without the masked records."""
         return self.loader.step_info(epoch, self.step(epoch, index))
+
+    def records(self, epoch: int, index: int, window: StepInfo) -> list[Ids]:
+        """The records of each micro-batch of the step that begins at `index`, over all ranks, in order."""
+        return [self.loader.record_ids_at(epoch, index + slot) for slot in range(window.micro_batches)]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and index of the boundary that all ranks come to once each has its part of the step."""
+        if self.loader.world_size == 1:
+            return self.loader.epoch, self.loader.index
+        state = self.loader.state_dict()
+        return int(state["epoch"]), int(state["index"])
+
+    def settle(self, window: StepInfo) -> None:
+        """Ends a step that this rank may have had no part of."""
+        if self.loader.rank >= window.micro_batches:
+            self.loader.skip(1)
 
     def mask(self, records: Collection[int]) -> None:
         """Leaves out these records too, from the next micro-batch on; batches built ahead are built anew.

@@ -70,6 +70,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
         "other rounding of the same sums",
         (
             "train.precision",
+            "train.sharding",
             "threads",
             "strict",
             "device",

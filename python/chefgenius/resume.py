@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, hash_file, plain, verify
+from chefgenius.manifest import DamagedError, Manifest, hash_file, outline, plain, verify
 from chefgenius.rundir import FILES, REMEDY, RUN_SCHEMA, RunDirectory, is_meant, read_run_facts
 from chefgenius.state import ResumeError, State, one_line
 
@@ -76,6 +77,35 @@ def _decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: 
             f"run directory `{run.path}` holds nothing to go on from: use `--resume auto` to begin"
         )
     return origin
+
+
+def tell(decided: tuple[Origin | None, Weights | None]) -> list[Any]:
+    """What `follow` makes the same of in another process that sees the same files: JSON values."""
+    origin, weights = decided
+    return [
+        None
+        if origin is None
+        else [str(origin.directory.absolute()), hash_file(origin.directory / MANIFEST), origin.foreign],
+        None if weights is None else [str(weights.directory), weights.blake3],
+    ]
+
+
+def follow(told: list[Any]) -> tuple[Origin | None, Weights | None]:
+    """What another process decided, whose bytes it has verified. Raises ResumeError."""
+    origin, weights = told
+    begin = None if weights is None else Weights(Path(weights[0]), weights[1])
+    if origin is None:
+        return None, begin
+    directory, manifest = Path(origin[0]), origin[1]
+    try:
+        if hash_file(directory / MANIFEST) != manifest:
+            raise DamagedError("it is another one than rank 0 sees")
+        return _origin(directory, outline(directory), foreign=origin[2]), begin
+    except (DamagedError, OSError) as error:
+        raise ResumeError(
+            f"checkpoint `{directory}`: {error}: all processes must see the same files: "
+            "put `run_dir` where they do"
+        ) from error
 
 
 def initial_weights(

@@ -16,8 +16,8 @@ from chefgenius.batch import Batch
 from chefgenius.batch import StepInfo as Window
 from chefgenius.config import Config
 from chefgenius.generators import isolated
-from chefgenius.loss import TokenLoss
 from chefgenius.optim import clip_gradients
+from chefgenius.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,6 @@ class Gradient:
     """What a window gave, and how it stands with its gradient."""
 
     window: Window
-    batches: list[Batch]
     loss_sum: float
     """over the target tokens; 0 where there are none"""
     grad_norm: float
@@ -41,19 +40,14 @@ class Gradient:
         """Whether the weights may be moved along it."""
         return math.isfinite(self.loss_sum) and math.isfinite(self.grad_norm)
 
-    @property
-    def records(self) -> list[int]:
-        """The numbers of the records, in the order of the micro-batches."""
-        return [int(record) for batch in self.batches for record in batch.record_ids]
-
 
 @dataclass
 class Backward:
     """Makes the gradient of a window: that of one large batch, whatever the micro-batches."""
 
     config: Config
-    loss: TokenLoss
-    """from a micro-batch to the sum of its token losses"""
+    sharing: Sharing
+    """has the way from a micro-batch to the sum of its token losses"""
     following: Callable[[], Batch]
     """gives the next micro-batch"""
     check: Callable[[], None]
@@ -61,29 +55,42 @@ class Backward:
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.parameters = [one for one in self.loss.parameters() if one.requires_grad]
+        self.parameters = [one for one in self.sharing.inner.parameters() if one.requires_grad]
 
     def __call__(self, step: int, window: Window) -> Gradient:
         """Leaves the clipped gradient of the window that `window` describes in the parameters."""
-        settings = self.config
-        total = torch.zeros((), device=self.loss.model.device)
-        batches: list[Batch] = []
-        for slot in range(window.micro_batches):
+        settings, sharing = self.config, self.sharing
+        total = torch.zeros((), device=sharing.inner.model.device)
+        share = window.target_tokens / sharing.world.size  # whose gradients are averaged over the ranks
+        for slot, last in sharing.passes(window.micro_batches):
             self.check()
-            batch = self.following()
-            batches.append(batch)
-            if len(batch["labels"]) == 0:  # all of it is masked
+            batch = None if slot is None else self.following()
+            if window.target_tokens == 0:
+                continue
+            if (
+                batch is None or len(batch["labels"]) == 0
+            ):  # no slot left for this rank, or all of it is masked
+                self._nothing(last=last)
                 continue
             self.check()
-            with isolated(settings.seed, "train", step, slot):
-                loss = self.loss(batch)
+            with isolated(settings.seed, "train", step, slot or 0), sharing.part(last=last):
+                loss = sharing.loss(batch)
                 self.check()
-                (loss / window.target_tokens).backward()
+                (loss / share).backward()
             total += loss.detach()
         self.check()
+        told = sharing.total(total)
         if window.target_tokens == 0:
-            return Gradient(window, batches, 0.0, 0.0)
+            sharing.hear(told.tolist()[1:])
+            return Gradient(window, 0.0, 0.0)
         norm = clip_gradients(self.parameters, settings.optim.max_grad_norm)
         # the one place of a step where the host waits for the device
-        loss_sum, grad_norm = torch.stack([total, norm]).tolist()
-        return Gradient(window, batches, loss_sum, grad_norm)
+        loss_sum, *asked, grad_norm = torch.cat([told, norm[None]]).tolist()
+        sharing.hear(asked)
+        return Gradient(window, loss_sum, grad_norm)
+
+    def _nothing(self, *, last: bool) -> None:
+        """A pass without a micro-batch: only for what the other ranks wait for."""
+        if self.sharing.world.size > 1:
+            with isolated(0, "nothing", 0, 0), self.sharing.part(last=last):
+                (self.sharing.loss(self.sharing.nothing()) * 0).backward()

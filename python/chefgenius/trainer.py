@@ -9,6 +9,7 @@
 """
 
 import math
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,15 +23,17 @@ from chefgenius.batch import Batch
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
-from chefgenius.evaluation import Evaluator, figures, saved_samples
+from chefgenius.evaluation import Evaluation, Evaluator, Sample, figures, saved_samples
 from chefgenius.feed import Feed, Tombstones
-from chefgenius.loss import TokenLoss
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs, Stopwatch
 from chefgenius.optim import Schedule
+from chefgenius.ranks import Ranks
+from chefgenius.sharing import Sharing
 from chefgenius.signals import SaveRequests, Stop, StopRequested
 from chefgenius.state import DivergedError, Registry, RunError, State
 from chefgenius.step import Backward, Gradient
+from chefgenius.store import Ids
 
 SAVE_FILE = "save"
 """in the run directory: asks for a checkpoint by being there"""
@@ -61,6 +64,9 @@ class Trainer:
     callbacks: Sequence[Callback]
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
+    sharing: Sharing
+    ranks: Ranks = field(default_factory=Ranks)
+    """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
     _sections: dict[str, State] = field(default_factory=dict)
     """of the last boundary"""
     _standing: bool = False
@@ -76,9 +82,14 @@ class Trainer:
         memory, total = self.memory, self.schedule.total_steps
         run = self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
-        self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
-        loss = TokenLoss(self.model, self.config.train.precision)
-        self._backward = Backward(self.config, loss, self._next, self.stop.check)
+        if self.ranks.world.leads:
+            minutes = self.config.checkpoint.every_minutes
+            self._requests = SaveRequests(self.stop, run / SAVE_FILE, minutes)
+        else:
+            self._requests = SaveRequests(self.stop, Path(os.devnull), None)  # by a signal alone
+        self.sharing.wants = self._wants
+        check = self.stop.check if self.ranks.world.size == 1 else _never
+        self._backward = Backward(self.config, self.sharing, self._next, check)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
@@ -88,10 +99,11 @@ class Trainer:
             while memory.progress.step < total:
                 self._boundary(self._step())
             self._ask(self.checkpoints.drain)
-            outcome = self._outcome()
+            outcome = self._outcome() if self.ranks.world.leads else None
         except StopRequested as end:
             raise StopRequested(f"{end}; {self._rescue()}") from None
         except DivergedError as end:
+            self.ranks.agreed = True
             raise DivergedError(f"{end}; {self._rescue_after(end)}{_REMEDY}") from None
         except SystemExit as end:
             raise RunError(f"`exit({end.code})` called inside the run; {self._rescue_after(end)}") from end
@@ -107,6 +119,7 @@ class Trainer:
         progress, settings = self.memory.progress, self.config.train
         step, epoch = progress.step + 1, progress.epoch
         window = self.feed.window(epoch, progress.index)
+        records = self.feed.records(epoch, progress.index, window)
         rate = self.schedule.apply(step)
         gradient = self._backward(step, window)
         if settings.on_nonfinite == "stop" and not gradient.finite:
@@ -119,7 +132,8 @@ class Trainer:
             self._standing = False
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._count(step, gradient, learned=learned)
+        self.feed.settle(window)
+        self._count(step, gradient, records, learned=learned)
         steps, recipes, tokens = self._watch.rates(progress)
         return StepInfo(
             step=step,
@@ -131,22 +145,23 @@ class Trainer:
             recipes_per_second=recipes,
             tokens_per_second=tokens,
             seconds_left=(self.schedule.total_steps - step) / steps,
-            skipped=() if gradient.finite else tuple(gradient.records),
+            skipped=() if gradient.finite else tuple(_flat(records)),
         )
 
-    def _count(self, step: int, gradient: Gradient, *, learned: bool) -> None:
+    def _count(self, step: int, gradient: Gradient, records: list[Ids], *, learned: bool) -> None:
         """Moves the counters to the boundary after a step."""
         memory, progress, window = self.memory, self.memory.progress, gradient.window
-        for batch in gradient.batches:
-            memory.digest.update(batch.record_ids)
+        for ids in records:
+            memory.digest.update(ids)
         if learned:
             memory.losses.add(gradient.loss_sum, window.target_tokens)
         if not gradient.finite:
-            self.tombstones.skip(step, gradient.records)
-        if self.feed.loader.epoch != progress.epoch:
+            self.tombstones.skip(step, _flat(records))
+        epoch, index = self.feed.place
+        if epoch != progress.epoch:
             memory.losses.end_epoch()
         progress.step = step
-        progress.epoch, progress.index = self.feed.loader.epoch, self.feed.loader.index
+        progress.epoch, progress.index = epoch, index
         progress.samples += window.samples
         progress.input_tokens += window.input_tokens
         progress.target_tokens += window.target_tokens
@@ -163,8 +178,10 @@ class Trainer:
         if info is not None:
             self._tell("on_step_end", info)
             self._take()  # the callbacks may have drawn random numbers
+            if self.sharing.stop:
+                self._stop()
         with self._watch.paused():
-            wanted, stale = self._requests.due() or self._save_due(step, first=info is None), False
+            wanted, stale = self._asked(first=info is None) or self._save_due(step, first=info is None), False
             if memory.pending.work:
                 stale = info is None and not self.fresh  # what is saved says that it is still pending
                 wanted |= self.evaluator is not None and self._evaluate(self.evaluator)
@@ -195,14 +212,14 @@ class Trainer:
 
     def _save_due(self, step: int, *, first: bool) -> bool:
         if first:  # a run that begins, and one that goes on from another run directory
-            return step not in self.checkpoints.run.steps()
+            return self.ranks.agree("begin", step not in self.checkpoints.run.steps())
         return step == self.schedule.total_steps or step % self.config.checkpoint.every_steps == 0
 
     def _evaluate(self, evaluator: Evaluator) -> bool:
         """Evaluates the boundary and generates samples; True when it is the best so far."""
         memory, progress, settings = self.memory, self.memory.progress, self.config.eval
         prompts = max(settings.prompts, settings.samples) if self._ends(progress.step) else settings.samples
-        evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
+        evaluation, samples = self._evaluated(evaluator, prompts)
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
         self.logs.metrics.write(figures(evaluation))
@@ -211,6 +228,34 @@ class Trainer:
         memory.history.add(evaluation)
         self._tell("on_eval_end", evaluation)
         return memory.best.offer(evaluation.validation_loss, progress.step)
+
+    def _evaluated(self, evaluator: Evaluator, prompts: int) -> tuple[Evaluation, list[Sample]]:
+        """By rank 0, for whose figures the others wait; by all where each has a part of the model."""
+        step, epoch = self.memory.progress.step, self.memory.progress.epoch
+        if self.sharing.sharded:
+            with self.sharing.evaluating():
+                return evaluator.evaluate(step, epoch, prompts)
+        return self.ranks.first(
+            f"evaluation {step}",
+            lambda: evaluator.evaluate(step, epoch, prompts),
+            lambda both: asdict(both[0]),
+            lambda values: (Evaluation(**values), []),
+        )
+
+    def _wants(self) -> tuple[bool, bool]:
+        return self.stop.requested is not None, self._requests.due()
+
+    def _asked(self, *, first: bool) -> bool:
+        """Whether this boundary was asked for, by what every rank knows."""
+        if self.ranks.world.size == 1:
+            return self._requests.due()
+        return self.sharing.save and not first
+
+    def _stop(self) -> None:
+        """Ends the run at a boundary that all ranks stand at. Raises StopRequested."""
+        self.ranks.agreed = True
+        self.stop.check()
+        raise StopRequested("stopped on request of another process")
 
     def _log(self, info: StepInfo) -> None:
         progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
@@ -269,6 +314,8 @@ class Trainer:
         """The same after an error, which stays the first one whatever goes wrong now."""
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             traceback.clear_frames(error.__traceback__)  # they hold the activations
+        if self.sharing.sharded and not self.ranks.agreed:  # no other rank would take part in the save
+            self._disk_failed = True
         try:
             return self._rescue()
         except Exception as second:
@@ -310,3 +357,11 @@ class Trainer:
                 failed.append(error)
         if failed:
             raise failed[0]
+
+
+def _never() -> None:
+    """With several ranks a stop waits for the boundary that all come to."""
+
+
+def _flat(records: list[Ids]) -> list[int]:
+    return [int(record) for ids in records for record in ids]
