@@ -7,7 +7,10 @@ Nothing here imports torch, so that a mistake is answered at once.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from chefgenius.section import Paths, Section
+from chefgenius.watching import CheckpointConfig, EvalConfig, LogConfig
 
 # What `model.config` is when neither it nor `model.name_or_path` is given.
 SMALL_T5: dict[str, Any] = {
@@ -32,21 +35,6 @@ class ConfigError(ValueError):
     exit_code = 2
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Paths = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False)]
-
-
-class Section(BaseModel):
-    """Immutable, exact about types, closed to unknown keys; a docstring under a field is its help text."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
 class TemplateConfig(Section):
     """How a recipe becomes a prompt and a target.
 
@@ -69,7 +57,7 @@ class DataConfig(Section):
     store: str | None = Field(default=None, min_length=1)
     """a store that `chefgenius.prepare` made, in place of `data.sources`; it brings its tokenizer along"""
 
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default={})
     """which field of the sources is which part, as in {title: dish}; known names need no entry"""
 
     tokenizer: str | None = None
@@ -213,51 +201,6 @@ class TrainConfig(Section):
         if self.threads != "auto" and self.threads < 1:
             raise ValueError("`train.threads` must be `auto` or at least 1")
         return self
-
-
-class CheckpointConfig(Section):
-    """When the run is saved, and what is kept."""
-
-    every_steps: int = Field(default=250, ge=1)
-    """a checkpoint every so many steps; the first, the last and each best boundary are saved besides"""
-
-    every_minutes: float | None = Field(default=15, gt=0)
-    """a checkpoint also when the last one is so many minutes old; none: steps alone decide"""
-
-    keep: int = Field(default=2, ge=2)
-    """newest checkpoints that are kept, besides those below and the pinned"""
-
-    keep_best: int = Field(default=1, ge=1)
-    """checkpoints of the lowest validation losses that are kept"""
-
-    keep_every_steps: int | None = Field(default=None, ge=1)
-    """checkpoints whose step is a multiple of this are kept for good; none: no such"""
-
-
-class EvalConfig(Section):
-    """How the model is judged on the records held out."""
-
-    every_steps: int = Field(default=250, ge=0)
-    """an evaluation every so many steps, besides one before and one after; 0: no evaluation at all"""
-
-    max_batches: int | None = Field(default=None, ge=1)
-    """validation batches that are read; none: all"""
-
-    prompts: int = Field(default=50, ge=0)
-    """validation prompts for which recipes are generated and judged before and after the training"""
-
-    samples: int = Field(default=3, ge=0)
-    """of these, how many are generated at every evaluation and shown at the end"""
-
-    max_new_tokens: int = Field(default=160, ge=1)
-    """length at which generation stops"""
-
-
-class LogConfig(Section):
-    """What is written down along the way."""
-
-    every_steps: int = Field(default=10, ge=1)
-    """a line in metrics.jsonl and timing.jsonl every so many steps, and of the first and the last"""
 
 
 class Config(Section):
