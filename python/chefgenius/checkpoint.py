@@ -75,9 +75,9 @@ class Checkpointer:
     began_at: int | None = None
     """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
     ranks: Ranks = field(default_factory=Ranks)
-    """rank 0 alone writes; where each has a part of every tensor, all call `save` together"""
+    """rank 0 alone writes"""
     sharded: bool = False
-    """whether each rank has a part of every tensor"""
+    """whether each rank has a part of every tensor: then all call `save` together"""
     best: Sequence[int] = ()
     """the steps of the best evaluations by the newest checkpoint: they stay until there is a newer one"""
     _images: tuple[Image, Image] = field(default_factory=lambda: (Image(), Image()), repr=False)
@@ -97,20 +97,15 @@ class Checkpointer:
         the boundary is another now), or when `check` has a failure to tell.
         """
         step = int(sections["progress"]["step"])
-        if not self.sharded:
-            if self.ranks.world.leads and self._is_wanted(step, anew=anew):
-                self._begin(self._snapshot(step, sections, best, anew=anew))
-            return
-        self._calls += 1
-        # rank 0 gathers
-        if self.ranks.agree(
-            f"save {self._calls}", self.ranks.world.leads and self._is_wanted(step, anew=anew)
-        ):
-            if self.ranks.world.leads:
-                self._begin(self._snapshot(step, sections, best, anew=anew))
-            else:
-                take_part(named_tensors(self.model))
-                take_part(state_tensors(self.model, self.optimizer))
+        wanted = self.ranks.world.leads and self._is_wanted(step, anew=anew)
+        if self.sharded:
+            self._calls += 1
+            wanted = self.ranks.agree(f"save {self._calls}", wanted)
+        if wanted and self.ranks.world.leads:
+            self._begin(self._snapshot(step, sections, best, anew=anew))
+        elif wanted:
+            take_part(named_tensors(self.model))
+            take_part(state_tensors(self.model, self.optimizer))
 
     def _is_wanted(self, step: int, *, anew: bool) -> bool:
         """Whether the step is to be written, once the save before it is over."""

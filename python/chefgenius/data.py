@@ -108,7 +108,6 @@ class RecipeLoader(IterableDataset[Batch]):
         if input_dtype not in (torch.int64, torch.int32):
             raise ValueError(f"bad value for `input_dtype`: `{input_dtype}` is neither torch.int64 nor int32")
         self.store = store
-        self.rank, self.world_size = rank, world_size
         self._on_plan_change = one_of("on_plan_change", on_plan_change, ("refuse", "next_epoch"))
         if pin_memory is not None and not isinstance(pin_memory, bool):
             raise ValueError(f"bad value for `pin_memory`: `{pin_memory!r}` is none of True, False, None")

@@ -102,7 +102,7 @@ def _prepare_data(config: Config, say: Callable[[str], None], world: World, read
         )
 
     masked = [] if settings.tombstones is None else _read_tombstones(settings.tombstones, len(store))
-    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked)
+    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked, world)
     train = feed.loader
     left = train.records
     if masked:

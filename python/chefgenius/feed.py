@@ -13,6 +13,7 @@ import blake3
 
 from chefgenius.batch import Batch, StepInfo
 from chefgenius.data import RecipeLoader, StateMismatchError
+from chefgenius.ranks import World
 from chefgenius.state import ResumeError, State
 from chefgenius.store import Ids
 
@@ -23,11 +24,16 @@ class Feed:
     Args:
         open_loader: opens the loader of the run without the records of the given numbers.
         masked: records that are left out from the beginning.
+        world: the process that the loader gives the micro-batches of.
     """
 
     def __init__(
-        self, open_loader: Callable[[Collection[int]], RecipeLoader], masked: Collection[int] = ()
+        self,
+        open_loader: Callable[[Collection[int]], RecipeLoader],
+        masked: Collection[int] = (),
+        world: World | None = None,
     ) -> None:
+        self._world = world or World()
         self._open = open_loader
         self.loader = open_loader(masked)
         numbers = self.loader.tombstones.astype("<i8").tobytes()
@@ -54,14 +60,14 @@ class Feed:
     @property
     def place(self) -> tuple[int, int]:
         """Epoch and index of the boundary that all ranks come to once each has its part of the step."""
-        if self.loader.world_size == 1:
+        if self._world.size == 1:
             return self.loader.epoch, self.loader.index
         state = self.loader.state_dict()
         return int(state["epoch"]), int(state["index"])
 
     def settle(self, window: StepInfo) -> None:
         """Ends a step that this rank may have had no part of."""
-        if self.loader.rank >= window.micro_batches:
+        if self._world.rank >= window.micro_batches:
             self.loader.skip(1)
 
     def mask(self, records: Collection[int]) -> None:

@@ -13,13 +13,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, hash_file, outline, plain, verify
+from chefgenius.manifest import DamagedError, Manifest, hash_file, plain, verify
 from chefgenius.rundir import FILES, REMEDY, RUN_SCHEMA, RunDirectory, is_meant, read_run_facts
 from chefgenius.state import ResumeError, State, one_line
 
@@ -77,35 +76,6 @@ def _decide(run: RunDirectory, wish: str, say: Callable[[str], None], *, touch: 
             f"run directory `{run.path}` holds nothing to go on from: use `--resume auto` to begin"
         )
     return origin
-
-
-def tell(decided: tuple[Origin | None, Weights | None]) -> list[Any]:
-    """What `follow` makes the same of in another process that sees the same files: JSON values."""
-    origin, weights = decided
-    return [
-        None
-        if origin is None
-        else [str(origin.directory.absolute()), hash_file(origin.directory / MANIFEST), origin.foreign],
-        None if weights is None else [str(weights.directory), weights.blake3],
-    ]
-
-
-def follow(told: list[Any]) -> tuple[Origin | None, Weights | None]:
-    """What another process decided, whose bytes it has verified. Raises ResumeError."""
-    origin, weights = told
-    begin = None if weights is None else Weights(Path(weights[0]), weights[1])
-    if origin is None:
-        return None, begin
-    directory, manifest = Path(origin[0]), origin[1]
-    try:
-        if hash_file(directory / MANIFEST) != manifest:
-            raise DamagedError("it is another one than rank 0 sees")
-        return _origin(directory, outline(directory), foreign=origin[2]), begin
-    except (DamagedError, OSError) as error:
-        raise ResumeError(
-            f"checkpoint `{directory}`: {error}: all processes must see the same files: "
-            "put `run_dir` where they do"
-        ) from error
 
 
 def initial_weights(
@@ -204,7 +174,7 @@ def _last_boundary(run: RunDirectory, say: Callable[[str], None], *, touch: bool
             _refuse_lost(run, began.step)
             return _beginning(run, began)
     newest = _newest_good(run, say, touch=touch)
-    return None if newest is None else _origin(*newest, foreign=False)
+    return None if newest is None else origin_at(*newest, foreign=False)
 
 
 def _beginning(run: RunDirectory, began: Descent) -> Origin:
@@ -216,7 +186,7 @@ def _beginning(run: RunDirectory, began: Descent) -> Origin:
         raise ResumeError(f"{told}, which is damaged: {error}: restore it from a copy, {NEW_RUN}") from error
     if hash_file(path / MANIFEST) != began.manifest:
         raise ResumeError(f"{told}, which is another one now: restore it from a copy, {NEW_RUN}")
-    return _origin(path, manifest, foreign=True)
+    return origin_at(path, manifest, foreign=True)
 
 
 def _newest_good(
@@ -298,7 +268,7 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
         newest = _newest_good(home, say, touch=touch and own)
         if newest is None:
             raise ResumeError(f"run `{path}` holds nothing to go on from: give another one")
-        return _origin(*newest, foreign=not own)
+        return origin_at(*newest, foreign=not own)
     manifest = _verified(path, "give another one")
     newest = _newest_good(run, say, touch=touch) if own else None
     if newest is not None and newest[1].step != manifest.step:
@@ -306,7 +276,7 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
             f"checkpoint `{path}` is not the newest good one of `{run.path}`: "
             "going on from it would overwrite what came after; choose a new `run_dir`"
         )
-    return _origin(path.resolve(), manifest, foreign=not own)
+    return origin_at(path.resolve(), manifest, foreign=not own)
 
 
 def _verified(path: Path, remedy: str) -> Manifest:
@@ -316,7 +286,8 @@ def _verified(path: Path, remedy: str) -> Manifest:
         raise ResumeError(f"checkpoint `{path}` is damaged: {error}: {remedy}") from error
 
 
-def _origin(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
+def origin_at(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
+    """A verified checkpoint with its sections. Raises ResumeError."""
     return Origin(directory, manifest, read_sections(directory), foreign)
 
 

@@ -52,7 +52,9 @@ class Sharing:
         if self.sharded:
             _shard(loss, self.world.size)
         else:
-            self.loss = DistributedDataParallel(loss, forward_sync_buffers=False, gradient_as_bucket_view=True)
+            self.loss = DistributedDataParallel(
+                loss, forward_sync_buffers=False, gradient_as_bucket_view=True
+            )
         self._rehearse()
 
     def _rehearse(self) -> None:

@@ -18,7 +18,7 @@ from chefgenius.signals import Stop, StopRequested, guard, ignore
 if __name__ == "__main__":  # before the other imports, which take half a second
     guard()
 
-from chefgenius import commandline, explain, options, resume
+from chefgenius import commandline, decision, explain, options, resume
 from chefgenius.config import Config, ConfigError
 from chefgenius.descent import Weights
 from chefgenius.differences import DifferentRunError
@@ -67,7 +67,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, _print)
             return origin, weights
 
-        origin, weights = ranks.first("decide", decide, resume.tell, resume.follow)
+        origin, weights = ranks.first("decide", decide, decision.tell, decision.follow)
         if weights is not None:
             config = options.with_weights(config, weights.directory)
         if line.explain:

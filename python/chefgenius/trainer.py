@@ -10,8 +10,7 @@
 
 import math
 import os
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import torch
 from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
+from chefgenius.boundary import Boundary
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
@@ -31,7 +31,7 @@ from chefgenius.optim import Schedule
 from chefgenius.ranks import Ranks
 from chefgenius.sharing import Sharing
 from chefgenius.signals import SaveRequests, Stop, StopRequested
-from chefgenius.state import DivergedError, Registry, RunError, State
+from chefgenius.state import DivergedError, Registry, RunError
 from chefgenius.step import Backward, Gradient
 from chefgenius.store import Ids
 
@@ -67,11 +67,6 @@ class Trainer:
     sharing: Sharing
     ranks: Ranks = field(default_factory=Ranks)
     """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
-    _sections: dict[str, State] = field(default_factory=dict)
-    """of the last boundary"""
-    _standing: bool = False
-    """whether weights and optimizer are those of `_sections`"""
-    _disk_failed: bool = False
 
     def fit(self) -> None:
         """Trains to the last step. Leaves a checkpoint of the last boundary also when it ends early.
@@ -88,6 +83,15 @@ class Trainer:
         else:
             self._requests = SaveRequests(self.stop, Path(os.devnull), None)  # by a signal alone
         self.sharing.wants = self._wants
+        self._last = Boundary(
+            registry=self.registry,
+            memory=memory,
+            checkpoints=self.checkpoints,
+            requests=self._requests,
+            ranks=self.ranks,
+            drop=lambda: self.optimizer.zero_grad(set_to_none=True),  # and its memory is free
+            told=lambda path: self._tell("on_save", path),
+        )
         check = self.stop.check if self.ranks.world.size == 1 else _never
         self._backward = Backward(self.config, self.sharing, self._next, check)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
@@ -95,20 +99,22 @@ class Trainer:
         try:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
-            self._ask(self.checkpoints.drain)
+            self._last.ask(self.checkpoints.drain)
             while memory.progress.step < total:
                 self._boundary(self._step())
-            self._ask(self.checkpoints.drain)
+            self._last.ask(self.checkpoints.drain)
             outcome = self._outcome() if self.ranks.world.leads else None
         except StopRequested as end:
-            raise StopRequested(f"{end}; {self._rescue()}") from None
+            raise StopRequested(f"{end}; {self._last.rescue()}") from None
         except DivergedError as end:
             self.ranks.agreed = True
-            raise DivergedError(f"{end}; {self._rescue_after(end)}{_REMEDY}") from None
+            raise DivergedError(f"{end}; {self._last.rescue_after(end)}{_REMEDY}") from None
         except SystemExit as end:
-            raise RunError(f"`exit({end.code})` called inside the run; {self._rescue_after(end)}") from end
+            raise RunError(
+                f"`exit({end.code})` called inside the run; {self._last.rescue_after(end)}"
+            ) from end
         except Exception as error:
-            error.add_note(self._rescue_after(error))
+            error.add_note(self._last.rescue_after(error))
             raise
         finally:
             self._tell("on_train_end", outcome)
@@ -127,9 +133,9 @@ class Trainer:
                 f"diverged in step {step}: loss {gradient.loss_sum / window.target_tokens}, "
                 f"norm of the gradient {gradient.grad_norm}"
             )
-        self._ask(self.checkpoints.check)
+        self._last.ask(self.checkpoints.check)
         if learned := gradient.finite and not gradient.empty:
-            self._standing = False
+            self._last.moving = True
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.feed.settle(window)
@@ -174,27 +180,23 @@ class Trainer:
             self._judge(info)
         if info is not None or self.fresh:  # else what a checkpoint left pending
             memory.pending.work = self._due(step)
-        self._take()
+        self._last.take()
         if info is not None:
             self._tell("on_step_end", info)
-            self._take()  # the callbacks may have drawn random numbers
+            self._last.take()  # the callbacks may have drawn random numbers
             if self.sharing.stop:
                 self._stop()
         with self._watch.paused():
-            wanted, stale = self._asked(first=info is None) or self._save_due(step, first=info is None), False
+            first, stale = info is None, False
+            wanted = self._asked(first=first) or self._save_due(step, first=first)
             if memory.pending.work:
                 stale = info is None and not self.fresh  # what is saved says that it is still pending
                 wanted |= self.evaluator is not None and self._evaluate(self.evaluator)
                 memory.pending.work = ()
-                self._take()
+                self._last.take()
             if wanted or stale:
-                self._save(anew=stale)
-            self._ask(self.checkpoints.check)
-
-    def _take(self) -> None:
-        """Takes the sections of the boundary that the run stands at: from now on it can be saved."""
-        self._sections = self.registry.state_dict()
-        self._standing = True
+                self._last.save(anew=stale)
+            self._last.ask(self.checkpoints.check)
 
     def _judge(self, info: StepInfo) -> None:
         """Ends a run that learns nothing any more, at the boundary before: a start comes to the same end."""
@@ -277,58 +279,6 @@ class Trainer:
             line["skipped"] = list(info.skipped)
         self.logs.metrics.write(line)
         self.logs.timing.write(self._watch.lap(progress))
-
-    def _save(self, *, anew: bool = False) -> None:
-        """Saves the boundary whose sections were taken last, which weights and optimizer still stand at."""
-        self._requests.begun(self.checkpoints.run.step_path(self._sections["progress"]["step"]))
-        self._ask(lambda: self.checkpoints.save(self._sections, self.memory.best.steps, anew=anew))
-
-    def _ask(self, saving: Callable[[], list[Path] | None]) -> None:
-        """Does something with the saves, and tells of those that stand. Raises OSError of one that failed."""
-        try:
-            saved = saving()
-        except OSError:
-            self._disk_failed = True
-            raise
-        for path in saved or ():
-            self._tell("on_save", path)
-        self._requests.settle()
-
-    def _rescue(self) -> str:
-        """Saves the last boundary if the run still stands at it; says what the next start goes on from.
-
-        Raises OSError, and what a callback raises that is told of the checkpoint; a note says the same then.
-        """
-        self.optimizer.zero_grad(set_to_none=True)  # the window is dropped, and its memory free
-        try:
-            if self._standing and not self._disk_failed:
-                self._save()
-            self._ask(self.checkpoints.drain)
-        except Exception as error:
-            error.add_note(self._left())
-            raise
-        self.checkpoints.close()
-        return self._left()
-
-    def _rescue_after(self, error: BaseException) -> str:
-        """The same after an error, which stays the first one whatever goes wrong now."""
-        if isinstance(error, MemoryError | torch.OutOfMemoryError):
-            traceback.clear_frames(error.__traceback__)  # they hold the activations
-        if self.sharing.sharded and not self.ranks.agreed:  # no other rank would take part in the save
-            self._disk_failed = True
-        try:
-            return self._rescue()
-        except Exception as second:
-            return f"{self._left()} (while saving: {type(second).__name__}: {second})"
-
-    def _left(self) -> str:
-        """What the next start goes on from."""
-        if not (steps := self.checkpoints.run.steps()):
-            place = self.checkpoints.run.checkpoints
-            return "nothing is saved" if place.is_dir() else f"`{place}` is gone"
-        if self._sections and self._sections["progress"]["step"] == steps[0]:
-            return f"step {steps[0]} is saved"
-        return f"the next start goes on from step {steps[0]}"
 
     def _next(self) -> Batch:
         with self._watch.waiting():

@@ -191,9 +191,7 @@ class Nursery:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
-        return [
-            self.start(*arguments, environment={**meeting, "RANK": str(rank)}) for rank in range(size)
-        ]
+        return [self.start(*arguments, environment={**meeting, "RANK": str(rank)}) for rank in range(size)]
 
     def start(
         self,
