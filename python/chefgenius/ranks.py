@@ -237,6 +237,7 @@ class Ranks:
         told = json.loads(store.get("failed"))
         if told["rank"] == self.world.rank:
             return None
+        store.set(f"heard/{self.world.rank}", "")
         if told["code"] == StopRequested.exit_code:
             return StopRequested(told["message"])
         return RankError(f"rank {told['rank']} ended: {told['message']}", told["code"])
@@ -265,6 +266,7 @@ class Ranks:
                 }
                 if not store.check(["failed"]):
                     store.set("failed", json.dumps(told))
+                    self._linger("heard", 2)
         except (DistError, RuntimeError):
             pass  # the store went with the process that kept it
         if collective:
@@ -283,9 +285,13 @@ class Ranks:
             return
         try:
             self._tell("end", True)
-            store, end = self._meet(), time.monotonic() + PATIENCE
-            others = [f"left/{rank}" for rank in range(1, self.world.size)]
-            while not store.check(others) and time.monotonic() < end:
-                time.sleep(_INTERVAL)
+            self._linger("left", PATIENCE)
         except (DistError, RuntimeError):
             pass  # they are gone already
+
+    def _linger(self, word: str, seconds: float) -> None:
+        """Rank 0 may keep the store: it stays so many seconds at most until each other has said the word."""
+        others = [f"{word}/{rank}" for rank in range(1, self.world.size)] if self.world.leads else []
+        store, end = self._meet(), time.monotonic() + seconds
+        while others and not store.check(others) and time.monotonic() < end:
+            time.sleep(_INTERVAL)

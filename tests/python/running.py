@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
+import transformers.models.t5.modeling_t5  # noqa: F401 - likewise
 from chefgenius import build, dataset, options, resume, train
 from chefgenius.callbacks import Callback
 from chefgenius.cookbook import TOKENIZER

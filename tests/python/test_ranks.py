@@ -54,9 +54,9 @@ def assert_alike(found: list[dict[str, Any]], expected: list[dict[str, Any]]) ->
 
 def test_any_number_of_processes_takes_the_same_steps(nursery: Nursery, tmp_path: Path) -> None:
     """11 micro-batches in steps of 3, dropout on: in the last step of an epoch rank 2 has none."""
-    plan = ("data.plan=bucketed", *SHARED)
+    plan = ("data.plan=bucketed", "train.max_steps=8", "eval.every_steps=8", *SHARED)
     alone = train(nursery, tmp_path, 1, *plan, run="one")
-    assert [line["epoch"] for line in alone] == [0] * 4 + [1] * 4 + [2] * 2
+    assert [line["epoch"] for line in alone] == [0] * 4 + [1] * 4
     for size in (2, 3):
         assert_alike(train(nursery, tmp_path, size, *plan, run=f"of {size}"), alone)
         figures = metrics(tmp_path / f"of {size}", "evaluation")
