@@ -6,7 +6,6 @@
    be kept. A boundary that is saved anew takes the other's place in one step. Where the disk is full it makes
    room and tries once more.
 3. `Checkpointer.check` tells the training thread what became of it.
-4. `load_tensors` copies a verified checkpoint's tensors into the parameters' and the optimizer's own memory.
 """
 
 import errno
@@ -18,20 +17,19 @@ from queue import SimpleQueue
 from threading import Thread
 
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
+from chefgenius.loading import OPTIMIZER, saved_tensors, weights_file
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
-from chefgenius.model import named_tensors
-from chefgenius.optim import load_state_tensors, state_tensors, trained_parameters
+from chefgenius.optim import state_tensors
 from chefgenius.ranks import Ranks
-from chefgenius.resume import STATE_SCHEMA, Origin
+from chefgenius.resume import STATE_SCHEMA
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
-from chefgenius.state import ResumeError, State
-from chefgenius.tensors import Image, alike, read_tensors, take_part
+from chefgenius.state import State
+from chefgenius.tensors import Image, take_part
 
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optim.safetensors", "state.json"
+STATE = "state.json"
 
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 """what a save may fail with where more room, or another place on the disk, may help"""
@@ -86,7 +84,6 @@ class Checkpointer:
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
     _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     _failed: BaseException | None = field(default=None, repr=False)
-    _calls: int = field(default=0, repr=False)
 
     def save(self, sections: dict[str, State], best: Sequence[int], *, anew: bool = False) -> None:
         """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.
@@ -99,12 +96,11 @@ class Checkpointer:
         step = int(sections["progress"]["step"])
         wanted = self.ranks.world.leads and self._is_wanted(step, anew=anew)
         if self.sharded:
-            self._calls += 1
-            wanted = self.ranks.agree(f"save {self._calls}", wanted)
+            wanted = self.ranks.agree("save", wanted)
         if wanted and self.ranks.world.leads:
             self._begin(self._snapshot(step, sections, best, anew=anew))
         elif wanted:
-            take_part(named_tensors(self.model))
+            take_part(saved_tensors(self.model))
             take_part(state_tensors(self.model, self.optimizer))
 
     def _is_wanted(self, step: int, *, anew: bool) -> bool:
@@ -171,7 +167,7 @@ class Checkpointer:
         model, optimizer = self._images
         files: dict[str, list[bytes | memoryview]] = {
             **{name: [data] for name, data in self.companions.items()},
-            MODEL: model.take(named_tensors(self.model)),
+            weights_file(self.model): model.take(saved_tensors(self.model)),
             OPTIMIZER: optimizer.take(state_tensors(self.model, self.optimizer)),
             STATE: [to_json({"schema": STATE_SCHEMA, "sections": sections})],
         }
@@ -264,47 +260,3 @@ class Checkpointer:
                     continue
                 good += 1
         return good == 2
-
-
-def checkpoint_bytes(model: PreTrainedModel) -> int:
-    """About how large a checkpoint is: weights, two float32 moments of those trained, 1 MB for the rest."""
-    weights = sum(one.nbytes for one in named_tensors(model).values())
-    return weights + 8 * sum(one.numel() for one in trained_parameters(model).values()) + 10**6
-
-
-def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:
-    """Copies weights and optimizer state of a verified checkpoint into place.
-
-    Raises ResumeError, before anything is changed, when a name, shape or dtype is not that of this model.
-    """
-    try:
-        weights = read_tensors(origin.directory / MODEL)
-        state = read_tensors(origin.directory / OPTIMIZER)
-        described = origin.sections["optimizer"]
-    except (OSError, SafetensorError) as error:
-        raise ResumeError(
-            f"cannot read the tensors of `{origin.directory}`: {error}: use another checkpoint"
-        ) from error
-    except KeyError as error:
-        raise ResumeError(
-            f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
-        ) from error
-    own = named_tensors(model)
-    if set(weights) != set(own):
-        odd = sorted(set(weights) ^ set(own))
-        raise ResumeError(
-            f"`{origin.directory / MODEL}` is of another model: {len(odd)} parameters stand on one side "
-            f"only, such as `{odd[0]}`: set `model` back to what was saved"
-        )
-    for name, tensor in own.items():
-        saved = weights[name]
-        if saved.shape != tensor.shape or saved.dtype != tensor.dtype:
-            raise ResumeError(
-                f"`{origin.directory / MODEL}` is of another model: `{name}` is {saved.dtype} "
-                f"{list(saved.shape)}, here {tensor.dtype} {list(tensor.shape)}: "
-                "set `model` back to what was saved"
-            )
-    load_state_tensors(model, optimizer, state, described)
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(alike(weights[name], tensor))

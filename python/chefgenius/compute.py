@@ -12,10 +12,16 @@ import torch
 import transformers
 
 from chefgenius.config import ConfigError
+from chefgenius.differences import saved_count
 from chefgenius.ranks import World
+from chefgenius.resume import Origin
 
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
+
+
+MOST_THREADS = 1024
+"""more than any machine that a run was saved on"""
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"], world: World | None = None) -> torch.device:
@@ -41,13 +47,18 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], world: World | None = 
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_threads(wanted: int | Literal["auto"], parameters: int, world: World | None = None) -> int:
-    """Threads of one torch operation: as told, else 1 up to `SMALL_MODEL` parameters, above it all cores.
+def choose_threads(
+    wanted: int | Literal["auto"], parameters: int, origin: Origin | None = None, world: World | None = None
+) -> int:
+    """Threads of one torch operation: as told, else as saved, else by the model's size.
 
-    The processes of a machine share its cores.
+    That is 1 up to `SMALL_MODEL` parameters, and above it all cores, which the processes of a machine share.
+    Raises ResumeError for a saved number that cannot be one.
     """
     if wanted != "auto":
         return wanted
+    if origin is not None:
+        return saved_count(origin.directory, origin.sections, "threads", "train.threads", MOST_THREADS)
     share = len(os.sched_getaffinity(0)) // (world or World()).local_size
     return 1 if parameters <= SMALL_MODEL else max(1, share)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from chefgenius.section import Paths, Section
+from chefgenius.section import Names, Paths, Section
 from chefgenius.watching import CheckpointConfig, EvalConfig, LogConfig
 
 # What `model.config` is when neither it nor `model.name_or_path` is given.
@@ -119,6 +119,22 @@ class DataConfig(Section):
         return self
 
 
+class LoraConfig(Section):
+    """A low-rank adapter: the weights of the model stay as they are, small matrices beside them learn."""
+
+    rank: int | None = Field(default=None, ge=1, lt=2**15)
+    """inner width of the adapter's matrices; none: no adapter, the whole model is trained"""
+
+    alpha: float | None = Field(default=None, gt=0)
+    """what the adapter adds is multiplied by alpha / rank; none: alpha is twice the rank"""
+
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """share of the adapter's inputs that is dropped while it is trained"""
+
+    target_modules: Names = ("auto",)
+    """names of the layers that get one, as in [q, v]; or all-linear; auto: peft's choice for the kind"""
+
+
 class ModelConfig(Section):
     """The model to train: one that exists, or a new one."""
 
@@ -127,6 +143,9 @@ class ModelConfig(Section):
 
     config: dict[str, Any] | None = None
     """configuration of a new model, in the words of transformers; none: a small T5"""
+
+    lora: LoraConfig = LoraConfig()
+    """the adapter that is trained in place of the model, if any"""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -21,6 +21,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from chefgenius.base import Base
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
 from chefgenius.pretrained import read_configuration
@@ -37,20 +38,28 @@ class Vocabulary:
 
 
 def build_model(
-    settings: ModelConfig, vocabulary: Vocabulary, seed: int, *, saved: Path | None = None
+    settings: ModelConfig,
+    vocabulary: Vocabulary,
+    seed: int,
+    *,
+    saved: Path | None = None,
+    base: Base | None = None,
 ) -> PreTrainedModel:
     """The model of a run on the CPU, all parameters float32, in training mode.
 
     New weights depend on `seed` alone. With `saved`, the directory of a verified checkpoint whose weights
-    will be loaded next, a pretrained model is only built from that checkpoint's configuration. Raises
-    ConfigError when the model cannot be used, ResumeError when the checkpoint has none, FileNotFoundError
-    when its directory is not there.
+    will be loaded next, a pretrained model is only built from that checkpoint's configuration; where an
+    adapter alone will be loaded, its weights are those of `base`. Raises ConfigError when the
+    model cannot be used, ResumeError when the checkpoint has none, FileNotFoundError when its directory is
+    not there.
     """
     name = settings.name_or_path
     if name is None:
         model = _new(_configuration(settings.config or {}, vocabulary), seed)
+    elif base is not None:
+        model = _pretrained(str(base.directory), None if saved is None else _described(saved, base.directory))
     elif saved is not None:
-        model = _of_checkpoint(saved, seed)
+        model = _new(_described(saved), seed)
     else:
         model = _pretrained(name)
     _check(model, vocabulary, name or "model.config")
@@ -128,9 +137,12 @@ def _new(configuration: PreTrainedConfig, seed: int) -> PreTrainedModel:
     return model
 
 
-def _of_checkpoint(directory: Path, seed: int) -> PreTrainedModel:
+def _described(directory: Path, weights: Path | None = None) -> PreTrainedConfig:
+    """The configuration in a checkpoint, whose weights lie there or in another directory."""
     try:
-        return _new(read_configuration(directory), seed)
+        configuration = read_configuration(directory, weights)
+        _refuse_causal(configuration)
+        return configuration
     except (ConfigError, FileNotFoundError) as error:
         raise ResumeError(f"checkpoint `{directory}` has no usable model: {error}") from error
 
@@ -141,7 +153,8 @@ def _unfit(error: Exception) -> ConfigError:
     return ConfigError(f"`model.config` makes no model: {type(error).__name__}: {told}: mend its values")
 
 
-def _pretrained(name: str) -> PreTrainedModel:
+def _pretrained(name: str, configuration: PreTrainedConfig | None = None) -> PreTrainedModel:
+    """The model of a directory or a hub name, by its own configuration unless one is given."""
     local = is_local(name)
     place = str(Path(name).expanduser()) if local else name
     if local and not Path(place).is_dir():
@@ -150,7 +163,7 @@ def _pretrained(name: str) -> PreTrainedModel:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         if local:
-            configuration = read_configuration(Path(place))
+            configuration = configuration or read_configuration(Path(place))
         else:
             configuration = AutoConfig.from_pretrained(place, trust_remote_code=False)
         _refuse_causal(configuration)

@@ -106,6 +106,7 @@ class Ranks:
         self._store: Store | None = None
         self._untold: list[tuple[str, str]] = []
         self._joined = False
+        self._meetings = 0
         self.agreed = False
         """whether all ranks come to the same end: the last step, a stop or an error that all know of"""
 
@@ -156,11 +157,12 @@ class Ranks:
     ) -> T:
         """What `work` gives on rank 0; the others wait, and `take` makes the same of what `tell` says of it.
 
-        `name` is used once in a process. JSON values travel. Raises what `work` raises; on the others
-        RankError, StopRequested.
+        All ranks call for the same things in the same order. JSON values travel. Raises what `work` raises;
+        on the others RankError, StopRequested.
         """
         if self.world.size == 1:
             return work()
+        name = self._named(name)
         if not self.world.leads:
             return take(self._await(name))
         value = work()
@@ -175,7 +177,7 @@ class Ranks:
         """Waits for all ranks. Raises RankError where one has another value than rank 0."""
         if self.world.size == 1:
             return
-        mine = json.loads(json.dumps(values))
+        name, mine = self._named(name), json.loads(json.dumps(values))
         self._tell(f"{name}/{self.world.rank}", mine)
         for rank in range(self.world.size):
             theirs = self._await(f"{name}/{rank}")
@@ -203,6 +205,10 @@ class Ranks:
             for key, text in self._untold:
                 self._store.set(key, text)
         return self._store
+
+    def _named(self, name: str) -> str:
+        self._meetings += 1
+        return f"{self._meetings} {name}"
 
     def _tell(self, key: str, value: Any) -> None:
         """Kept until the store is there: rank 0 may have to say much before it needs torch."""

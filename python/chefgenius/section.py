@@ -13,6 +13,7 @@ def _as_list(value: Any) -> Any:
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False, min_length=1)]
 
 
 class Section(BaseModel):

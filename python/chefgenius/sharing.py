@@ -68,6 +68,12 @@ class Sharing:
         with torch.no_grad(), isolated(0, "rehearsal", 0, 1):
             self.loss(self.nothing())
 
+    def __str__(self) -> str:
+        if self.world.size == 1:
+            return ""
+        kept = "a part of the model" if self.sharded else "a whole model"
+        return f", {self.world.size} processes, each with {kept}"
+
     def passes(self, slots: int) -> Iterator[tuple[int | None, bool]]:
         """Own slots of a step in their order, None where this rank has none left; and whether it is the last.
 

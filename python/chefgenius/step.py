@@ -67,9 +67,7 @@ class Backward:
             batch = None if slot is None else self.following()
             if window.target_tokens == 0:
                 continue
-            if (
-                batch is None or len(batch["labels"]) == 0
-            ):  # no slot left for this rank, or all of it is masked
+            if batch is None or len(batch["labels"]) == 0:  # none is left, or all is masked
                 self._nothing(last=last)
                 continue
             self.check()

@@ -77,12 +77,11 @@ class Trainer:
         memory, total = self.memory, self.schedule.total_steps
         run = self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
-        if self.ranks.world.leads:
-            minutes = self.config.checkpoint.every_minutes
-            self._requests = SaveRequests(self.stop, run / SAVE_FILE, minutes)
-        else:
-            self._requests = SaveRequests(self.stop, Path(os.devnull), None)  # by a signal alone
-        self.sharing.wants = self._wants
+        world = self.ranks.world
+        minutes = self.config.checkpoint.every_minutes if world.leads else None
+        file = run / SAVE_FILE if world.leads else Path(os.devnull)  # which asks for nothing
+        self._requests = SaveRequests(self.stop, file, minutes)
+        self.sharing.wants = lambda: (self.stop.requested is not None, self._requests.due())
         self._last = Boundary(
             registry=self.registry,
             memory=memory,
@@ -92,7 +91,8 @@ class Trainer:
             drop=lambda: self.optimizer.zero_grad(set_to_none=True),  # and its memory is free
             told=lambda path: self._tell("on_save", path),
         )
-        check = self.stop.check if self.ranks.world.size == 1 else _never
+        # with several ranks a stop waits for the boundary that all come to
+        check = self.stop.check if world.size == 1 else lambda: None
         self._backward = Backward(self.config, self.sharing, self._next, check)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
@@ -103,7 +103,7 @@ class Trainer:
             while memory.progress.step < total:
                 self._boundary(self._step())
             self._last.ask(self.checkpoints.drain)
-            outcome = self._outcome() if self.ranks.world.leads else None
+            outcome = self._outcome() if world.leads else None
         except StopRequested as end:
             raise StopRequested(f"{end}; {self._last.rescue()}") from None
         except DivergedError as end:
@@ -238,14 +238,11 @@ class Trainer:
             with self.sharing.evaluating():
                 return evaluator.evaluate(step, epoch, prompts)
         return self.ranks.first(
-            f"evaluation {step}",
+            "evaluation",
             lambda: evaluator.evaluate(step, epoch, prompts),
             lambda both: asdict(both[0]),
             lambda values: (Evaluation(**values), []),
         )
-
-    def _wants(self) -> tuple[bool, bool]:
-        return self.stop.requested is not None, self._requests.due()
 
     def _asked(self, *, first: bool) -> bool:
         """Whether this boundary was asked for, by what every rank knows."""
@@ -254,7 +251,7 @@ class Trainer:
         return self.sharing.save and not first
 
     def _stop(self) -> None:
-        """Ends the run at a boundary that all ranks stand at. Raises StopRequested."""
+        """Ends the run at a boundary that all ranks stand at."""
         self.ranks.agreed = True
         self.stop.check()
         raise StopRequested("stopped on request of another process")
@@ -307,10 +304,6 @@ class Trainer:
                 failed.append(error)
         if failed:
             raise failed[0]
-
-
-def _never() -> None:
-    """With several ranks a stop waits for the boundary that all come to."""
 
 
 def _flat(records: list[Ids]) -> list[int]:
