@@ -9,6 +9,7 @@
 import platform
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from chefgenius import resume
 from chefgenius.built import Built
@@ -43,12 +44,14 @@ from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
-from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
+from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.pieces import choose_rows
 from chefgenius.ranks import Ranks, World
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory
+from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State
@@ -86,8 +89,10 @@ def build_run(
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
+    rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
     found = {
         **facts(device, threads, strict=strict, world_size=world.size),
+        "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
@@ -140,6 +145,10 @@ def build_run(
         weights=weights,
         say=say,
     )
+
+
+def _same(rows: Any) -> Any:
+    return rows
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
@@ -202,6 +211,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         fresh=built.origin is None,
         sharing=built.sharing,
         ranks=ranks,
+        rows=built.facts["rows_per_forward"],
     )
 
 

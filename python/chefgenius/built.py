@@ -13,9 +13,9 @@ from chefgenius.config import Config
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
-from chefgenius.optim import Schedule
 from chefgenius.ranks import Ranks
 from chefgenius.rundir import read_run_facts
+from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.state import State
 
@@ -31,7 +31,7 @@ class Built:
     sharing: Sharing
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     schedule: Schedule
     facts: dict[str, Any]
     origin: resume.Origin | None

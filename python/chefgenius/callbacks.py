@@ -102,6 +102,18 @@ class _Terminal(Terminal):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
+def tell(callbacks: Sequence[Callback], point: str, value: Any) -> None:
+    """Tells every callback, also after one that could not write; its OSError is raised at last."""
+    failed: list[OSError] = []
+    for callback in callbacks:
+        try:
+            getattr(callback, point)(value)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
 class Console(Callback):
     """Progress for a person. In a terminal a bar that lives, elsewhere one line per `log.every_steps`."""
 

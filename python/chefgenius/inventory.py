@@ -10,18 +10,21 @@ Nothing here imports torch.
 import json
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, outline
+from chefgenius.manifest import DamagedError, outline, plain
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import REMEDY, RunDirectory, is_meant
-from chefgenius.state import Best, one_line
+from chefgenius.state import Best, ResumeError, one_line
 from chefgenius.watching import CheckpointConfig
 
+_LONGEST_REASON = 4096
+"""bytes of it that are read"""
 _KEPT = ("keep", "keep_best", "keep_every_steps")
 _MOST_BYTES = 64 << 20
 """of a state.json that is looked at"""
@@ -215,8 +218,9 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 def read_losses(run: Path) -> dict[int, float]:
     """The validation loss of every step that was evaluated, as metrics.jsonl tells it."""
     try:
-        lines = (run / "metrics.jsonl").read_bytes().splitlines()
-    except OSError:
+        with open(run / "metrics.jsonl", "rb", opener=plain) as file:
+            lines = file.read().splitlines()
+    except (OSError, ResumeError):
         return {}
     found = {}
     for line in lines:
@@ -224,20 +228,26 @@ def read_losses(run: Path) -> dict[int, float]:
             try:
                 values = json.loads(line)
                 found[int(values["step"])] = float(values["validation_loss"])
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue  # a line that is being written, or is damaged: a resume verifies the file, not this
     return found
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files under a directory; links are not followed."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISDIR(status.st_mode):
-            return status.st_size
-        return sum(size_of(one) for one in path.iterdir())
-    except FileNotFoundError:
-        return 0  # a trainer removed it in between
+    """Bytes of a file, or of all files under a directory, however deep; links are not followed.
+
+    What cannot be looked at counts for nothing: a trainer removed it in between, or it is not ours.
+    """
+    size, left = 0, [path]
+    while left:
+        one = left.pop()
+        with suppress(OSError):
+            status = one.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                left += one.iterdir()
+            else:
+                size += status.st_size
+    return size
 
 
 def _set_aside(run: RunDirectory) -> list[Leftover]:
@@ -262,8 +272,9 @@ def _temporary(run: RunDirectory) -> list[Leftover]:
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        with open(path, "rb", opener=plain) as file:
+            text = file.read(_LONGEST_REASON).decode(errors="replace")
+    except (OSError, ResumeError):
         return "without a reason"
     return one_line(text) or "without a reason"
 
@@ -272,8 +283,8 @@ def _written(checkpoint: Path) -> datetime:
     for path in (checkpoint / MANIFEST, checkpoint):
         try:
             return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-        except OSError:
-            continue  # without a manifest, the directory itself says when
+        except (OSError, ValueError, OverflowError):
+            continue  # without a manifest, or with a year past 9999, the directory itself says when
     return datetime.fromtimestamp(0, UTC)
 
 

@@ -74,6 +74,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "train.precision",
             "train.sharding",
             "threads",
+            "rows_per_forward",
             "strict",
             "device",
             "attention",
@@ -108,7 +109,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.FREE,
         "what follows from it is compared as a fact",
-        ("train.device", "train.determinism", "train.threads"),
+        ("train.device", "train.determinism", "train.threads", "train.rows_per_forward"),
     ),
     (
         Kind.FREE,
@@ -117,6 +118,8 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "optim.learning_rate",
             "optim.warmup_steps",
             "optim.schedule",
+            "optim.decay_share",
+            "optim.min_learning_rate_ratio",
             "train.epochs",
             "train.max_steps",
         ),

@@ -1,7 +1,9 @@
-"""What the training loop itself remembers."""
+"""What the training loop itself remembers, and what it writes down of a step."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from chefgenius.callbacks import StepInfo
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
 from chefgenius.state import Best, Losses, Pending, Progress, Registry
@@ -29,3 +31,23 @@ class Memory:
             ("pending", self.pending),
         ):
             registry.register(name, component)
+
+
+def step_line(info: StepInfo, memory: Memory) -> dict[str, Any]:
+    """The line of a step in metrics.jsonl; the memory stands at the boundary after it."""
+    progress = memory.progress
+    line = {
+        "kind": "step",
+        "step": info.step,
+        "epoch": info.epoch,
+        "loss": info.loss,
+        "learning_rate": info.learning_rate,
+        "grad_norm": info.grad_norm,
+        "samples": progress.samples,
+        "input_tokens": progress.input_tokens,
+        "target_tokens": progress.target_tokens,
+        "digest": memory.digest.value,
+    }
+    if info.skipped:
+        line["skipped"] = list(info.skipped)
+    return line

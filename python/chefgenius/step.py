@@ -1,8 +1,9 @@
 """The gradient of one optimizer step.
 
-A window of micro-batches goes forward and backward, each with generators seeded by (seed, `train`, step,
-slot), so that a step is a function of the boundary before it (law 2). Nothing but gradients is changed here:
-until the optimizer moves the weights, the boundary before the step can still be saved.
+A window of micro-batches goes forward and backward, whole or in pieces of so many rows, each piece with
+generators seeded by (seed, `train`, step, slot, piece), so that a step is a function of the boundary before
+it (law 2). Nothing but gradients is changed here: until the optimizer moves the weights, the boundary before
+the step can still be saved.
 """
 
 import math
@@ -17,7 +18,13 @@ from chefgenius.batch import StepInfo as Window
 from chefgenius.config import Config
 from chefgenius.generators import isolated
 from chefgenius.optim import clip_gradients
+from chefgenius.pieces import WHOLE, Rows, cut
 from chefgenius.sharing import Sharing
+
+_NO_ROOM = (
+    "fewer rows of a micro-batch at a time need less memory: start again with `train.rows_per_forward=N`, "
+    "and `--allow-change rows_per_forward` once a checkpoint stands"
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Gradient:
 
 @dataclass
 class Backward:
-    """Makes the gradient of a window: that of one large batch, whatever the micro-batches."""
+    """Makes the gradient of a window: that of one large batch, whatever the micro-batches and the pieces."""
 
     config: Config
     sharing: Sharing
@@ -52,6 +59,8 @@ class Backward:
     """gives the next micro-batch"""
     check: Callable[[], None]
     """called before and after each forward and each backward; may raise to drop the window"""
+    rows: Rows = WHOLE
+    """rows that go forward together at most; `all`: whole micro-batches"""
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +68,13 @@ class Backward:
 
     def __call__(self, step: int, window: Window) -> Gradient:
         """Leaves the clipped gradient of the window that `window` describes in the parameters."""
+        try:
+            return self._gradient(step, window)
+        except torch.OutOfMemoryError as error:
+            error.add_note(_NO_ROOM)
+            raise
+
+    def _gradient(self, step: int, window: Window) -> Gradient:
         settings, sharing = self.config, self.sharing
         total = torch.zeros((), device=sharing.inner.model.device)
         share = window.target_tokens / sharing.world.size  # whose gradients are averaged over the ranks
@@ -70,12 +86,15 @@ class Backward:
             if batch is None or len(batch["labels"]) == 0:  # none is left, or all is masked
                 self._nothing(last=last)
                 continue
-            self.check()
-            with isolated(settings.seed, "train", step, slot or 0), sharing.part(last=last):
-                loss = sharing.loss(batch)
+            pieces = list(cut(batch, self.rows))
+            for piece, part in enumerate(pieces):
                 self.check()
-                (loss / share).backward()
-            total += loss.detach()
+                latest = last and piece == len(pieces) - 1
+                with isolated(settings.seed, "train", step, slot or 0, piece), sharing.part(last=latest):
+                    loss = sharing.loss(part)
+                    self.check()
+                    (loss / share).backward()
+                total += loss.detach()
         self.check()
         told = sharing.total(total)
         if window.target_tokens == 0:

@@ -20,15 +20,16 @@ from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
 from chefgenius.boundary import Boundary
-from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
+from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
 from chefgenius.evaluation import Evaluation, Evaluator, Sample, figures, saved_samples
 from chefgenius.feed import Feed, Tombstones
-from chefgenius.memory import Memory
+from chefgenius.memory import Memory, step_line
 from chefgenius.metrics import Logs, Stopwatch
-from chefgenius.optim import Schedule
+from chefgenius.pieces import WHOLE, Rows
 from chefgenius.ranks import Ranks
+from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.signals import SaveRequests, Stop, StopRequested
 from chefgenius.state import DivergedError, Registry, RunError
@@ -67,6 +68,8 @@ class Trainer:
     sharing: Sharing
     ranks: Ranks = field(default_factory=Ranks)
     """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
+    rows: Rows = WHOLE
+    """rows of a micro-batch that go forward together at most"""
 
     def fit(self) -> None:
         """Trains to the last step. Leaves a checkpoint of the last boundary also when it ends early.
@@ -93,7 +96,7 @@ class Trainer:
         )
         # with several ranks a stop waits for the boundary that all come to
         check = self.stop.check if world.size == 1 else lambda: None
-        self._backward = Backward(self.config, self.sharing, self._next, check)
+        self._backward = Backward(self.config, self.sharing, self._next, check, self.rows)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
@@ -260,21 +263,7 @@ class Trainer:
         progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
         if not (due or info.skipped or info.step in (1, info.total_steps)):  # step 1: a checkpoint stood
             return
-        line = {
-            "kind": "step",
-            "step": info.step,
-            "epoch": info.epoch,
-            "loss": info.loss,
-            "learning_rate": info.learning_rate,
-            "grad_norm": info.grad_norm,
-            "samples": progress.samples,
-            "input_tokens": progress.input_tokens,
-            "target_tokens": progress.target_tokens,
-            "digest": self.memory.digest.value,
-        }
-        if info.skipped:
-            line["skipped"] = list(info.skipped)
-        self.logs.metrics.write(line)
+        self.logs.metrics.write(step_line(info, self.memory))
         self.logs.timing.write(self._watch.lap(progress))
 
     def _next(self) -> Batch:
@@ -295,15 +284,7 @@ class Trainer:
         )
 
     def _tell(self, point: str, value: Any) -> None:
-        """Tells every callback, also after one that could not write; its OSError is raised at last."""
-        failed: list[OSError] = []
-        for callback in self.callbacks:
-            try:
-                getattr(callback, point)(value)
-            except OSError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+        tell(self.callbacks, point, value)
 
 
 def _flat(records: list[Ids]) -> list[int]:

@@ -1,7 +1,11 @@
 import json
 import os
+import signal
+import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -167,6 +171,60 @@ def test_a_policy_that_is_none_is_not_followed(every: Any) -> None:
 
 def test_losses_need_no_file(tmp_path: Path) -> None:
     assert read_losses(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind": "evaluation", "step": 4, "validation_loss": 1' + "0" * 400 + "}",
+        '{"kind": "evaluation", "step": Infinity, "validation_loss": 1.0}',
+        '[{"kind": "evaluation"}]',
+        "[" * 100_000 + '"kind": "evaluation"',
+    ],
+)
+def test_a_line_of_junk_tells_no_loss(run: RunDirectory, line: str) -> None:
+    with open(run.path / "metrics.jsonl", "a") as file:
+        file.write(f"\n{line}\n")
+    assert read_losses(run.path) == {4: 1.5, 9: 2.5}
+
+
+@pytest.mark.parametrize("place", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir])
+def test_what_is_no_plain_file_is_not_waited_for(run: RunDirectory, place: Callable[[Path], None]) -> None:
+    (run.path / "metrics.jsonl").unlink()
+    place(run.path / "metrics.jsonl")
+    aside = run.reject(6, "whatever")
+    (aside / "reason.txt").unlink()
+    place(aside / "reason.txt")
+    signal.alarm(60)
+    found = take(run)
+    signal.alarm(0)
+    assert [one.validation_loss for one in found.checkpoints] == [None] * 3
+    assert [one.reason for one in found.set_aside] == ["without a reason"]
+
+
+def test_a_tree_of_any_depth_has_a_size(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    assert size_of(tmp_path) == 3
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # deeper than rmtree goes
+
+
+def test_a_year_that_no_calendar_has_is_no_time(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some file systems keep them: the directory says when, or nobody does."""
+    lstat = Path.lstat
+
+    def far(path: Path) -> Any:
+        found = lstat(path)
+        return SimpleNamespace(st_mtime=1e15, st_size=found.st_size, st_mode=found.st_mode)
+
+    monkeypatch.setattr(Path, "lstat", far)
+    assert take(run).checkpoints[0].saved == datetime.fromtimestamp(0, UTC)
 
 
 def test_a_link_is_a_problem(run: RunDirectory) -> None:
