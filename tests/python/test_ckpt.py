@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -339,7 +340,8 @@ def test_no_name_of_a_stranger_steers_the_terminal(
         (run.checkpoints / name).mkdir()
     other = RunDirectory(tmp_path / "other")
     strange = {"a.weight": np.ones(2), steer: np.ones(2)}
-    add_checkpoint(other, 9, model=strange, config={steer: steer}, **{steer: {"x": steer}})
+    changes: dict[str, Any] = {"config": {steer: steer}, steer: {"x": steer}}
+    add_checkpoint(other, 9, model=strange, **changes)
     (run.path / "metrics.jsonl").write_text("{}\n")
     (other.path / "metrics.jsonl").write_text(json.dumps({steer: steer}) + "\n")
     lines = (
