@@ -19,6 +19,7 @@ from chefgenius import cookbook
 from chefgenius.config import Config, ConfigError
 from chefgenius.data import RecipeLoader
 from chefgenius.feed import Feed
+from chefgenius.judging import check_extra
 from chefgenius.model import is_local
 from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
@@ -55,6 +56,8 @@ def prepare_data(config: Config, say: Callable[[str], None]) -> Data:
 
     Raises ConfigError for a value out of range or an empty side of the split, else what `prepare` raises.
     """
+    if config.eval.every_steps:
+        check_extra(config.eval.metrics)
     try:
         return _prepare_data(config, say)
     except ValueError as error:  # an argument of the core
