@@ -8,6 +8,7 @@
 
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
@@ -101,7 +103,7 @@ def build_run(
         **base_facts(base),
     }
     per_epoch = data.train.steps_per_epoch
-    comparison, exactness = Comparison(), Exactness()
+    comparison, exactness, stopping = Comparison(), Exactness(), EarlyStopping(config.eval.early_stopping)
     sections: dict[str, State] = {}
     moved, taken = "", 0
     if origin is not None:
@@ -114,6 +116,8 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
+        with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
+            stopping.load_state_dict(sections["early_stopping"])
     ranks.join(device.type, device.index)
     sharing = Sharing(TokenLoss(model, settings.precision), ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
@@ -143,6 +147,7 @@ def build_run(
         exactness=exactness,
         bounds=last,
         weights=weights,
+        stopping=stopping,
         say=say,
     )
 
@@ -227,7 +232,8 @@ def rehearse(built: Built, run: RunDirectory) -> None:
 
 def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
     """All that has a memory, under its name in state.json."""
-    memory, registry = Memory(best=Best(built.config.checkpoint.keep_best)), Registry()
+    best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
+    memory, registry = Memory(best=best, stopping=built.stopping), Registry()
     tombstones = Tombstones(built.data.feed)
     trained = trained_parameters(built.model)
     memory.register(registry)
@@ -255,9 +261,9 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     return files
 
 
-def mark_finished(built: Built) -> None:
-    """Notes in run.json that nothing is left to do."""
-    _write_run_facts(built, finished=built.schedule.total_steps)
+def mark_finished(built: Built, step: int) -> None:
+    """Notes in run.json that nothing is left to do after this step."""
+    _write_run_facts(built, finished=step)
 
 
 def _write_run_facts(built: Built, finished: int | None) -> None:

@@ -19,6 +19,7 @@ from chefgenius import cookbook
 from chefgenius.config import Config, ConfigError
 from chefgenius.data import RecipeLoader
 from chefgenius.feed import Feed
+from chefgenius.judging import check_extra
 from chefgenius.model import is_local
 from chefgenius.ranks import World
 from chefgenius.store import TokenStore, prepare
@@ -59,6 +60,8 @@ def prepare_data(
     Of several processes rank 0 prepares; the others open the `store` that it tells of. Raises ConfigError for
     a value out of range or an empty side of the split, else what `prepare` raises.
     """
+    if config.eval.every_steps:
+        check_extra(config.eval.metrics)
     try:
         return _prepare_data(config, say, world or World(), store)
     except ValueError as error:  # an argument of the core

@@ -122,6 +122,9 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "optim.min_learning_rate_ratio",
             "train.epochs",
             "train.max_steps",
+            "eval.early_stopping.metric",
+            "eval.early_stopping.patience",
+            "eval.early_stopping.min_delta",
         ),
     ),
     (
@@ -144,6 +147,8 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.prompts",
             "eval.samples",
             "eval.max_new_tokens",
+            "eval.metrics",
+            "eval.best_metric",
             "log.every_steps",
         ),
     ),

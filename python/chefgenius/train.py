@@ -117,7 +117,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         with stop.deferred():
             trainer.fit()
         if world.leads:
-            build.mark_finished(built)
+            build.mark_finished(built, trainer.memory.progress.step)
 
 
 def _told(built: "Built") -> list[str]:

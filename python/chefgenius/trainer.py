@@ -103,7 +103,7 @@ class Trainer:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
             self._last.ask(self.checkpoints.drain)
-            while memory.progress.step < total:
+            while memory.progress.step < total and not memory.stopping.reached:
                 self._boundary(self._step())
             self._last.ask(self.checkpoints.drain)
             outcome = self._outcome() if world.leads else None
@@ -221,18 +221,23 @@ class Trainer:
         return step == self.schedule.total_steps or step % self.config.checkpoint.every_steps == 0
 
     def _evaluate(self, evaluator: Evaluator) -> bool:
-        """Evaluates the boundary and generates samples; True when it is the best so far."""
+        """Evaluates the boundary and generates samples; True when it is one of the best or ends the run."""
         memory, progress, settings = self.memory, self.memory.progress, self.config.eval
-        prompts = max(settings.prompts, settings.samples) if self._ends(progress.step) else settings.samples
-        evaluation, samples = self._evaluated(evaluator, prompts)
+        most, metric = max(settings.prompts, settings.samples), settings.early_stopping.metric
+        whole = settings.decides_by_texts or self._ends(progress.step)
+        evaluation, samples = self._evaluated(evaluator, most if whole else settings.samples)
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
+        memory.stopping.judge(None if metric is None else evaluation.value(metric), progress.step)
+        if memory.stopping.reached and not whole:  # the last one, which is shown beside the first
+            evaluation, samples = self._evaluated(evaluator, most)
         self.logs.metrics.write(figures(evaluation))
         for sample in samples:
             self.logs.samples.write({"step": progress.step, **asdict(sample)})
         memory.history.add(evaluation)
         self._tell("on_eval_end", evaluation)
-        return memory.best.offer(evaluation.validation_loss, progress.step)
+        is_best = memory.best.offer(evaluation.value(settings.best_metric), progress.step)
+        return is_best or memory.stopping.reached
 
     def _evaluated(self, evaluator: Evaluator, prompts: int) -> tuple[Evaluation, list[Sample]]:
         """By rank 0, for whose figures the others wait; by all where each has a part of the model."""
@@ -281,6 +286,8 @@ class Trainer:
             first=memory.history.first,
             last=memory.history.last,
             samples=saved_samples(self.logs.samples.path, memory.progress.step, self.config.eval.samples),
+            best_metric=memory.best.metric,
+            ended=memory.stopping.told if memory.progress.step < self.schedule.total_steps else "",
         )
 
     def _tell(self, point: str, value: Any) -> None:
