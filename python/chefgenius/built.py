@@ -13,9 +13,12 @@ from chefgenius.config import Config
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.ema import Averages
+from chefgenius.ranks import Ranks
 from chefgenius.rundir import read_run_facts
 from chefgenius.schedule import Schedule
+from chefgenius.sharing import Sharing
 from chefgenius.state import State
 
 
@@ -26,6 +29,8 @@ class Built:
     config: Config
     data: Data
     model: PreTrainedModel
+    ranks: Ranks
+    sharing: Sharing
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
     optimizer: torch.optim.Optimizer
@@ -45,20 +50,27 @@ class Built:
     """the last step by each key that ends the run"""
     weights: Weights | None
     """of a run that begins with the weights of another"""
+    stopping: EarlyStopping
+    """as the saved run left it"""
     say: Callable[[str], None]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do: the last step is saved and reported, or the run is past it."""
-        total = self.schedule.total_steps
-        if self.origin is None or self.origin.foreign or self.origin.step < total:
+        total, origin = self.schedule.total_steps, self.origin
+        if origin is None or origin.foreign or (origin.step < total and not self.stopping.reached):
             return False
-        return self.origin.step > total or read_run_facts(self.config.run_path).get("finished") == total
+        return origin.step > total or read_run_facts(self.config.run_path).get("finished") == origin.step
 
     @property
     def ending(self) -> str:
         """Of a run that is finished: where it stands, and which keys would let it go on."""
         total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
+        if step < total:
+            return (
+                f"is at step {step}, where it ended early: {self.stopping.told}. To go on raise "
+                "`eval.early_stopping.patience`, to begin anew give another `run_dir`"
+            )
         settings = self.config.train
         bounds = [name for name, last in self.bounds.items() if last == total]
         values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}

@@ -20,15 +20,16 @@ import torch
 from transformers import PreTrainedModel
 
 from chefgenius.base import AVERAGES
-from chefgenius.contents import OPTIMIZER, saved_tensors, weights_file
 from chefgenius.ema import Averages
+from chefgenius.loading import OPTIMIZER, saved_tensors, weights_file
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.optim import state_tensors
+from chefgenius.ranks import Ranks
 from chefgenius.resume import STATE_SCHEMA
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
 from chefgenius.state import State
-from chefgenius.tensors import Image
+from chefgenius.tensors import Image, take_part
 
 STATE = "state.json"
 
@@ -73,6 +74,10 @@ class Checkpointer:
     """told, by `check` and `save`, of long waits and of what a full disk costs"""
     began_at: int | None = None
     """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
+    ranks: Ranks = field(default_factory=Ranks)
+    """rank 0 alone writes"""
+    sharded: bool = False
+    """whether each rank has a part of every tensor: then all call `save` together"""
     best: Sequence[int] = ()
     """the steps of the best evaluations by the newest checkpoint: they stay until there is a newer one"""
     averages: Averages | None = None
@@ -95,14 +100,27 @@ class Checkpointer:
         the boundary is another now), or when `check` has a failure to tell.
         """
         step = int(sections["progress"]["step"])
+        wanted = self.ranks.world.leads and self._is_wanted(step, anew=anew)
+        if self.sharded:
+            wanted = self.ranks.agree("save", wanted)
+        if wanted and self.ranks.world.leads:
+            self._begin(self._snapshot(step, sections, best, anew=anew))
+        elif wanted:
+            take_part(own := saved_tensors(self.model))
+            if self.averages is not None:
+                take_part(self.averages.over(own))
+            take_part(state_tensors(self.model, self.optimizer))
+
+    def _is_wanted(self, step: int, *, anew: bool) -> bool:
+        """Whether the step is to be written, once the save before it is over."""
         if self._thread is not None and self._thread.is_alive():
             if self._writing == step and not anew:
-                return
+                return False
             self._wait(self._thread)
-        if self._failed is not None or (not anew and self._is_saved(step)):
-            return
-        snapshot = self._snapshot(step, sections, best, anew=anew)
-        self._writing = step
+        return self._failed is None and (anew or not self._is_saved(step))
+
+    def _begin(self, snapshot: Snapshot) -> None:
+        self._writing = snapshot.step
         self._thread = Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True)
         self._thread.start()
 

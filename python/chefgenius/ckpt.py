@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from chefgenius.inventory import (
+    LOSS,
     Inventory,
     NotFoundError,
-    Stored,
     best_steps,
     directory,
     find_checkpoint,
@@ -37,7 +37,7 @@ from chefgenius.rundir import RunDirectory
 from chefgenius.state import RunError, one_line
 from chefgenius.summary import age, columns, gigabytes, paint
 
-HEAD = ("step", "epoch", "saved", "size", "val. loss", "marks")
+HEAD = ("step", "epoch", "saved", "size", "val. loss")
 COMMANDS = """\
   ls RUN                 list the checkpoints of a run
   verify PATH...         read every byte of runs or checkpoints
@@ -126,8 +126,8 @@ def ls(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found.to_json(), indent=2))  # ASCII: a name may be anything
         return 0
-    rows = [HEAD, *(_row(one) for one in found.checkpoints)]
-    lines = list(columns(rows, len(HEAD)))
+    rows = _rows(found)
+    lines = list(columns(rows, len(rows[0])))
     paint(lines[:1], sys.stdout, "bold")
     for one, line in zip(found.checkpoints, lines[1:], strict=True):
         paint([line], sys.stdout, "red" if one.problem else "green" if "best" in one.marks else "")
@@ -249,15 +249,18 @@ def _verified(path: Path, name: str, step: int | None) -> bool:
     return True
 
 
-def _row(one: Stored) -> tuple[str, ...]:
-    return (
-        str(one.step),
-        "" if one.epoch is None else str(one.epoch),
-        f"{one.saved.astimezone():%Y-%m-%d %H:%M}, {age(one.saved, datetime.now(UTC))}",
-        gigabytes(one.size),
-        "" if one.validation_loss is None else f"{one.validation_loss:.4f}",
-        f"damaged: {one.problem}" if one.problem else ", ".join(one.marks),
-    )
+def _rows(found: Inventory) -> list[tuple[str, ...]]:
+    """A head, and each checkpoint; what decides on the best has a column."""
+    other = [] if found.best_metric == LOSS else [found.best_metric]
+    rows = [(*HEAD, *other, "marks")]
+    for one in found.checkpoints:
+        shown = [one.validation_loss, *(one.best_value for _ in other)]
+        values = ("" if value is None else f"{value:.4f}" for value in shown)
+        saved = f"{one.saved.astimezone():%Y-%m-%d %H:%M}, {age(one.saved, datetime.now(UTC))}"
+        marks = f"damaged: {one.problem}" if one.problem else ", ".join(one.marks)
+        epoch = "" if one.epoch is None else str(one.epoch)
+        rows.append((str(one.step), epoch, saved, gigabytes(one.size), *values, marks))
+    return rows
 
 
 def _others(found: Inventory) -> Iterator[str]:

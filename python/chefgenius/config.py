@@ -220,6 +220,9 @@ class TrainConfig(Section):
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """a loss or gradient that is no finite number: end the run, or leave out the records of that step"""
 
+    sharding: Literal["none", "fsdp2"] = "none"
+    """with several processes: a whole model on each, or a part of every parameter, gradient and moment"""
+
     precision: Precision = "float32"
     """arithmetic of the forward pass, with a scaled loss for fp16; the parameters are float32 in all three"""
 
@@ -261,7 +264,12 @@ class Config(Section):
     log: LogConfig = LogConfig()
 
     @model_validator(mode="after")
-    def _averages_that_are_kept(self) -> Self:
+    def _sections_that_agree(self) -> Self:
+        if self.train.sharding == "fsdp2" and self.optim.kind != "adamw":
+            raise ValueError(
+                f"`optim.kind={self.optim.kind}` needs whole tensors, which `train.sharding=fsdp2` parts: "
+                "use `adamw`, or `train.sharding=none`"
+            )
         if self.eval.use_ema and self.train.ema_decay is None:
             raise ValueError("`eval.use_ema` needs averages to judge: set `train.ema_decay`, such as 0.999")
         return self

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from chefgenius.tensors import own_part
+
 
 def decay_at(step: int, decay: float) -> float:
     """The weight of the past in step `step`, counted from 1: `decay`, and less in the first steps.
@@ -20,6 +22,11 @@ def decay_at(step: int, decay: float) -> float:
     return min(decay, (1 + step) / (10 + step))
 
 
+def begin_averages(trained: Mapping[str, nn.Parameter], decay: float | None) -> "Averages | None":
+    """Averages that begin as the parameters are now; None without a decay."""
+    return None if decay is None else Averages(trained, decay)
+
+
 class Averages:
     """The averages of the trained parameters, float32, on the parameters' devices.
 
@@ -27,14 +34,17 @@ class Averages:
     """
 
     def __init__(self, trained: Mapping[str, nn.Parameter], decay: float) -> None:
-        self._weights: list[Tensor] = list(trained.values())
+        self._weights = list(trained.values())
         self._averages = [one.detach().clone() for one in self._weights]
         self._decay = decay
+        # of what ranks share, the part of this one: all is done element by element
+        self._own = [own_part(one.detach()) for one in self._weights]
+        self._means = [own_part(one) for one in self._averages]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Takes the weights after optimizer step `step`, counted from 1."""
-        torch._foreach_lerp_(self._averages, self._weights, 1 - decay_at(step, self._decay))
+        torch._foreach_lerp_(self._means, self._own, 1 - decay_at(step, self._decay))
 
     def over(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The same tensors, with its average in the place of each trained parameter. No copies."""
@@ -52,7 +62,7 @@ class Averages:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        for weight, average in zip(self._weights, self._averages, strict=True):
+        for weight, average in zip(self._own, self._means, strict=True):
             kept = weight.clone()
             weight.copy_(average)
             average.copy_(kept)

@@ -73,6 +73,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
         "other rounding of the same sums",
         (
             "train.precision",
+            "train.sharding",
             "threads",
             "rows_per_forward",
             "strict",
@@ -122,6 +123,9 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "optim.min_learning_rate_ratio",
             "train.epochs",
             "train.max_steps",
+            "eval.early_stopping.metric",
+            "eval.early_stopping.patience",
+            "eval.early_stopping.min_delta",
         ),
     ),
     (
@@ -145,6 +149,8 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.samples",
             "eval.max_new_tokens",
             "eval.use_ema",
+            "eval.metrics",
+            "eval.best_metric",
             "log.every_steps",
         ),
     ),

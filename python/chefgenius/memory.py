@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chefgenius.callbacks import StepInfo
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
 from chefgenius.scaler import LossScale
@@ -17,6 +18,7 @@ class Memory:
     progress: Progress = field(default_factory=Progress)
     losses: Losses = field(default_factory=Losses)
     best: Best = field(default_factory=Best)
+    stopping: EarlyStopping = field(default_factory=EarlyStopping)
     history: History = field(default_factory=History)
     digest: RollingDigest = field(default_factory=RollingDigest)
     pending: Pending = field(default_factory=Pending)
@@ -28,6 +30,7 @@ class Memory:
             ("progress", self.progress),
             ("losses", self.losses),
             ("best", self.best),
+            ("early_stopping", self.stopping),
             ("evaluation", self.history),
             ("digest", self.digest),
             ("pending", self.pending),

@@ -19,6 +19,7 @@ from transformers.optimization import Adafactor
 
 from chefgenius.config import ConfigError, OptimConfig, OptimizerKind
 from chefgenius.state import ResumeError, State
+from chefgenius.tensors import alike, whole
 
 Entries = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 """dtype and shape by key"""
@@ -82,7 +83,7 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float | None) -> Te
     norm = nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
     if max_norm is not None:
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
-    return norm
+    return whole(norm)
 
 
 def unscale_gradients(parameters: list[nn.Parameter], scale: float) -> None:
@@ -202,10 +203,11 @@ def _put(
         elif kind == "adafactor" and key == "step":
             state[key] = int(value)
         elif isinstance(state.get(key), Tensor):
-            state[key].copy_(value)
+            state[key].copy_(alike(value, state[key]))
         else:  # torchao counts on the host
             on_host = kind == "adamw8bit" and key == "step"
-            state[key] = value.to("cpu" if on_host else parameter.device, copy=True)
+            share = alike(value, parameter if value.shape else value)
+            state[key] = share.to("cpu" if on_host else parameter.device, copy=True)
 
 
 def _zeros_8bit(parameter: nn.Parameter, *, signed: bool) -> Any:

@@ -118,7 +118,7 @@ def test_a_resume_keeps_every_bit(tmp_path: Path) -> None:
 def test_averages_are_verified_and_never_begin_anew_in_silence(tmp_path: Path) -> None:
     stop_at(tmp_path, *EMA, *QUIET, step=3)
     with opened(tmp_path, *EMA, *QUIET) as trainer:
-        assert trainer.averages is not None
+        assert trainer.checkpoints.averages is not None
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(ResumeError, match=r"`train.ema_decay`: *saved `0.9`, here `0.5`"):
         fit(tmp_path, "train.ema_decay=0.5", *QUIET)

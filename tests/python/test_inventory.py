@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from chefgenius.inventory import (
     NotFoundError,
+    Policy,
     find_checkpoint,
     find_run,
     policy_of,
     problem_of,
-    read_losses,
+    read_evaluations,
     read_state,
     size_of,
     take,
@@ -156,21 +157,27 @@ def test_a_broken_state_says_nothing(run: RunDirectory, text: str) -> None:
 
 def test_the_policy_is_that_of_the_newest_state_that_has_one() -> None:
     config = {"checkpoint.keep": 3, "checkpoint.keep_every_steps": 5, "checkpoint.keep_best": 1}
-    best = {"kept": [{"validation_loss": 1.0, "step": 7}, {"validation_loss": 2.0, "step": 8}]}
+    kept = [{"value": 1.0, "step": 7}, {"value": 2.0, "step": 8}]
+    best = {"metric": "validation_loss", "kept": kept}
     states: dict[int, dict[str, Any]] = {9: {"config": {}}, 8: {"config": config, "best": best}, 7: {}}
-    assert policy_of(states) == (Retention(3, 5), [7])
-    assert policy_of({9: {"config": config, "best": 3}}) == (None, [])
-    assert policy_of({}) == (None, [])
+    assert policy_of(states) == Policy(Retention(3, 5), "validation_loss", [7])
+    assert policy_of({9: {"config": config, "best": 3}}) is None
+    assert policy_of({}) is None
+    for junk in ("no such metric", 3, None):
+        assert policy_of({9: {"config": config, "best": {"metric": junk, "kept": kept}}}) is None
+    most = {"metric": "bleu", "kept": kept}
+    assert policy_of({9: {"config": config, "best": most}}) == Policy(Retention(3, 5), "bleu", [8])
 
 
 @pytest.mark.parametrize("every", [0, -3, 1.5, "x", True, []])
 def test_a_policy_that_is_none_is_not_followed(every: Any) -> None:
     config = {"checkpoint.keep": 3, "checkpoint.keep_best": 1, "checkpoint.keep_every_steps": every}
-    assert policy_of({9: {"config": config, "best": {"kept": []}}}) == (None, [])
+    best = {"metric": "validation_loss", "kept": []}
+    assert policy_of({9: {"config": config, "best": best}}) is None
 
 
-def test_losses_need_no_file(tmp_path: Path) -> None:
-    assert read_losses(tmp_path) == {}
+def test_evaluations_need_no_file(tmp_path: Path) -> None:
+    assert read_evaluations(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +192,8 @@ def test_losses_need_no_file(tmp_path: Path) -> None:
 def test_a_line_of_junk_tells_no_loss(run: RunDirectory, line: str) -> None:
     with open(run.path / "metrics.jsonl", "a") as file:
         file.write(f"\n{line}\n")
-    assert read_losses(run.path) == {4: 1.5, 9: 2.5}
+    read = read_evaluations(run.path)
+    assert {step: one["validation_loss"] for step, one in read.items()} == {4: 1.5, 9: 2.5}
 
 
 @pytest.mark.parametrize("place", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir])

@@ -19,10 +19,10 @@ from chefgenius.config import Config
 from chefgenius.ema import Averages
 from chefgenius.lora import adapter_tensors, is_adapted
 from chefgenius.model import named_tensors
-from chefgenius.optim import load_state_tensors, state_bytes
+from chefgenius.optim import kind_of, load_state_tensors, state_bytes
 from chefgenius.resume import Origin
 from chefgenius.state import ResumeError
-from chefgenius.tensors import read_tensors
+from chefgenius.tensors import alike, read_tensors
 
 MODEL, OPTIMIZER = "model.safetensors", "optim.safetensors"
 
@@ -50,32 +50,33 @@ def load_tensors(
     optimizer: torch.optim.Optimizer,
     averages: Averages | None = None,
     *,
-    fresh: frozenset[str] = frozenset(),
+    allowed: frozenset[str] = frozenset(),
 ) -> None:
     """Copies weights, optimizer state and averages of a verified checkpoint into place.
 
-    `fresh` names the keys that were allowed to differ: with `optim.kind` the optimizer's state is not taken,
-    with `train.ema_decay` averages that are not saved begin as the weights are. Raises ResumeError, before
-    anything is changed, when a name, shape or dtype is not that of this model.
+    `allowed` names the keys that may differ from the saved ones: with `optim.kind` the state of another
+    optimizer is left out, with `train.ema_decay` averages that are not saved begin as the weights are. Raises
+    ResumeError, before anything is changed, when a name, shape or dtype is not that of this model.
     """
     own = saved_tensors(model)
     weights = _fitting(origin.directory / weights_file(model), own)
     means: dict[str, Tensor] = weights
-    if averages is not None and not ("train.ema_decay" in fresh and AVERAGES not in origin.manifest.files):
+    if averages is not None and (AVERAGES in origin.manifest.files or "train.ema_decay" not in allowed):
         means = _fitting(origin.directory / AVERAGES, own)
-    if "optim.kind" not in fresh:
-        described = origin.sections.get("optimizer")
-        if described is None:
-            raise ResumeError(
-                f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
-            )
+    described = origin.sections.get("optimizer")
+    if described is None:
+        raise ResumeError(
+            f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
+        )
+    if described.get("kind") == kind_of(optimizer) or "optim.kind" not in allowed:
         load_state_tensors(model, optimizer, _read(origin.directory / OPTIMIZER), described)
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(weights[name])
+            tensor.copy_(alike(weights[name], tensor))
         if averages is not None:
             for name, tensor in averages.over(own).items():
-                tensor.copy_(means[name] if tensor is not own[name] else weights[name])
+                if tensor is not own[name]:
+                    tensor.copy_(alike(means[name], tensor))
 
 
 def _read(path: Path) -> dict[str, Tensor]:
