@@ -32,7 +32,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "in pieces": ("train.rows_per_forward=3",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
     "lora": (LORA_ROW,),
-    "lora, bf16": (LORA_ROW, "train.precision=bf16", "data.plan=bucketed"),
 }
 
 
