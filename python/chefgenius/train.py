@@ -63,11 +63,12 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
         _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
-        from chefgenius.callbacks import Console, LossPlot
+        from chefgenius.callbacks import LossPlot, choose_callbacks, choose_console
         from chefgenius.compute import prepare_environment
         from chefgenius.metrics import Logs
 
-        console = Console()
+        console = choose_console(config)
+        callbacks = [LossPlot(), *choose_callbacks(config, console.say), console]
         prepare_environment(config.train.determinism)
         data = dataset.prepare_data(config, console.say)
         closing.callback(data.close)
@@ -80,7 +81,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
         if line.explain:
             _print(*explain.differences(built.comparison))
             if not built.finished:
-                build.rehearse(built, directory)
+                build.rehearse(built, directory, callbacks)
             _print(*explain.verdict(built))
             return
         for text in _told(built):
@@ -89,7 +90,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
             return
         logs = Logs(config.run_path, console.say)
         closing.callback(logs.close)
-        trainer = build.start(built, directory, logs, stop, [LossPlot(), console])
+        trainer = build.start(built, directory, logs, stop, callbacks)
         with stop.deferred():
             trainer.fit()
         build.mark_finished(built, trainer.memory.progress.step)

@@ -82,7 +82,9 @@ class Trainer:
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
         loss = TokenLoss(self.model, self.config.train.precision)
         self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows)
-        self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
+        step, every = memory.progress.step, self.config.log.every_steps
+        pending = bool(self._due(step) if self.fresh else memory.pending.work)
+        self._tell("on_train_start", RunInfo(run, step, total, every, pending))
         outcome = None
         try:
             self._boundary(None)
@@ -164,8 +166,10 @@ class Trainer:
             memory.pending.work = self._due(step)
         self._take()
         if info is not None:
-            self._tell("on_step_end", info)
-            self._take()  # the callbacks may have drawn random numbers
+            try:
+                self._tell("on_step_end", info)
+            finally:
+                self._take()  # the callbacks may have drawn random numbers, and remember the step
         with self._watch.paused():
             wanted, stale = self._requests.due() or self._save_due(step, first=info is None), False
             if memory.pending.work:
