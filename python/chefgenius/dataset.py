@@ -21,6 +21,7 @@ from chefgenius.data import RecipeLoader
 from chefgenius.feed import Feed
 from chefgenius.judging import check_extra
 from chefgenius.model import is_local
+from chefgenius.ranks import World
 from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
 
@@ -51,22 +52,28 @@ class Data:
             self.validation.close()
 
 
-def prepare_data(config: Config, say: Callable[[str], None]) -> Data:
+def prepare_data(
+    config: Config, say: Callable[[str], None], world: World | None = None, store: Path | None = None
+) -> Data:
     """The store of the configured sources, built where it is not there yet, and its loaders.
 
-    Raises ConfigError for a value out of range or an empty side of the split, else what `prepare` raises.
+    Of several processes rank 0 prepares; the others open the `store` that it tells of. Raises ConfigError for
+    a value out of range or an empty side of the split, else what `prepare` raises.
     """
     if config.eval.every_steps:
         check_extra(config.eval.metrics)
     try:
-        return _prepare_data(config, say)
+        return _prepare_data(config, say, world or World(), store)
     except ValueError as error:  # an argument of the core
         raise ConfigError(str(error)) from error
 
 
-def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
+def _prepare_data(config: Config, say: Callable[[str], None], world: World, ready: Path | None) -> Data:
     settings = config.data
-    if settings.store is not None:
+    if ready is not None:
+        store = TokenStore.open(ready)
+        decoder = TextDecoder(store.path / "tokenizer.json")
+    elif settings.store is not None:
         say(f"data: the store `{settings.store}`")
         store = TokenStore.open(Path(settings.store).expanduser())
         decoder = TextDecoder(store.path / "tokenizer.json")
@@ -82,6 +89,8 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
             plan=settings.plan,
             seed=seed,
             split="train" if split == "train" else "validation",
+            rank=world.rank if split == "train" else 0,
+            world_size=world.size if split == "train" else 1,
             micro_batches_per_step=config.train.gradient_accumulation_steps,
             on_plan_change="next_epoch",  # whether the plan may change, `differences` decides before
             tombstones=masked,
@@ -96,7 +105,7 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
         )
 
     masked = [] if settings.tombstones is None else _read_tombstones(settings.tombstones, len(store))
-    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked)
+    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked, world)
     train = feed.loader
     left = train.records
     if masked:

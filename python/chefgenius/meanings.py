@@ -72,6 +72,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
         "other rounding of the same sums",
         (
             "train.precision",
+            "train.sharding",
             "threads",
             "rows_per_forward",
             "strict",
