@@ -35,7 +35,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "callback with a state": (COUNTING,),
     "lora": (LORA_ROW,),
-    "lora, bf16": (LORA_ROW, "train.precision=bf16", "data.plan=bucketed"),
 }
 
 
