@@ -28,7 +28,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "no evaluation": ("eval.every_steps=0",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
     "lora": (LORA_ROW,),
-    "lora, bf16": (LORA_ROW, "train.precision=bf16", "data.plan=bucketed"),
 }
 
 
