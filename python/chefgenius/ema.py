@@ -5,7 +5,7 @@ it; `in_place` lends it to an evaluation.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -66,3 +66,8 @@ class Averages:
             kept = weight.clone()
             weight.copy_(average)
             average.copy_(kept)
+
+
+def lent(averages: Averages | None) -> AbstractContextManager[None]:
+    """`in_place` of averages, if there are any."""
+    return nullcontext() if averages is None else averages.in_place()

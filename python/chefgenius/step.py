@@ -37,6 +37,8 @@ class Gradient:
     """over the target tokens; 0 where there are none"""
     grad_norm: float
     """before clipping"""
+    loss_scale: float | None = None
+    """under fp16: what the loss was multiplied by"""
     overflow: bool = False
     """under fp16: whether a smaller scale of the loss may mend the gradient; the step moves nothing"""
 
@@ -69,8 +71,8 @@ class Backward:
     """called before and after each forward and each backward; may raise to drop the window"""
     rows: Rows = WHOLE
     """rows that go forward together at most; `all`: whole micro-batches"""
-    scale: LossScale | None = None
-    """of the loss, under fp16; the trainer counts the steps there"""
+    scale: LossScale = field(default_factory=LossScale)
+    """of the loss, under fp16 alone; the trainer counts the steps there"""
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +88,7 @@ class Backward:
 
     def _gradient(self, step: int, window: Window) -> Gradient:
         settings, sharing = self.config, self.sharing
-        scale = 1.0 if self.scale is None else self.scale.scale
+        scale = self.scale.scale if settings.train.precision == "fp16" else None
         total = torch.zeros((), device=sharing.inner.model.device)
         share = window.target_tokens / sharing.world.size  # whose gradients are averaged over the ranks
         for slot, last in sharing.passes(window.micro_batches):
@@ -104,20 +106,20 @@ class Backward:
                 with isolated(settings.seed, "train", step, slot or 0, piece), sharing.part(last=latest):
                     loss = sharing.loss(part)
                     self.check()
-                    (loss / share * scale).backward()
+                    (loss / share * (scale or 1.0)).backward()
                 total += loss.detach()
         self.check()
         told = sharing.total(total)
         if window.target_tokens == 0:
             sharing.hear(told.tolist()[1:])
             return Gradient(window, 0.0, 0.0)
-        unscale_gradients(self.parameters, scale)
+        unscale_gradients(self.parameters, scale or 1.0)
         norm = clip_gradients(self.parameters, settings.optim.max_grad_norm)
         # the one place of a step where the host waits for the device
         loss_sum, *asked, grad_norm = torch.cat([told, norm[None]]).tolist()
         sharing.hear(asked)
-        overflow = self.scale is not None and self.scale.is_overflow(loss_sum, grad_norm)
-        return Gradient(window, loss_sum, grad_norm, overflow)
+        overflow = scale is not None and self.scale.is_overflow(loss_sum, grad_norm)
+        return Gradient(window, loss_sum, grad_norm, scale, overflow)
 
     def _nothing(self, *, last: bool) -> None:
         """A pass without a micro-batch: only for what the other ranks wait for."""

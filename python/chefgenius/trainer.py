@@ -11,7 +11,6 @@
 import math
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,9 @@ from chefgenius.boundary import Boundary
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
+from chefgenius.ema import lent
 from chefgenius.evaluation import Evaluation, Evaluator, Sample, figures, saved_samples
-from chefgenius.feed import Feed, Tombstones
+from chefgenius.feed import Feed, Tombstones, flat
 from chefgenius.memory import Memory, step_line
 from chefgenius.metrics import Logs, Stopwatch
 from chefgenius.pieces import WHOLE, Rows
@@ -97,15 +97,16 @@ class Trainer:
         )
         # with several ranks a stop waits for the boundary that all come to
         check = self.stop.check if world.size == 1 else lambda: None
-        self._scale = memory.scale if self.config.train.precision == "fp16" else None
-        self._backward = Backward(self.config, self.sharing, self._next, check, self.rows, self._scale)
-        self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
+        self._backward = Backward(self.config, self.sharing, self._next, check, self.rows, memory.scale)
+        step, every = memory.progress.step, self.config.log.every_steps
+        pending = bool(self._due(step) if self.fresh else memory.pending.work)
+        self._tell("on_train_start", RunInfo(run, step, total, every, pending))
         outcome = None
         try:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
             self._last.ask(self.checkpoints.drain)
-            while memory.progress.step < total and not memory.stopping.reached:
+            while not self.ended:
                 self._boundary(self._step())
             self._last.ask(self.checkpoints.drain)
             outcome = self._outcome() if world.leads else None
@@ -125,6 +126,11 @@ class Trainer:
             self._tell("on_train_end", outcome)
         self.checkpoints.close()
 
+    @property
+    def ended(self) -> bool:
+        """Whether no step is left: the last one is taken, or early stopping has ended the run."""
+        return self.memory.progress.step >= self.schedule.total_steps or self.memory.stopping.reached
+
     def _step(self) -> StepInfo:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""
         progress, settings = self.memory.progress, self.config.train
@@ -132,7 +138,6 @@ class Trainer:
         window = self.feed.window(epoch, progress.index)
         records = self.feed.records(epoch, progress.index, window)
         rate = self.schedule.apply(step)
-        scale = None if self._scale is None else self._scale.scale
         gradient = self._backward(step, window)
         if settings.on_nonfinite == "stop" and not gradient.finite:
             raise DivergedError(
@@ -159,8 +164,8 @@ class Trainer:
             recipes_per_second=recipes,
             tokens_per_second=tokens,
             seconds_left=(self.schedule.total_steps - step) / steps,
-            skipped=() if gradient.finite else tuple(_flat(records)),
-            loss_scale=scale,
+            skipped=() if gradient.finite else tuple(flat(records)),
+            loss_scale=gradient.loss_scale,
         )
 
     def _count(self, step: int, gradient: Gradient, records: list[Ids]) -> None:
@@ -169,11 +174,11 @@ class Trainer:
         for ids in records:
             memory.digest.update(ids)
         if gradient.moves or gradient.overflow:
-            if self._scale is not None:
-                self._scale.update(overflow=gradient.overflow)
+            if gradient.loss_scale is not None:
+                memory.scale.update(overflow=gradient.overflow)
             memory.losses.add(gradient.loss_sum, window.target_tokens)
         if not gradient.finite:
-            self.tombstones.skip(step, _flat(records))
+            self.tombstones.skip(step, flat(records))
         epoch, index = self.feed.place
         if epoch != progress.epoch:
             memory.losses.end_epoch()
@@ -193,8 +198,10 @@ class Trainer:
             memory.pending.work = self._due(step)
         self._last.take()
         if info is not None:
-            self._tell("on_step_end", info)
-            self._last.take()  # the callbacks may have drawn random numbers
+            try:
+                self._tell("on_step_end", info)
+            finally:
+                self._last.take()  # the callbacks may have drawn random numbers, and remember the step
             if self.sharing.stop:
                 self._stop()
         with self._watch.paused():
@@ -250,8 +257,7 @@ class Trainer:
     def _evaluated(self, evaluator: Evaluator, prompts: int) -> tuple[Evaluation, list[Sample]]:
         """By rank 0, for whose figures the others wait; by all where each has a part of the model."""
         step, epoch = self.memory.progress.step, self.memory.progress.epoch
-        averages = self.checkpoints.averages if self.config.eval.use_ema else None
-        with nullcontext() if averages is None else averages.in_place():
+        with lent(self.checkpoints.averages if self.config.eval.use_ema else None):
             if self.sharing.sharded:
                 with self.sharing.evaluating():
                     return evaluator.evaluate(step, epoch, prompts)
@@ -302,7 +308,3 @@ class Trainer:
 
     def _tell(self, point: str, value: Any) -> None:
         tell(self.callbacks, point, value)
-
-
-def _flat(records: list[Ids]) -> list[int]:
-    return [int(record) for ids in records for record in ids]
