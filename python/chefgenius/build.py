@@ -226,6 +226,13 @@ def rehearse(built: Built, run: RunDirectory) -> None:
     Nothing is changed but `built`, which takes the checkpoint's memory.
     """
     _check_space(built, run, touch=False)
+    examine(built)
+
+
+def examine(built: Built) -> None:
+    """Raises what `start` would raise of the checkpoint's tensors and memory, and of the logs: it may be of
+    another run. Nothing is changed but `built`, as above.
+    """
     if built.origin is not None:
         _restore(built, built.origin, _components(built, Logs(built.origin.run_path, touch=False))[2])
 

@@ -102,10 +102,14 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             raise
         if line.explain:
             _print(*explain.differences(built.comparison))
-            if not built.finished:
+            if built.finished:
+                build.examine(built)
+            else:
                 build.rehearse(built, directory)
             _print(*explain.verdict(built))
             return
+        if built.finished:  # else what somebody put there would say so
+            build.examine(built)
         for text in _told(built):
             say(text)
         if built.finished:
