@@ -97,13 +97,15 @@ class Trainer:
         # with several ranks a stop waits for the boundary that all come to
         check = self.stop.check if world.size == 1 else lambda: None
         self._backward = Backward(self.config, self.sharing, self._next, check, self.rows)
-        self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
+        step, every = memory.progress.step, self.config.log.every_steps
+        pending = bool(self._due(step) if self.fresh else memory.pending.work)
+        self._tell("on_train_start", RunInfo(run, step, total, every, pending))
         outcome = None
         try:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
             self._last.ask(self.checkpoints.drain)
-            while memory.progress.step < total and not memory.stopping.reached:
+            while not self.ended:
                 self._boundary(self._step())
             self._last.ask(self.checkpoints.drain)
             outcome = self._outcome() if world.leads else None
@@ -122,6 +124,11 @@ class Trainer:
         finally:
             self._tell("on_train_end", outcome)
         self.checkpoints.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no step is left: the last one is taken, or early stopping has ended the run."""
+        return self.memory.progress.step >= self.schedule.total_steps or self.memory.stopping.reached
 
     def _step(self) -> StepInfo:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""
@@ -185,8 +192,10 @@ class Trainer:
             memory.pending.work = self._due(step)
         self._last.take()
         if info is not None:
-            self._tell("on_step_end", info)
-            self._last.take()  # the callbacks may have drawn random numbers
+            try:
+                self._tell("on_step_end", info)
+            finally:
+                self._last.take()  # the callbacks may have drawn random numbers, and remember the step
             if self.sharing.stop:
                 self._stop()
         with self._watch.paused():
