@@ -30,9 +30,16 @@ from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
-from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
+from chefgenius.model import (
+    Vocabulary,
+    build_model,
+    checkpoint_activations,
+    count_parameters,
+    describing_files,
+)
 from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.proofs import prove
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
@@ -105,9 +112,12 @@ def build_run(
     """
     settings = config.train
     device = choose_device(settings.device)
-    vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
+    store = data.store
+    vocabulary = Vocabulary(
+        store.vocab_size, store.pad_token_id, store.eos_token_id, begin_token_id=data.layout.bos_id
+    )
     saved = origin.directory if origin is not None else None
-    model = build_model(config.model, vocabulary, config.seed, saved=saved)
+    model = build_model(config.model, vocabulary, config.seed, saved=saved, say=say)
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters)
     if origin is not None and settings.threads == "auto":
@@ -115,6 +125,9 @@ def build_run(
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
+    prove(model, config)
+    if settings.activation_checkpointing:
+        checkpoint_activations(model)
     found = {
         **facts(device, threads, strict=strict),
         "attention": model.config._attn_implementation,
@@ -144,8 +157,10 @@ def build_run(
         f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
         f"threads {threads}, {settings.precision}{', strict' if strict else ''}"
     )
-    samples = settings.gradient_accumulation_steps * config.data.batch_size
-    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {per_epoch:,} an epoch")
+    recipes = f"about {round(data.train.records / per_epoch)}"
+    if (rows := config.data.batch_size) is not None and config.data.plan != "packed":
+        recipes = f"{settings.gradient_accumulation_steps * rows}"
+    say(f"plan: {schedule.total_steps:,} steps of {recipes} recipes, {per_epoch:,} an epoch")
     return Built(
         config=config,
         data=data,
@@ -305,6 +320,7 @@ def _evaluator(built: Built, stop: Stop) -> Evaluator | None:
         settings=built.config.eval,
         precision=built.config.train.precision,
         max_input_length=built.config.data.max_input_length,
+        layout=built.data.layout,
         seed=built.config.seed,
         check=stop.check,
     )

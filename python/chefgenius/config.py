@@ -20,6 +20,8 @@ SMALL_T5: dict[str, Any] = {
     "num_heads": 4,
     "dropout_rate": 0.0,
 }
+# Rows of a micro-batch when neither `data.batch_size` nor `data.batch_tokens` is given.
+DEFAULT_ROWS = 16
 # How long a run is when neither `train.epochs` nor `train.max_steps` is given.
 DEFAULT_STEPS = 1500
 # The highest learning rate of a pretrained model, unless set; a new small one bears far more.
@@ -78,14 +80,26 @@ class DataConfig(Section):
     template: TemplateConfig = TemplateConfig()
     """formats of prompt and target"""
 
-    plan: Literal["fixed", "bucketed"] = "fixed"
-    """how records are grouped: as the order deals them, or by like lengths, with a tenth of the padding"""
+    plan: Literal["fixed", "bucketed", "packed"] = "bucketed"
+    """how records are grouped: as the order deals them, by like lengths, or several in a row of one width"""
 
-    batch_size: int = Field(default=16, ge=1, lt=2**31)
-    """records in one micro-batch"""
+    batch_size: int | None = Field(default=None, ge=1, lt=2**31)
+    """rows of one micro-batch; none: as `data.batch_tokens` says, or 16 when that is none too"""
+
+    batch_tokens: int | None = Field(default=None, ge=1, lt=2**31)
+    """with `data.plan=bucketed`, instead of `data.batch_size`: places of one micro-batch, both sides"""
+
+    weights: dict[str, float] = {}
+    """how often an epoch draws each record of a source, as in {mine.jsonl: 1.5}; 1 where not named"""
+
+    separator: str | None = None
+    """causal models: text between prompt and target; none: a newline, where the tokenizer has one"""
+
+    loss_on: Literal["target", "both"] = "target"
+    """causal models: what is learned, the target alone or the prompt too"""
 
     max_input_length: int = Field(default=256, ge=2, lt=2**31)
-    """prompts are cut to this many tokens, end mark included"""
+    """prompts are cut to this many tokens, end mark included, or what a causal model has around them"""
 
     max_target_length: int = Field(default=512, ge=2, lt=2**31)
     """targets are cut to this many tokens, end mark included"""
@@ -130,6 +144,16 @@ class DataConfig(Section):
             raise ValueError(f"give either `data.store` or {', '.join(given)}: a store is prepared already")
         return self
 
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.batch_tokens is None:
+            return self
+        if self.batch_size is not None:
+            raise ValueError("give either `data.batch_size` or `data.batch_tokens`, not both")
+        if self.plan != "bucketed":
+            raise ValueError(f"`data.batch_tokens` is for `data.plan=bucketed`, not `{self.plan}`")
+        return self
+
 
 class ModelConfig(Section):
     """The model to train: one that exists, or a new one."""
@@ -140,10 +164,18 @@ class ModelConfig(Section):
     config: dict[str, Any] | None = None
     """configuration of a new model, in the words of transformers; none: a small T5"""
 
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = "auto"
+    """the kernel of attention; auto: what transformers takes for this kind of model"""
+
+    trust_remote_code: bool = False
+    """whether code that a model of `model.name_or_path` brings along is run; only of somebody you trust"""
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if self.name_or_path is not None and self.config is not None:
             raise ValueError("give either `model.name_or_path` or `model.config`, not both")
+        if self.trust_remote_code and self.name_or_path is None:
+            raise ValueError("`model.trust_remote_code` is for a model of `model.name_or_path`: name it")
         return self
 
 
@@ -189,6 +221,12 @@ class TrainConfig(Section):
 
     gradient_accumulation_steps: int = Field(default=1, ge=1, lt=2**31)
     """micro-batches in one optimizer step; their gradient is that of one large batch"""
+
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """share of each target that is spread over the whole vocabulary; the validation loss has none"""
+
+    activation_checkpointing: bool = False
+    """whether activations of the layers are computed again in the backward pass, to save memory"""
 
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """a loss or gradient that is no finite number: end the run, or leave out the records of that step"""

@@ -1,58 +1,87 @@
 """The loss of a micro-batch: the *sum* of its token losses, computed outside the model.
 
 Only the sum over a whole step, divided by that step's target tokens, gives accumulation the gradient of one
-large batch. `TokenLoss` is a module, so that what wraps a model for several processes can wrap the whole way
-from a batch to its loss.
+large batch. Rows that no label is asked of never reach the vocabulary. `TokenLoss` is a module, so that what
+wraps a model for several processes can wrap the whole way from a batch to its loss.
 """
-
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from chefgenius.compute import autocast
+from chefgenius.compute import Precision, autocast
+from chefgenius.head import given, head_of, whole_logits
+from chefgenius.inputs import Forward, encoder_sees, forward_of
 
-IGNORED = -100
-"""label of a position that does not count"""
+MOST_LOGITS = 1 << 26
+"""on a GPU: logits held at once, 256 MiB in float32; more are made in pieces, and anew for the backward"""
 
 
 class TokenLoss(nn.Module):
-    """One micro-batch's loss; a call runs the forward pass."""
+    """One micro-batch's loss; a call runs the forward pass, for every kind of model, packed or not.
 
-    def __init__(self, model: PreTrainedModel, precision: Literal["float32", "bf16"] = "float32") -> None:
+    Args:
+        model: an encoder-decoder or a causal model; it is only ever called as a whole.
+        precision: of the forward pass.
+        label_smoothing: share of each target that is spread over the whole vocabulary.
+        most_logits: how many are held at once; none: all on a CPU, `MOST_LOGITS` on a GPU.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        precision: Precision = "float32",
+        *,
+        label_smoothing: float = 0.0,
+        most_logits: int | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.precision = precision
+        self.label_smoothing = label_smoothing
+        self.most_logits = most_logits
+        self.head = head_of(model, precision)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Sum of the cross-entropies of the target tokens: a float32 scalar on the model's device.
 
-        `input_ids`, `attention_mask` [batch, source] and `labels` [batch, target], int64, may lie on the CPU.
+        `batch` is a `Batch` of the model's layout, int64; its tensors may lie on the CPU.
         """
         model = self.model
-        device = model.device
-        ids, mask, labels = (
-            batch[name].to(device, non_blocking=True) for name in ("input_ids", "attention_mask", "labels")
-        )
-        with autocast(device, self.precision):
-            logits: Tensor = model(
-                input_ids=ids,
-                attention_mask=mask,
-                decoder_input_ids=shift_right(
-                    labels, model.config.decoder_start_token_id, model.config.pad_token_id
-                ),
-                use_cache=False,
-            ).logits
-        # [batch, target, vocabulary] -> [batch * target, vocabulary]
+        forward = forward_of(model, batch)
+        with autocast(model.device, self.precision):
+            if not self.head.rows:
+                return self._sum(whole_logits(model, forward), forward.targets)
+            layer = model.get_output_embeddings()
+            with encoder_sees(model, forward.encoder_mask):
+                if (rows := self._piece(forward)) is None:
+                    with given(layer, forward.places):
+                        logits: Tensor = model(**forward.arguments).logits
+                    return self._sum(logits, forward.targets)
+                with given(layer, forward.places, first=True) as taken:
+                    logits = model(**forward.arguments).logits
+            # nothing of these counts, but what shards a model waits for their gradient
+            total = 0.0 * logits.float().sum()
+            for hidden, targets in zip(taken[0].split(rows), forward.targets.split(rows), strict=True):
+                total = total + checkpoint(self._project, layer, hidden, targets, use_reentrant=False)
+            return total
+
+    def _piece(self, forward: Forward) -> int | None:
+        """How many rows are projected at once; None for all."""
+        most = self.most_logits
+        if most is None and self.model.device.type == "cuda":
+            most = MOST_LOGITS
+        vocabulary: int = self.model.config.get_text_config().vocab_size
+        if most is None or not self.head.bare or len(forward.targets) * vocabulary <= most:
+            return None
+        return max(1, most // vocabulary)
+
+    def _project(self, layer: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
+        return self._sum(layer(hidden), targets)
+
+    def _sum(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of logits [targets, vocabulary]."""
         return functional.cross_entropy(
-            logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+            logits.float(), targets, reduction="sum", label_smoothing=self.label_smoothing
         )
-
-
-def shift_right(labels: Tensor, start: int, pad: int) -> Tensor:
-    """Decoder inputs [batch, length] int64: labels a place later, `start` first, ignored places as `pad`."""
-    shifted = labels.new_empty(labels.shape)
-    shifted[:, 0] = start
-    shifted[:, 1:] = labels[:, :-1]
-    return shifted.masked_fill_(shifted == IGNORED, pad)

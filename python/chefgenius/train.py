@@ -69,7 +69,8 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
 
         console = Console()
         prepare_environment(config.train.determinism)
-        data = dataset.prepare_data(config, console.say)
+        saved = None if origin is None else origin.directory
+        data = dataset.prepare_data(config, console.say, saved)
         closing.callback(data.close)
         try:
             built = build.build_run(config, data, origin, console.say, line.allowed, weights)
