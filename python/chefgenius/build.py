@@ -8,17 +8,19 @@
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-import torch
-from transformers import PreTrainedModel
 
 from chefgenius import resume
+from chefgenius.built import Built
 from chefgenius.callbacks import Callback
 from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
-from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
+from chefgenius.compute import (
+    choose_device,
+    choose_threads,
+    facts,
+    is_strict,
+    set_arithmetic,
+)
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
@@ -27,6 +29,14 @@ from chefgenius.disk import check_space
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
+from chefgenius.lora import (
+    adapter_files,
+    add_adapter,
+    base_facts,
+    choose_base,
+    refuse_other_base,
+    share_trained,
+)
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
@@ -42,60 +52,10 @@ from chefgenius.options import to_yaml
 from chefgenius.proofs import prove
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
-from chefgenius.rundir import RUN_SCHEMA, RunDirectory, read_run_facts
+from chefgenius.rundir import RUN_SCHEMA, RunDirectory
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError, State, one_line
+from chefgenius.state import Best, Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
-
-MOST_THREADS = 1024
-"""more than any machine that a run was saved on"""
-
-
-@dataclass(frozen=True)
-class Built:
-    """A run that is checked and not begun: nothing of it stands in the run directory yet."""
-
-    config: Config
-    data: Data
-    model: PreTrainedModel
-    optimizer: torch.optim.AdamW
-    schedule: Schedule
-    facts: dict[str, Any]
-    origin: resume.Origin | None
-    comparison: Comparison
-    """with the saved run"""
-    sections: dict[str, State]
-    """the memory to go on with; empty for a run that begins"""
-    moved: str
-    """where the data go on, when that is not where they were saved"""
-    exactness: Exactness
-    bounds: dict[str, int]
-    """the last step by each key that ends the run"""
-    weights: Weights | None
-    """of a run that begins with the weights of another"""
-    say: Callable[[str], None]
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do: the last step is saved and reported, or the run is past it."""
-        total = self.schedule.total_steps
-        if self.origin is None or self.origin.foreign or self.origin.step < total:
-            return False
-        return self.origin.step > total or read_run_facts(self.config.run_path).get("finished") == total
-
-    @property
-    def ending(self) -> str:
-        """Of a run that is finished: where it stands, and which keys would let it go on."""
-        total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
-        settings = self.config.train
-        bounds = [name for name, last in self.bounds.items() if last == total]
-        values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}
-        past = " and ".join(f"`{name} = {values[name]}`" for name in bounds)
-        raised = " and ".join(f"`{name}`" for name in bounds)
-        return (
-            f"is at step {step}, {'the last one' if step == total else f'past {past}'}. "
-            f"To go on raise {raised}, to begin anew give another `run_dir`"
-        )
 
 
 def build_run(
@@ -117,11 +77,14 @@ def build_run(
         store.vocab_size, store.pad_token_id, store.eos_token_id, begin_token_id=data.layout.bos_id
     )
     saved = origin.directory if origin is not None else None
-    model = build_model(config.model, vocabulary, config.seed, saved=saved, say=say)
+    base = choose_base(config.model)
+    if origin is not None:
+        refuse_other_base(config, base, origin)
+    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base, say=say)
+    if base is not None:
+        add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
-    threads = choose_threads(settings.threads, parameters)
-    if origin is not None and settings.threads == "auto":
-        threads = _saved_threads(origin)
+    threads = choose_threads(settings.threads, parameters, origin)
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
@@ -135,6 +98,7 @@ def build_run(
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
         "tombstones": data.feed.configured,
+        **base_facts(base),
     }
     per_epoch = data.train.steps_per_epoch
     comparison, exactness = Comparison(), Exactness()
@@ -154,8 +118,8 @@ def build_run(
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
-        f"model: {model.config.model_type}, {parameters:,} parameters on {found['device']}, "
-        f"threads {threads}, {settings.precision}{', strict' if strict else ''}"
+        f"model: {model.config.model_type}, {parameters:,} parameters{share_trained(model)} "
+        f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
     )
     recipes = f"about {round(data.train.records / per_epoch)}"
     if (rows := config.data.batch_size) is not None and config.data.plan != "packed":
@@ -165,6 +129,7 @@ def build_run(
         config=config,
         data=data,
         model=model,
+        base=base,
         optimizer=optimizer,
         schedule=schedule,
         facts=found,
@@ -177,16 +142,6 @@ def build_run(
         weights=weights,
         say=say,
     )
-
-
-def _saved_threads(origin: resume.Origin) -> int:
-    threads = origin.sections["facts"].get("threads")
-    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
-        raise ResumeError(
-            f"`{origin.directory}` was saved with `threads` {one_line(threads)}: set `train.threads`, "
-            "or use another checkpoint"
-        )
-    return threads
 
 
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
@@ -274,6 +229,8 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     """The files that a checkpoint has beside its tensors, once there is room for all. Raises OSError."""
     store = built.data.store
     files = describing_files(built.model)
+    if built.base is not None:
+        files |= adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
     size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)

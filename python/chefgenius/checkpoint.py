@@ -21,6 +21,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
+from chefgenius.base import ADAPTER
+from chefgenius.lora import adapter_tensors, is_adapted
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.model import named_tensors
 from chefgenius.optim import load_state_tensors, state_tensors, trained_parameters
@@ -153,7 +155,7 @@ class Checkpointer:
         model, optimizer = self._images
         files: dict[str, list[bytes | memoryview]] = {
             **{name: [data] for name, data in self.companions.items()},
-            MODEL: model.take(named_tensors(self.model)),
+            weights_file(self.model): model.take(saved_tensors(self.model)),
             OPTIMIZER: optimizer.take(state_tensors(self.model, self.optimizer)),
             STATE: [to_json({"schema": STATE_SCHEMA, "sections": sections})],
         }
@@ -248,9 +250,19 @@ class Checkpointer:
         return good == 2
 
 
+def saved_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """What a checkpoint holds of a model by the names in its file: an adapter alone, or all. No copies."""
+    return adapter_tensors(model) if is_adapted(model) else named_tensors(model)
+
+
+def weights_file(model: PreTrainedModel) -> str:
+    """The file of a checkpoint that holds `saved_tensors`."""
+    return ADAPTER if is_adapted(model) else MODEL
+
+
 def checkpoint_bytes(model: PreTrainedModel) -> int:
     """About how large a checkpoint is: weights, two float32 moments of those trained, 1 MB for the rest."""
-    weights = sum(one.nbytes for one in named_tensors(model).values())
+    weights = sum(one.nbytes for one in saved_tensors(model).values())
     return weights + 8 * sum(one.numel() for one in trained_parameters(model).values()) + 10**6
 
 
@@ -259,8 +271,9 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
 
     Raises ResumeError, before anything is changed, when a name, shape or dtype is not that of this model.
     """
+    place, own = origin.directory / weights_file(model), saved_tensors(model)
     try:
-        weights = read_tensors(origin.directory / MODEL)
+        weights = read_tensors(place)
         state = read_tensors(origin.directory / OPTIMIZER)
         described = origin.sections["optimizer"]
     except (OSError, SafetensorError) as error:
@@ -271,18 +284,17 @@ def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.
         raise ResumeError(
             f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
         ) from error
-    own = named_tensors(model)
     if set(weights) != set(own):
         odd = sorted(set(weights) ^ set(own))
         raise ResumeError(
-            f"`{origin.directory / MODEL}` is of another model: {len(odd)} parameters stand on one side "
+            f"`{place}` is of another model: {len(odd)} parameters stand on one side "
             f"only, such as `{odd[0]}`: set `model` back to what was saved"
         )
     for name, tensor in own.items():
         saved = weights[name]
         if saved.shape != tensor.shape or saved.dtype != tensor.dtype:
             raise ResumeError(
-                f"`{origin.directory / MODEL}` is of another model: `{name}` is {saved.dtype} "
+                f"`{place}` is of another model: `{name}` is {saved.dtype} "
                 f"{list(saved.shape)}, here {tensor.dtype} {list(tensor.shape)}: "
                 "set `model` back to what was saved"
             )

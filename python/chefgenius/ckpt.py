@@ -35,7 +35,7 @@ from chefgenius.inventory import (
 from chefgenius.manifest import DamagedError, verify
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import RunError
-from chefgenius.summary import columns, paint
+from chefgenius.summary import age, columns, gigabytes, paint
 
 HEAD = ("step", "epoch", "saved", "size", "val. loss", "marks")
 COMMANDS = """\
@@ -106,10 +106,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--keep-best", type=_at_least(1), metavar="K", help="best ones that stay")
     one.add_argument("--set-aside", action="store_true", help="remove the damaged ones set aside, too")
     one.add_argument("--dry-run", action="store_true", help="only say what would go")
-    one = command(export, "Copy the model's files and tokenizer into a new directory for `from_pretrained`.")
+    one = command(
+        export,
+        "Copy the model's files and tokenizer into a new directory for `from_pretrained`; an adapter is "
+        "merged into its base.",
+    )
     one.add_argument("checkpoint", type=directory, metavar="PATH", help="a run, or one checkpoint")
     one.add_argument("out", type=directory, metavar="OUT", help="a directory that is not there yet")
     one.add_argument("--step", type=_step, metavar="N|best", help="of a run; none: the newest")
+    one.add_argument("--adapter", action="store_true", help="of one with an adapter: that alone, unmerged")
+    one.add_argument("--base", type=directory, metavar="DIR", help="where the adapter's base lies now")
     return made
 
 
@@ -191,8 +197,9 @@ def export(options: argparse.Namespace) -> int:
     from chefgenius.export import export as copy
 
     checkpoint = find_checkpoint(options.checkpoint, _asked(options.checkpoint, options.step))
-    size = copy(checkpoint, options.out)
-    print(f"`{options.out}`: the model of `{checkpoint}`, {gigabytes(size)}")
+    size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base)
+    what = "adapter" if options.adapter else "model"
+    print(f"`{options.out}`: the {what} of `{checkpoint}`, {gigabytes(size)}")
     return 0
 
 
@@ -217,23 +224,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, RunError) else 2
     return code
-
-
-def gigabytes(size: int) -> str:
-    """Bytes for a person, in decimal units."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor / 2:
-            return f"{size / factor:.2f} {unit}"
-    return f"{size} bytes"
-
-
-def age(saved: datetime, now: datetime) -> str:
-    """How long ago, in the largest unit of which there are two."""
-    seconds = max(int((now - saved).total_seconds()), 0)
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
 
 
 def _verified(path: Path, name: str, step: int | None) -> bool:

@@ -12,11 +12,17 @@ import torch
 import transformers
 
 from chefgenius.config import ConfigError
+from chefgenius.differences import saved_count
+from chefgenius.resume import Origin
 
 Precision = Literal["float32", "bf16"]
 """arithmetic of a forward pass"""
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
+
+
+MOST_THREADS = 1024
+"""more than any machine that a run was saved on"""
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -34,10 +40,16 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_threads(wanted: int | Literal["auto"], parameters: int) -> int:
-    """Threads of one torch operation: as told, else 1 up to `SMALL_MODEL` parameters, above it all cores."""
+def choose_threads(wanted: int | Literal["auto"], parameters: int, origin: Origin | None = None) -> int:
+    """Threads of one torch operation: as told, else as saved, else by the model's size.
+
+    That is 1 up to `SMALL_MODEL` parameters, and above it all cores. Raises ResumeError for a saved number
+    that cannot be one.
+    """
     if wanted != "auto":
         return wanted
+    if origin is not None:
+        return saved_count(origin.directory, origin.sections, "threads", "train.threads", MOST_THREADS)
     return 1 if parameters <= SMALL_MODEL else len(os.sched_getaffinity(0))
 
 

@@ -7,7 +7,12 @@ Nothing here imports torch, so that a mistake is answered at once.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from chefgenius.reading import DataConfig as DataConfig
+from chefgenius.reading import TemplateConfig as TemplateConfig
+from chefgenius.section import Names, Section
+from chefgenius.watching import CheckpointConfig, EvalConfig, LogConfig
 
 # What `model.config` is when neither it nor `model.name_or_path` is given.
 SMALL_T5: dict[str, Any] = {
@@ -34,125 +39,20 @@ class ConfigError(ValueError):
     exit_code = 2
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+class LoraConfig(Section):
+    """A low-rank adapter: the weights of the model stay as they are, small matrices beside them learn."""
 
+    rank: int | None = Field(default=None, ge=1, lt=2**15)
+    """inner width of the adapter's matrices; none: no adapter, the whole model is trained"""
 
-Paths = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False)]
+    alpha: float | None = Field(default=None, gt=0)
+    """what the adapter adds is multiplied by alpha / rank; none: alpha is twice the rank"""
 
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """share of the adapter's inputs that is dropped while it is trained"""
 
-class Section(BaseModel):
-    """Immutable, exact about types, closed to unknown keys; a docstring under a field is its help text."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class TemplateConfig(Section):
-    """How a recipe becomes a prompt and a target.
-
-    {title} {names} {ingredients} {directions} {recipe} are filled in.
-    """
-
-    prompt: str | None = None
-    """format of the prompt; none: `Write a recipe for {title}. Ingredients: {names}.`"""
-
-    target: str | None = None
-    """format of the target; none: `{recipe}`, the whole recipe text"""
-
-
-class DataConfig(Section):
-    """Which recipes are read, and how they are cut into batches."""
-
-    sources: Paths = ()
-    """files, directories, archives or globs of recipes; none: the recipes that ship with the package"""
-
-    store: str | None = Field(default=None, min_length=1)
-    """a store that `chefgenius.prepare` made, in place of `data.sources`; it brings its tokenizer along"""
-
-    columns: dict[str, str] = {}
-    """which field of the sources is which part, as in {title: dish}; known names need no entry"""
-
-    tokenizer: str | None = None
-    """a tokenizer.json or a directory holding one; none: the model's, or the one in the package"""
-
-    template: TemplateConfig = TemplateConfig()
-    """formats of prompt and target"""
-
-    plan: Literal["fixed", "bucketed", "packed"] = "bucketed"
-    """how records are grouped: as the order deals them, by like lengths, or several in a row of one width"""
-
-    batch_size: int | None = Field(default=None, ge=1, lt=2**31)
-    """rows of one micro-batch; none: as `data.batch_tokens` says, or 16 when that is none too"""
-
-    batch_tokens: int | None = Field(default=None, ge=1, lt=2**31)
-    """with `data.plan=bucketed`, instead of `data.batch_size`: places of one micro-batch, both sides"""
-
-    weights: dict[str, float] = {}
-    """how often an epoch draws each record of a source, as in {mine.jsonl: 1.5}; 1 where not named"""
-
-    separator: str | None = None
-    """causal models: text between prompt and target; none: a newline, where the tokenizer has one"""
-
-    loss_on: Literal["target", "both"] = "target"
-    """causal models: what is learned, the target alone or the prompt too"""
-
-    max_input_length: int = Field(default=256, ge=2, lt=2**31)
-    """prompts are cut to this many tokens, end mark included, or what a causal model has around them"""
-
-    max_target_length: int = Field(default=512, ge=2, lt=2**31)
-    """targets are cut to this many tokens, end mark included"""
-
-    validation_fraction: float = Field(default=0.05, ge=0, lt=1)
-    """share of the records, chosen by content, that is held out for evaluation"""
-
-    validation_sources: Paths = ()
-    """files that are held out whole, instead of a fraction; they need not stand in `data.sources`"""
-
-    split_seed: int = Field(default=0, ge=0, lt=2**64)
-    """another value holds out other records; independent of `seed`"""
-
-    min_quality: float | None = None
-    """records with a quality score under this are left out; none: all are kept"""
-
-    on_error: Literal["fail", "skip"] = "fail"
-    """what a record that cannot be read does: end the preparation, or be counted and left out"""
-
-    max_bad: int = Field(default=1000, ge=0)
-    """with `on_error` skip: how many bad records are too many"""
-
-    tombstones: str | None = Field(default=None, min_length=1)
-    """a file of record numbers, one a line, `#` begins a comment: training leaves these records out"""
-
-    cache_dir: str | None = Field(default=None, min_length=1)
-    """where token stores are built; none: `stores` beside the run"""
-
-    prefetch: int = Field(default=8, ge=0, le=4096)
-    """batches built ahead of the trainer; changes nothing but speed"""
-
-    threads: int = Field(default=1, ge=1, le=64)
-    """threads that build batches ahead; changes nothing but speed"""
-
-    @model_validator(mode="after")
-    def _a_store_or_what_makes_one(self) -> Self:
-        makes = {"sources": self.sources, "tokenizer": self.tokenizer, "columns": self.columns}
-        given = [f"`data.{name}`" for name, value in makes.items() if value]
-        if self.template != TemplateConfig():
-            given.append("`data.template`")
-        if self.store is not None and given:
-            raise ValueError(f"give either `data.store` or {', '.join(given)}: a store is prepared already")
-        return self
-
-    @model_validator(mode="after")
-    def _one_size(self) -> Self:
-        if self.batch_tokens is None:
-            return self
-        if self.batch_size is not None:
-            raise ValueError("give either `data.batch_size` or `data.batch_tokens`, not both")
-        if self.plan != "bucketed":
-            raise ValueError(f"`data.batch_tokens` is for `data.plan=bucketed`, not `{self.plan}`")
-        return self
+    target_modules: Names = ("auto",)
+    """names of the layers that get one, as in [q, v]; or all-linear; auto: peft's choice for the kind"""
 
 
 class ModelConfig(Section):
@@ -169,6 +69,9 @@ class ModelConfig(Section):
 
     trust_remote_code: bool = False
     """whether code that a model of `model.name_or_path` brings along is run; only of somebody you trust"""
+
+    lora: LoraConfig = LoraConfig()
+    """the adapter that is trained in place of the model, if any"""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -248,51 +151,6 @@ class TrainConfig(Section):
         if self.threads != "auto" and self.threads < 1:
             raise ValueError("`train.threads` must be `auto` or at least 1")
         return self
-
-
-class CheckpointConfig(Section):
-    """When the run is saved, and what is kept."""
-
-    every_steps: int = Field(default=250, ge=1)
-    """a checkpoint every so many steps; the first, the last and each best boundary are saved besides"""
-
-    every_minutes: float | None = Field(default=15, gt=0)
-    """a checkpoint also when the last one is so many minutes old; none: steps alone decide"""
-
-    keep: int = Field(default=2, ge=2)
-    """newest checkpoints that are kept, besides those below and the pinned"""
-
-    keep_best: int = Field(default=1, ge=1)
-    """checkpoints of the lowest validation losses that are kept"""
-
-    keep_every_steps: int | None = Field(default=None, ge=1)
-    """checkpoints whose step is a multiple of this are kept for good; none: no such"""
-
-
-class EvalConfig(Section):
-    """How the model is judged on the records held out."""
-
-    every_steps: int = Field(default=250, ge=0)
-    """an evaluation every so many steps, besides one before and one after; 0: no evaluation at all"""
-
-    max_batches: int | None = Field(default=None, ge=1)
-    """validation batches that are read; none: all"""
-
-    prompts: int = Field(default=50, ge=0)
-    """validation prompts for which recipes are generated and judged before and after the training"""
-
-    samples: int = Field(default=3, ge=0)
-    """of these, how many are generated at every evaluation and shown at the end"""
-
-    max_new_tokens: int = Field(default=160, ge=1)
-    """length at which generation stops"""
-
-
-class LogConfig(Section):
-    """What is written down along the way."""
-
-    every_steps: int = Field(default=10, ge=1)
-    """a line in metrics.jsonl and timing.jsonl every so many steps, and of the first and the last"""
 
 
 class Config(Section):

@@ -97,7 +97,10 @@ class Comparison:
         """
         if not self.refused:
             return
-        kind = "it is about other words" if self.identity else "it would not be the same run"
+        words = any(one.name == "tokenizer" for one in self.identity)
+        kind = "it would not be the same run"
+        if self.identity:
+            kind = "it is about other words" if words else "it is of another model"
         leave = f"allow it with `{self.leave}` (not exact from step {step} on), " if self.leave else ""
         raise DifferentRunError(
             "\n".join(
@@ -173,6 +176,16 @@ def saved_exactness(directory: Path, sections: dict[str, State]) -> Exactness:
             f"{one_line(error)}: go on with the version of chefgenius that wrote it"
         ) from error
     return exactness
+
+
+def saved_count(directory: Path, sections: dict[str, State], fact: str, key: str, most: int) -> int:
+    """A number from 1 to `most` among the saved facts. Raises ResumeError that names `key` for others."""
+    saved = sections["facts"].get(fact)
+    if not isinstance(saved, int) or not 1 <= saved <= most:
+        raise ResumeError(
+            f"`{directory}` was saved with `{fact}` {one_line(saved)}: set `{key}`, or use another checkpoint"
+        )
+    return saved
 
 
 def compare(

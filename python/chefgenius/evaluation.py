@@ -20,7 +20,6 @@ from torch import Tensor
 from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from chefgenius.compute import autocast
-from chefgenius.config import EvalConfig
 from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
 from chefgenius.layout import Layout
@@ -29,6 +28,7 @@ from chefgenius.recipe import Recipe, ingredient_name
 from chefgenius.state import State, checked
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
+from chefgenius.watching import EvalConfig
 
 ROWS = 64
 """prompts that are generated together"""

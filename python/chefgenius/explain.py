@@ -18,7 +18,7 @@ from chefgenius.resume import Origin
 from chefgenius.state import one_line
 
 if TYPE_CHECKING:
-    from chefgenius.build import Built
+    from chefgenius.built import Built
 
 _WIDTH = 80
 _COLUMN = 12

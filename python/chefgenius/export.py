@@ -1,29 +1,41 @@
 """A model to take away: the weights, configuration and tokenizer of a checkpoint, without its training state.
 
-The checkpoint is verified, its files are copied and compared with their checksums on the way, and the
-directory appears by one rename. Nothing here imports torch.
+1. `export` verifies the checkpoint, copies its files and compares them with their checksums on the way; the
+   directory appears by one rename.
+2. Of an adapter it makes a whole model, with the base that the checkpoint names by its content; or, if asked
+   for that, it copies the adapter alone.
+
+Nothing here imports torch.
 """
 
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from chefgenius.manifest import DamagedError, fsync_directory, publish, verify, write_file
+from chefgenius.base import ADAPTER, ADAPTER_CONFIGURATION, WEIGHTS, Base, find_base
+from chefgenius.config import ConfigError
+from chefgenius.manifest import DamagedError, Entry, fsync_directory, publish, verify, write_file
+from chefgenius.merge import MergeError, merged, read_adapter
+from chefgenius.resume import read_sections
 from chefgenius.rundir import remove_tree
 
 TRAINING = ("optim.safetensors", "state.json")
 """files of a checkpoint that only a resume needs"""
+WHOLE = ("config.json", "generation_config.json")
+"""files that describe a whole model"""
 
 
 class ExportError(ValueError):
     """Nothing was exported; the message says why."""
 
 
-def export(checkpoint: Path, out: Path) -> int:
+def export(checkpoint: Path, out: Path, *, adapter: bool = False, base: Path | None = None) -> int:
     """Makes the directory `out`, which `from_pretrained` opens; returns its bytes.
 
-    Raises ExportError when something stands there or the checkpoint is damaged, OSError; nothing is left
-    then.
+    `adapter`: that of the checkpoint alone, which peft opens. `base`: where the weights lie now that the
+    adapter was trained on. Raises ExportError when something stands at `out`, the checkpoint is damaged or
+    the base another one, OSError; nothing is left then.
     """
     if os.path.lexists(out):
         raise ExportError(f"`{out}` exists: give a directory that does not, or move it away")
@@ -31,21 +43,68 @@ def export(checkpoint: Path, out: Path) -> int:
         manifest = verify(checkpoint)
     except DamagedError as error:
         raise ExportError(f"checkpoint `{checkpoint}` is damaged: {error}: take another one") from error
-    files = {name: entry for name, entry in manifest.files.items() if name not in TRAINING}
+    adapted = ADAPTER in manifest.files
+    if not adapted and (adapter or base is not None):
+        option = "--adapter" if adapter else "--base"
+        raise ExportError(f"checkpoint `{checkpoint}` holds a whole model: leave `{option}` out")
+    left_out = {*TRAINING}
+    if adapted:
+        left_out |= {*WHOLE} if adapter else {ADAPTER, ADAPTER_CONFIGURATION}
+    files = {name: entry for name, entry in manifest.files.items() if name not in left_out}
+    whole = _base_of(checkpoint, base) if adapted and not adapter else None
+
+    def fill(made: Path) -> int:
+        for name, entry in files.items():
+            if _copy(checkpoint / name, made / name, entry.size) != entry:
+                raise ExportError(f"`{checkpoint / name}` changed while it was copied: export it again")
+        size = sum(entry.size for entry in files.values())
+        return size if whole is None else size + _merge(checkpoint, whole, made / WEIGHTS).size
+
+    return _appear(out, fill)
+
+
+def _appear(out: Path, fill: Callable[[Path], int]) -> int:
+    """Lets a directory be filled beside its place and puts it there; returns what `fill` does."""
     made = out.with_name(f".tmp-{out.name}")
     out.parent.mkdir(parents=True, exist_ok=True)
     remove_tree(made)
     try:
         made.mkdir()
-        for name, entry in files.items():
-            if _copy(checkpoint / name, made / name, entry.size) != entry:
-                raise ExportError(f"`{checkpoint / name}` changed while it was copied: export it again")
+        size = fill(made)
         fsync_directory(made)
         publish(made, out)
     except BaseException:
         remove_tree(made)
         raise
-    return sum(entry.size for entry in files.values())
+    return size
+
+
+def _base_of(checkpoint: Path, given: Path | None) -> Base:
+    """The weights that an adapter was trained on, known by their content."""
+    sections = read_sections(checkpoint)
+    wanted, noted = sections["facts"].get("base"), sections["config"].get("model.name_or_path")
+    if not isinstance(wanted, str) or not isinstance(noted, str):
+        raise ExportError(f"checkpoint `{checkpoint}` does not say what its adapter was trained on")
+    remedy = "give the directory that holds it with `--base`"
+    try:
+        base = find_base(noted if given is None else str(given.absolute()), "--base")
+    except (ConfigError, FileNotFoundError) as error:
+        raise ExportError(
+            f"the base of the adapter in `{checkpoint}` is not found: {error}; {remedy}"
+        ) from error
+    if base.fingerprint != wanted:
+        raise ExportError(
+            f"the adapter in `{checkpoint}` was trained on weights `{wanted}`, "
+            f"those in `{base.directory}` are `{base.fingerprint}`: {remedy}"
+        )
+    return base
+
+
+def _merge(checkpoint: Path, base: Base, target: Path) -> Entry:
+    try:
+        return write_file(target, merged(base, read_adapter(checkpoint)))
+    except MergeError as error:
+        raise ExportError(f"cannot merge the adapter in `{checkpoint}`: {error}") from error
 
 
 def _copy(source: Path, target: Path, size: int) -> object:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from chefgenius.compute import Precision, autocast
-from chefgenius.inputs import IGNORED, Forward, encoder_sees, forward_of
+from chefgenius.inputs import IGNORED, Forward, forward_of
 
 _KNOWN: WeakKeyDictionary[PreTrainedModel, "Head"] = WeakKeyDictionary()
 _CLOSE = {"float32": 1e-4}
@@ -30,7 +30,7 @@ class Head:
     rows: bool
     """whether the model gives the rows of its whole logits when the layer is given these rows alone"""
     bare: bool
-    """whether they are what the layer gives, with nothing after it"""
+    """whether they are the product with the layer's weight, with nothing after it"""
 
 
 def head_of(model: PreTrainedModel, precision: Precision = "float32") -> Head:
@@ -41,6 +41,12 @@ def head_of(model: PreTrainedModel, precision: Precision = "float32") -> Head:
     if model not in _KNOWN:
         _KNOWN[model] = _try(model, precision)
     return _KNOWN[model]
+
+
+def last_layer(model: PreTrainedModel) -> nn.Module:
+    """The one that gives the logits; only where `head_of` says that it can be given rows."""
+    layer: nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    return layer
 
 
 @contextmanager
@@ -65,8 +71,7 @@ def given(layer: nn.Module, places: Tensor, *, first: bool = False) -> Iterator[
 
 def whole_logits(model: PreTrainedModel, forward: Forward) -> Tensor:
     """The logits [targets, vocabulary] of a forward pass, by way of those of all places."""
-    with encoder_sees(model, forward.encoder_mask):
-        logits: Tensor = model(**forward.arguments).logits
+    logits: Tensor = model(**forward.arguments).logits
     return logits.flatten(0, -2).index_select(0, forward.places)
 
 
@@ -91,7 +96,7 @@ def trial_batch(vocabulary: int) -> dict[str, Tensor]:
 
 
 def _try(model: PreTrainedModel, precision: Precision) -> Head:
-    layer = model.get_output_embeddings()
+    layer = last_layer(model)
     if layer is None:
         return Head(rows=False, bare=False)
     forward = forward_of(model, trial_batch(model.config.get_text_config().vocab_size))
@@ -103,10 +108,11 @@ def _try(model: PreTrainedModel, precision: Precision) -> Head:
                 found = model(**forward.arguments).logits
         except (RuntimeError, ValueError, IndexError, TypeError):  # it looks at the shape of what it made
             return Head(rows=False, bare=False)
-        bare = layer(rows[-1])
+        plain = isinstance(layer, nn.Linear) and layer.bias is None
+        bare = layer(rows[-1]) if plain else None
 
-    def is_whole(logits: Tensor) -> bool:
-        same = logits.shape == whole.shape
-        return same and bool((logits - whole).abs().max() <= close * whole.abs().max())
+    def is_whole(logits: Tensor | None) -> bool:
+        same = logits is not None and logits.shape == whole.shape
+        return logits is not None and same and bool((logits - whole).abs().max() <= close * whole.abs().max())
 
     return Head(rows=len(rows) == 1 and is_whole(found), bare=is_whole(bare))

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chefgenius.config import CheckpointConfig
 from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, outline
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import REMEDY, RunDirectory, is_meant
 from chefgenius.state import Best, one_line
+from chefgenius.watching import CheckpointConfig
 
 _KEPT = ("keep", "keep_best", "keep_every_steps")
 _MOST_BYTES = 64 << 20

@@ -47,6 +47,8 @@ GROUPS = (
 _NEXT = "goes on at the start of the next epoch"
 _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (Kind.IDENTITY, "the ids would mean other words", ("tokenizer",)),
+    (Kind.IDENTITY, "the adapter belongs to the weights that it was trained on", ("base",)),
+    (Kind.IDENTITY, "an adapter of other shapes, or none", ("model.lora.rank",)),
     (Kind.EXACTNESS, f"other recipes; {_NEXT}", ("store",)),
     (Kind.EXACTNESS, f"another order, other dropout; {_NEXT}", ("seed",)),
     (
@@ -62,7 +64,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.EXACTNESS,
         "another model; one with other tensors is never taken",
-        ("model.config",),
+        ("model.config", "model.lora.alpha", "model.lora.dropout", "model.lora.target_modules"),
     ),
     (
         Kind.EXACTNESS,
@@ -81,6 +83,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "attention",
             "torch",
             "transformers",
+            "peft",
             "world_size",
         ),
     ),

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import AutoConfig, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from chefgenius.base import Base
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
 from chefgenius.plan import LayoutKind
@@ -35,8 +36,9 @@ def kind_of(settings: ModelConfig, saved: Path | None = None) -> LayoutKind:
     name = settings.name_or_path
     if name is None:
         known = _known_configuration(settings.config or {})
-    elif saved is not None and (saved / CONFIGURATION).is_file() and not settings.trust_remote_code:
-        known = _saved_configuration(saved)
+    elif saved is not None and (saved / CONFIGURATION).is_file():
+        adapted = settings.lora.rank is not None  # its weights lie elsewhere
+        known = _described(settings, saved, saved / "none" if adapted else None)
     else:
         known = _named_configuration(settings, name)
     return "seq2seq" if known.is_encoder_decoder else "causal"
@@ -48,27 +50,31 @@ def build_model(
     seed: int,
     *,
     saved: Path | None = None,
+    base: Base | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> PreTrainedModel:
     """The model of a run on the CPU, all parameters float32, in training mode.
 
     New weights depend on `seed` alone. With `saved`, the directory of a verified checkpoint whose weights
-    will be loaded next, a pretrained model is only built from that checkpoint's configuration. Raises
-    ConfigError when the model cannot be used, ResumeError when the checkpoint has none, FileNotFoundError
-    when its directory is not there.
+    will be loaded next, a pretrained model is only built from that checkpoint's configuration; where an
+    adapter alone will be loaded, its weights are those of `base`. Raises ConfigError when the
+    model cannot be used, ResumeError when the checkpoint has none, FileNotFoundError when its directory is
+    not there.
     """
     name = settings.name_or_path
     if name is None:
         model = _new(_configuration(settings.config or {}, vocabulary), settings, seed)
+    elif base is not None:
+        place = str(base.directory)
+        model = _pretrained(
+            settings, place, None if saved is None else _described(settings, saved, base.directory)
+        )
     elif saved is not None:
-        trusted = settings.trust_remote_code  # its code lies where the model came from
-        known = _named_configuration(settings, name) if trusted else _saved_configuration(saved)
-        if trusted:
-            known.vocab_size = _saved_rows(saved, known)
-        model = _of_checkpoint(known, saved, settings, seed)
+        model = _of_checkpoint(_described(settings, saved), saved, settings, seed)
     else:
         model = _pretrained(settings, name)
-    fit_to(model, vocabulary, name or "model.config", seed, say if name is not None else None)
+    grow = say if name is not None and base is None else None  # an adapter leaves all rows as they are
+    fit_to(model, vocabulary, name or "model.config", seed, grow)
     model.train()
     return model
 
@@ -173,9 +179,18 @@ def _attention(settings: ModelConfig) -> dict[str, str]:
     return {} if settings.attention == "auto" else {"attn_implementation": settings.attention}
 
 
-def _saved_configuration(directory: Path) -> PreTrainedConfig:
+def _described(settings: ModelConfig, directory: Path, weights: Path | None = None) -> PreTrainedConfig:
+    """The configuration in a checkpoint, whose weights lie there or in another directory.
+
+    Of a model with trusted code it is that of where the model came from, which has the code, with the
+    checkpoint's number of rows.
+    """
+    if settings.trust_remote_code and settings.name_or_path is not None:
+        known = _named_configuration(settings, settings.name_or_path)
+        known.vocab_size = _saved_rows(directory, known)
+        return known
     try:
-        return read_configuration(directory)
+        return read_configuration(directory, weights)
     except (ConfigError, FileNotFoundError) as error:
         raise ResumeError(f"checkpoint `{directory}` has no usable model: {error}") from error
 
@@ -246,11 +261,14 @@ def _unloadable(name: str, error: Exception) -> ConfigError:
     )
 
 
-def _pretrained(settings: ModelConfig, name: str) -> PreTrainedModel:
+def _pretrained(
+    settings: ModelConfig, name: str, configuration: PreTrainedConfig | None = None
+) -> PreTrainedModel:
+    """The model of a directory or a hub name, by its own configuration unless one is given."""
     place, local = _place(name), is_local(name)
     if not sys.stderr.isatty():
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    configuration = _named_configuration(settings, name)
+    configuration = configuration or _named_configuration(settings, name)
     try:
         model, report = auto_class(configuration).from_pretrained(
             place,

@@ -83,7 +83,7 @@ def with_weights(config: Config, directory: Path) -> Config:
     ):
         if value not in harmless:
             raise ConfigError(f"give either `--init-from` or `{key}`: the weights say what the model is")
-    model = ModelConfig(name_or_path=str(directory))
+    model = ModelConfig(name_or_path=str(directory), lora=config.model.lora)
     return resolve(config.model_copy(update={"model": model}), "default")
 
 

@@ -25,10 +25,11 @@ from transformers import (
     PreTrainedConfig,
 )
 
+from chefgenius.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, weight_files
 from chefgenius.config import ConfigError
 from chefgenius.state import one_line
 
-WEIGHTS, CONFIGURATION = "model.safetensors", "config.json"
+CONFIGURATION = "config.json"
 Header = dict[str, tuple[str, tuple[int, ...]]]
 """dtype as safetensors spells it, and shape, by name"""
 
@@ -58,12 +59,15 @@ def read_header(path: Path) -> Header:
         raise ConfigError(f"`{path}` is no readable safetensors file: {one_line(error)}") from error
 
 
-def read_configuration(directory: Path) -> PreTrainedConfig:
+def read_configuration(directory: Path, weights: Path | None = None) -> PreTrainedConfig:
     """The configuration of the model in `directory`, fit to be built.
 
-    Its tensors stand in one model.safetensors; without one the numbers are taken on trust.
+    Its tensors stand in safetensors files there, or in the directory `weights`; without any the numbers are
+    taken on trust.
     """
     place = directory / CONFIGURATION
+    if weights is None and (directory / ADAPTER_CONFIGURATION).exists():
+        raise ConfigError(f"`{directory}` {ALONE}")
     values = _values(place)
     _refuse_foreign(values, place)
     kind = values.get("model_type")
@@ -71,7 +75,7 @@ def read_configuration(directory: Path) -> PreTrainedConfig:
         raise ConfigError(
             f"`{place}`: transformers has no `model_type` `{one_line(kind):.40}`: use a model such as T5"
         )
-    header = read_header(directory / WEIGHTS) if (directory / WEIGHTS).exists() else None
+    header = _headers(directory if weights is None else weights)
     if header is not None:
         _refuse_numbers(values, header, place)
     try:
@@ -85,6 +89,17 @@ def read_configuration(directory: Path) -> PreTrainedConfig:
     if header is not None:
         _refuse_size(configuration, header, place)
     return configuration
+
+
+def _headers(directory: Path) -> Header | None:
+    """What all of a model's files hold; None where there are none."""
+    if not ((directory / WEIGHTS).exists() or (directory / INDEX).exists()):
+        return None
+    if (directory / WEIGHTS).exists():
+        return read_header(directory / WEIGHTS)
+    return {
+        name: one for file in weight_files(directory) for name, one in read_header(directory / file).items()
+    }
 
 
 def auto_class(configuration: PreTrainedConfig) -> Any:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from chefgenius.config import Config, ConfigError
 from chefgenius.head import head_of, looking, trial_batch, whole_logits
-from chefgenius.inputs import IGNORED, forward_of
+from chefgenius.inputs import IGNORED, encoder_sees, forward_of
 
 NOISE = 1e-5
 """in parts of the largest logit: what the order of sums does in float32"""
@@ -77,7 +77,9 @@ def keeps_records_apart(model: PreTrainedModel) -> bool:
     """Whether two records in one row get the logits that each gets alone."""
     batch, alone = _pair(_vocabulary(model))
     expected = torch.cat([whole_logits(model, forward_of(model, one)) for one in alone])
-    packed = whole_logits(model, forward_of(model, batch))
+    forward = forward_of(model, batch)
+    with encoder_sees(model, forward.encoder_mask):
+        packed = whole_logits(model, forward)
     mixed = whole_logits(model, forward_of(model, _mixed(batch)))
     apart, together = ((found - expected).abs().max() for found in (packed, mixed))
     return bool(apart <= ALIKE * together + NOISE * expected.abs().max())

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chefgenius.base import ADAPTER, ALONE
 from chefgenius.descent import NAME as ORIGIN
 from chefgenius.descent import WEIGHTS, Descent, Weights, read_descent, read_weights
 from chefgenius.differences import NEW_RUN
@@ -130,6 +131,8 @@ def _find_weights(path: Path, say: Callable[[str], None]) -> Weights:
         path = newest[0]
     elif (path / MANIFEST).exists():
         _verified(path, "give another one")
+    if (path / ADAPTER).exists():
+        raise ResumeError(f"`{path}` {ALONE}")
     for name in (WEIGHTS, "config.json"):
         if not (path / name).is_file():
             raise ResumeError(f"`{path}` has no file `{name}`: give a directory written by `save_pretrained`")

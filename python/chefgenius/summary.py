@@ -4,6 +4,7 @@
 2. `facts` are the figures of the whole store, a name and a line each.
 3. `warning` is what nobody should overlook: fidelity under 99 %.
 4. `show` prints them: with a little colour in a terminal, as plain columns elsewhere.
+5. `gigabytes` and `age` are sizes and times in words.
 
 `report.json` beside the store holds all of it and more.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -157,3 +159,20 @@ def paint(lines: Iterable[str], file: TextIO, style: str = "") -> None:
         Console(file=file).print(Text(text, style), soft_wrap=True)
     elif text:
         print(text, file=file)
+
+
+def gigabytes(size: int) -> str:
+    """Bytes for a person, in decimal units."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor / 2:
+            return f"{size / factor:.2f} {unit}"
+    return f"{size} bytes"
+
+
+def age(saved: datetime, now: datetime) -> str:
+    """How long ago, in the largest unit of which there are two."""
+    seconds = max(int((now - saved).total_seconds()), 0)
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"

@@ -27,7 +27,7 @@ from chefgenius.state import RunError, printable
 from chefgenius.store import ChefGeniusError
 
 if TYPE_CHECKING:
-    from chefgenius.build import Built
+    from chefgenius.built import Built
 
 INPUT, IO, ABORTED = 2, 74, 130
 

@@ -77,7 +77,8 @@ class Trainer:
         run = self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
-        loss = TokenLoss(self.model, self.config.train.precision)
+        settings = self.config.train
+        loss = TokenLoss(self.model, settings.precision, label_smoothing=settings.label_smoothing)
         self._backward = Backward(self.config, loss, self._next, self.stop.check)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None

@@ -44,7 +44,7 @@ def fit_to(
     if grow is None:
         raise ConfigError(
             f"`{place}`: the model has {rows} embeddings, the tokenizer {vocabulary.size} tokens: "
-            "leave `vocab_size` out"
+            "leave `vocab_size` out of `model.config`; a pretrained model grows unless it has an adapter"
         )
     with isolated(seed, "weights", 0, 1):
         model.resize_token_embeddings(vocabulary.size)

@@ -11,18 +11,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters import on_base
 from chefgenius.rundir import RunDirectory
 from faults.shim import Faults, operations
+from kinds import KINDS
 from running import Child, Nursery, answer, assert_same_run, words
 
+LORA_ROW = "an adapter"
+"""stands for the overrides of a run that trains one, which name a base in the chain's folder"""
+
+CAUSAL = f"model.config={json.dumps({**KINDS['gpt2'], 'n_layer': 1, 'resid_pdrop': 0.1})}"
 ROWS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "bucketed": ("data.plan=bucketed",),
+    "causal": (CAUSAL,),
+    "packed": ("data.plan=packed", "data.batch_size=2"),
     "bf16": ("train.precision=bf16",),
     "accumulation 1": ("train.gradient_accumulation_steps=1",),
     "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
     "no evaluation": ("eval.every_steps=0",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
+    "lora": (LORA_ROW,),
+    "lora, bf16": (LORA_ROW, "train.precision=bf16", "data.plan=bucketed"),
 }
 
 
@@ -55,7 +65,10 @@ class Chain:
     def __post_init__(self) -> None:
         (self.folder / "runs").mkdir(exist_ok=True)
         cadence = ("eval.every_steps=5", "checkpoint.every_steps=2", "eval.prompts=2")
-        self.overrides = (f"train.max_steps={self.steps}", *cadence, *self.overrides)
+        own = self.overrides
+        if LORA_ROW in own:
+            own = (*on_base(self.folder), *(one for one in own if one != LORA_ROW))
+        self.overrides = (f"train.max_steps={self.steps}", *cadence, *own)
 
     @property
     def path(self) -> Path:

@@ -66,7 +66,7 @@ def tiny(kind: str, words: Vocabulary = WORDS, attention: Any = "auto", **change
     model = build_model(ModelConfig(config={**KINDS[kind], **changes}, attention=attention), words, 1)
     if kind == "bart":
         with torch.no_grad():
-            model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(3))
+            model.get_buffer("final_logits_bias").normal_(generator=torch.Generator().manual_seed(3))
     return model
 
 

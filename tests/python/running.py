@@ -95,9 +95,10 @@ def outcome(run: Path) -> dict[str, Any]:
     last = RunDirectory(run).step_path(RunDirectory(run).steps()[0])
     sections = json.loads((last / "state.json").read_bytes())["sections"]
     del sections["config"]["run_dir"], sections["logs"]["timing.jsonl"]
+    adapter = last / "adapter_model.safetensors"
     return {
         "checkpoint": last.name,
-        "model": (last / "model.safetensors").read_bytes(),
+        "model": (adapter if adapter.exists() else last / "model.safetensors").read_bytes(),
         "optimizer": (last / "optim.safetensors").read_bytes(),
         "sections": sections,
         "metrics": (run / "metrics.jsonl").read_bytes(),

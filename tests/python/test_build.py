@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from chefgenius import options, resume
-from chefgenius.build import Built, build_run
+from chefgenius.build import build_run
+from chefgenius.built import Built
 from chefgenius.dataset import prepare_data
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.rundir import RunDirectory, read_run_facts

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -248,21 +247,6 @@ def test_help_fits_a_screen_with_an_example_of_each(capsys: pytest.CaptureFixtur
     for command in ("ls", "verify", "diff", "prune", "export"):
         assert f"\n  {command} " in text
         assert f"chefgenius.ckpt {command} " in text
-
-
-def test_ages_and_sizes_are_for_a_person() -> None:
-    now = datetime(2026, 11, 22, tzinfo=UTC)
-    spans = {
-        0: "0 s ago",
-        119: "119 s ago",
-        120: "2 min ago",
-        7200: "2 h ago",
-        200_000: "2 days ago",
-        -5: "0 s ago",
-    }
-    assert {n: ckpt.age(now - timedelta(seconds=n), now) for n in spans} == spans
-    sizes = {0: "0 bytes", 499: "499 bytes", 500: "0.50 kB", 923_456_789: "0.92 GB", 5_000_000: "5.00 MB"}
-    assert {n: ckpt.gigabytes(n) for n in sizes} == sizes
 
 
 def test_two_equal_runs_are_equal_and_a_changed_one_is_not(

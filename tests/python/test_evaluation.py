@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from chefgenius.config import EvalConfig, ModelConfig
+from chefgenius.config import ModelConfig
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.evaluation import Evaluation, Evaluator, History, judge, saved_samples
 from chefgenius.generators import capture
@@ -12,6 +12,7 @@ from chefgenius.model import Vocabulary, build_model
 from chefgenius.signals import StopRequested
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
+from chefgenius.watching import EvalConfig
 from running import MODEL
 from samples import build, load, recipes, write_lines
 

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from chains import ROWS, Chain, Point
+from chains import LORA_ROW, ROWS, Chain, Point
 from faults.shim import Faults, operations
 from running import Nursery
 
@@ -58,7 +58,10 @@ def test_points_are_those_of_the_whole_protocol(points: list[Point]) -> None:
 def of_row(points: list[Point], row: str) -> list[Point]:
     """Those that a run of this kind comes to."""
     silent = "eval.every_steps=0" in ROWS[row]
-    return [point for point in points if not (silent and point.text == "write killed/samples.jsonl")]
+    mine = [point for point in points if not (silent and point.text == "write killed/samples.jsonl")]
+    if LORA_ROW in ROWS[row]:
+        mine = [Point(one.text.replace("/model.", "/adapter_model."), one.number) for one in mine]
+    return mine
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapters import on_base
+from chefgenius.manifest import hash_file
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError
 from chefgenius.tensors import read_tensors
@@ -31,6 +33,7 @@ NEEDS = {
     "device, threads, versions": ("facts", "threads"),
     "since when it is not exact": ("exactness", "changes"),
     "configured tombstones": ("facts", "tombstones"),
+    "what an adapter was trained on": ("facts", "base"),
     "skipped records": ("tombstones", "skipped"),
     "data seed": ("loader", "seed"),
     "cursor: epoch": ("loader", "epoch"),
@@ -71,6 +74,25 @@ def test_all_that_a_resume_needs_is_saved_and_taken_back(stopped: Path) -> None:
         parameters = {name for name, _ in trainer.model.named_parameters()}
     assert set(read_tensors(run.step_path(8) / "model.safetensors")) == parameters
     moments = {f"{name}/{key}" for name in parameters for key in ("step", "exp_avg", "exp_avg_sq")}
+    assert set(read_tensors(run.step_path(8) / "optim.safetensors")) == moments
+
+
+def test_of_an_adapter_its_weights_and_moments_are_saved_and_the_base_is_named(tmp_path: Path) -> None:
+    words = on_base(tmp_path)
+    stop_at(tmp_path, *words, step=8)
+    run = RunDirectory(tmp_path / "run")
+    with opened(tmp_path, *words) as trainer:
+        trained = {name for name, one in trainer.model.named_parameters() if one.requires_grad}
+        assert all(".lora_" in name for name in trained)
+        sections = json.loads((run.step_path(8) / "state.json").read_bytes())["sections"]
+        assert trainer.registry.state_dict() == sections
+    base = hash_file(tmp_path / "base" / "model.safetensors")
+    assert sections["facts"]["base"] == f"b3:{base}"
+    assert sections["facts"]["peft"]
+    held = {f"base_model.model.{name.replace('.default', '')}" for name in trained}
+    assert set(read_tensors(run.step_path(8) / "adapter_model.safetensors")) == held
+    assert not (run.step_path(8) / "model.safetensors").exists()
+    moments = {f"{name}/{key}" for name in trained for key in ("step", "exp_avg", "exp_avg_sq")}
     assert set(read_tensors(run.step_path(8) / "optim.safetensors")) == moments
 
 

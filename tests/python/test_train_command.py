@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import config as schema
 from chefgenius import options, train
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.config import keys
+from chefgenius.config import Config, keys
 from chefgenius.rundir import RunDirectory
+from chefgenius.section import Section
 from chefgenius.trainer import Trainer
 from running import Nursery, assert_same_run, opened, outcome, refused, run_here, words
 from samples import files_below, recipes, write_lines
@@ -146,18 +146,18 @@ def test_a_pretrained_directory_is_fine_tuned_and_not_needed_again(tmp_path: Pat
 
 def test_every_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[type, str]] = set()
-    plain = schema.Section.__getattribute__
+    plain = Section.__getattribute__
 
-    def noted(self: schema.Section, name: str) -> Any:
+    def noted(self: Section, name: str) -> Any:
         seen.add((type(self), name))
         return plain(self, name)
 
     load = options.load
 
-    def loaded(*given: Any) -> schema.Config:
-        config: schema.Config = load(*given)
+    def loaded(*given: Any) -> Config:
+        config: Config = load(*given)
         seen.clear()  # what loading itself looks at does not count
-        monkeypatch.setattr(schema.Section, "__getattribute__", noted)
+        monkeypatch.setattr(Section, "__getattribute__", noted)
         return config
 
     monkeypatch.setattr(options, "load", loaded)
@@ -169,7 +169,7 @@ def test_every_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _was_read(key: str, seen: set[tuple[type, str]]) -> bool:
-    section: Any = schema.Config
+    section: Any = Config
     *parents, name = key.split(".")
     for parent in parents:
         section = section.model_fields[parent].annotation

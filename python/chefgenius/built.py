@@ -1,0 +1,67 @@
+"""A run that is checked and not begun: what `build` hands over, and what `--explain` tells of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from chefgenius import resume
+from chefgenius.base import Base
+from chefgenius.config import Config
+from chefgenius.dataset import Data
+from chefgenius.descent import Weights
+from chefgenius.differences import Comparison, Exactness
+from chefgenius.optim import Schedule
+from chefgenius.rundir import read_run_facts
+from chefgenius.state import State
+
+
+@dataclass(frozen=True)
+class Built:
+    """A run that is checked and not begun: nothing of it stands in the run directory yet."""
+
+    config: Config
+    data: Data
+    model: PreTrainedModel
+    base: Base | None
+    """the weights that an adapter is trained on; None where the whole model is trained"""
+    optimizer: torch.optim.AdamW
+    schedule: Schedule
+    facts: dict[str, Any]
+    origin: resume.Origin | None
+    comparison: Comparison
+    """with the saved run"""
+    sections: dict[str, State]
+    """the memory to go on with; empty for a run that begins"""
+    moved: str
+    """where the data go on, when that is not where they were saved"""
+    exactness: Exactness
+    bounds: dict[str, int]
+    """the last step by each key that ends the run"""
+    weights: Weights | None
+    """of a run that begins with the weights of another"""
+    say: Callable[[str], None]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: the last step is saved and reported, or the run is past it."""
+        total = self.schedule.total_steps
+        if self.origin is None or self.origin.foreign or self.origin.step < total:
+            return False
+        return self.origin.step > total or read_run_facts(self.config.run_path).get("finished") == total
+
+    @property
+    def ending(self) -> str:
+        """Of a run that is finished: where it stands, and which keys would let it go on."""
+        total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
+        settings = self.config.train
+        bounds = [name for name, last in self.bounds.items() if last == total]
+        values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}
+        past = " and ".join(f"`{name} = {values[name]}`" for name in bounds)
+        raised = " and ".join(f"`{name}`" for name in bounds)
+        return (
+            f"is at step {step}, {'the last one' if step == total else f'past {past}'}. "
+            f"To go on raise {raised}, to begin anew give another `run_dir`"
+        )
