@@ -44,13 +44,14 @@ def is_local(name_or_path: str) -> bool:
     return Path(name_or_path).expanduser().exists() or name_or_path.startswith(("/", ".", "~"))
 
 
-def find_base(name_or_path: str, key: str = "model.name_or_path") -> Base:
-    """The weights in a directory, or those of a name on the hub, which are fetched where they are missing.
+def find_base(name_or_path: str, key: str = "model.name_or_path", *, fetch: bool = True) -> Base:
+    """The weights in a directory, or those of a name on the hub.
 
-    Every byte is read. `key` is what errors name. Raises ConfigError, FileNotFoundError, OSError.
+    These are fetched where they are missing, but with `fetch` alone. Every byte is read. `key` is what errors
+    name. Raises ConfigError, FileNotFoundError, OSError.
     """
     if not is_local(name_or_path):
-        directory, name = _fetched(name_or_path, key), name_or_path
+        directory, name = _of_hub(name_or_path, key, fetch=fetch), name_or_path
     else:
         directory = Path(name_or_path).expanduser().absolute()
         name = str(directory)
@@ -94,11 +95,11 @@ def _fingerprint(directory: Path, files: Iterable[str]) -> str:
     return "b3:" + blake3.blake3(text.encode()).hexdigest()
 
 
-def _fetched(name: str, key: str) -> Path:
+def _of_hub(name: str, key: str, *, fetch: bool) -> Path:
     from huggingface_hub import snapshot_download  # only here: what lies on this machine needs none of it
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_PATTERNS)))
+        return Path(snapshot_download(name, allow_patterns=list(_PATTERNS), local_files_only=not fetch))
     except Exception as error:  # of the network, the hub or its cache, each in exceptions of its own
         raise ConfigError(
             f"`{key}`: cannot load `{name}`: {type(error).__name__}: {one_line(error)}: "

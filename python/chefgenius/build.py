@@ -8,6 +8,7 @@
 
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from chefgenius import resume
@@ -26,6 +27,7 @@ from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
@@ -47,12 +49,14 @@ from chefgenius.model import (
     count_parameters,
     describing_files,
 )
-from chefgenius.optim import Schedule, build_optimizer, describe, trained_parameters
+from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
+from chefgenius.pieces import choose_rows
 from chefgenius.proofs import prove
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory
+from chefgenius.schedule import Schedule
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
@@ -91,8 +95,10 @@ def build_run(
     prove(model, config)
     if settings.activation_checkpointing:
         checkpoint_activations(model)
+    rows = choose_rows(config, model, data.train, origin, say)
     found = {
         **facts(device, threads, strict=strict),
+        "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
@@ -101,7 +107,7 @@ def build_run(
         **base_facts(base),
     }
     per_epoch = data.train.steps_per_epoch
-    comparison, exactness = Comparison(), Exactness()
+    comparison, exactness, stopping = Comparison(), Exactness(), EarlyStopping(config.eval.early_stopping)
     sections: dict[str, State] = {}
     moved, taken = "", 0
     if origin is not None:
@@ -114,6 +120,8 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
+        with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
+            stopping.load_state_dict(sections["early_stopping"])
     optimizer = build_optimizer(model, config.optim)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
@@ -122,8 +130,8 @@ def build_run(
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
     )
     recipes = f"about {round(data.train.records / per_epoch)}"
-    if (rows := config.data.batch_size) is not None and config.data.plan != "packed":
-        recipes = f"{settings.gradient_accumulation_steps * rows}"
+    if (size := config.data.batch_size) is not None and config.data.plan != "packed":
+        recipes = f"{settings.gradient_accumulation_steps * size}"
     say(f"plan: {schedule.total_steps:,} steps of {recipes} recipes, {per_epoch:,} an epoch")
     return Built(
         config=config,
@@ -140,6 +148,7 @@ def build_run(
         exactness=exactness,
         bounds=last,
         weights=weights,
+        stopping=stopping,
         say=say,
     )
 
@@ -194,6 +203,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         stop=stop,
         callbacks=callbacks,
         fresh=built.origin is None,
+        rows=built.facts["rows_per_forward"],
     )
 
 
@@ -209,7 +219,8 @@ def rehearse(built: Built, run: RunDirectory) -> None:
 
 def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
     """All that has a memory, under its name in state.json."""
-    memory, registry = Memory(best=Best(built.config.checkpoint.keep_best)), Registry()
+    best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
+    memory, registry = Memory(best=best, stopping=built.stopping), Registry()
     tombstones = Tombstones(built.data.feed)
     trained = trained_parameters(built.model)
     memory.register(registry)
@@ -237,9 +248,9 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     return files
 
 
-def mark_finished(built: Built) -> None:
-    """Notes in run.json that nothing is left to do."""
-    _write_run_facts(built, finished=built.schedule.total_steps)
+def mark_finished(built: Built, step: int) -> None:
+    """Notes in run.json that nothing is left to do after this step."""
+    _write_run_facts(built, finished=step)
 
 
 def _write_run_facts(built: Built, finished: int | None) -> None:

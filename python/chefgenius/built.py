@@ -13,8 +13,9 @@ from chefgenius.config import Config
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
-from chefgenius.optim import Schedule
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.rundir import read_run_facts
+from chefgenius.schedule import Schedule
 from chefgenius.state import State
 
 
@@ -27,7 +28,7 @@ class Built:
     model: PreTrainedModel
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     schedule: Schedule
     facts: dict[str, Any]
     origin: resume.Origin | None
@@ -42,20 +43,27 @@ class Built:
     """the last step by each key that ends the run"""
     weights: Weights | None
     """of a run that begins with the weights of another"""
+    stopping: EarlyStopping
+    """as the saved run left it"""
     say: Callable[[str], None]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do: the last step is saved and reported, or the run is past it."""
-        total = self.schedule.total_steps
-        if self.origin is None or self.origin.foreign or self.origin.step < total:
+        total, origin = self.schedule.total_steps, self.origin
+        if origin is None or origin.foreign or (origin.step < total and not self.stopping.reached):
             return False
-        return self.origin.step > total or read_run_facts(self.config.run_path).get("finished") == total
+        return origin.step > total or read_run_facts(self.config.run_path).get("finished") == origin.step
 
     @property
     def ending(self) -> str:
         """Of a run that is finished: where it stands, and which keys would let it go on."""
         total, step = self.schedule.total_steps, 0 if self.origin is None else self.origin.step
+        if step < total:
+            return (
+                f"is at step {step}, where it ended early: {self.stopping.told}. To go on raise "
+                "`eval.early_stopping.patience`, to begin anew give another `run_dir`"
+            )
         settings = self.config.train
         bounds = [name for name, last in self.bounds.items() if last == total]
         values = {"train.max_steps": settings.max_steps, "train.epochs": settings.epochs}

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from chefgenius.evaluation import Evaluation, Sample
 from chefgenius.manifest import STDOUT, named_errors, replace_file
+from chefgenius.measures import MEASURES
 from chefgenius.recipe import Recipe
 from chefgenius.signals import BOUND
 
@@ -67,10 +68,13 @@ class Outcome:
     step: int
     epoch_losses: Sequence[float | None]
     best: tuple[float, int] | None
-    """lowest validation loss and its step"""
+    """best value of `best_metric` and its step"""
     first: Evaluation | None
     last: Evaluation | None
     samples: Sequence[Sample]
+    best_metric: str = "validation_loss"
+    ended: str = ""
+    """why the run ended before its last step; empty where it did not"""
 
 
 class Callback:
@@ -100,6 +104,18 @@ class _Terminal(Terminal):
         with suppress(SystemExit):
             super().on_broken_pipe()
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def tell(callbacks: Sequence[Callback], point: str, value: Any) -> None:
+    """Tells every callback, also after one that could not write; its OSError is raised at last."""
+    failed: list[OSError] = []
+    for callback in callbacks:
+        try:
+            getattr(callback, point)(value)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 class Console(Callback):
@@ -164,7 +180,10 @@ class Console(Callback):
             told = "nothing was learned" if loss is None else f"mean training loss {loss:.4f}"
             self.say(f"epoch {epoch}: {told}")
         if outcome.best is not None:
-            self.say(f"best validation loss {outcome.best[0]:.4f} at step {outcome.best[1]}")
+            measure, (value, step) = MEASURES[outcome.best_metric], outcome.best
+            self.say(f"best {measure.label} {measure.told(value)} at step {step}")
+        if outcome.ended:
+            self.say(f"ended early at step {outcome.step}: {outcome.ended}")
         self.say(f"run:         {outcome.run_path}")
         self.say(f"checkpoints: {outcome.checkpoint.parent}")
         if (outcome.run_path / PLOT).is_file():
@@ -247,15 +266,10 @@ def comparison(first: Evaluation, last: Evaluation) -> Table:
     table.add_column("")
     for one in (first, last):
         table.add_column(f"step {one.step}", justify="right")
-    table.add_row("validation loss", f"{first.validation_loss:.4f}", f"{last.validation_loss:.4f}")
-    if last.parsed is not None:
-        table.add_row("texts that parse as a recipe", percent(first.parsed), percent(last.parsed))
-    if last.ingredients_found is not None:
-        table.add_row(
-            "asked ingredients that are listed",
-            percent(first.ingredients_found),
-            percent(last.ingredients_found),
-        )
+    for name, measure in MEASURES.items():
+        values = first.value(name), last.value(name)
+        if values != (None, None):
+            table.add_row(measure.label, *map(measure.told, values))
     return table
 
 
@@ -274,11 +288,6 @@ def card(sample: Sample) -> Panel:
     for number, step in enumerate(recipe.directions, start=1):
         body.append(f"\n{number}. {step}", plain)
     return Panel(body, title=Text(recipe.title, style="bold"), title_align="left")
-
-
-def percent(share: float | None) -> str:
-    """`93 %`, or `-` for none."""
-    return "-" if share is None else f"{100 * share:.0f} %"
 
 
 def duration(seconds: float) -> str:

@@ -25,7 +25,7 @@ from chefgenius.base import ADAPTER
 from chefgenius.lora import adapter_tensors, is_adapted
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.model import named_tensors
-from chefgenius.optim import load_state_tensors, state_tensors, trained_parameters
+from chefgenius.optim import load_state_tensors, state_bytes, state_tensors
 from chefgenius.resume import STATE_SCHEMA, Origin
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
@@ -261,9 +261,9 @@ def weights_file(model: PreTrainedModel) -> str:
 
 
 def checkpoint_bytes(model: PreTrainedModel) -> int:
-    """About how large a checkpoint is: weights, two float32 moments of those trained, 1 MB for the rest."""
+    """About how large a checkpoint is: weights, the optimizer's state, 1 MB for the rest."""
     weights = sum(one.nbytes for one in saved_tensors(model).values())
-    return weights + 8 * sum(one.numel() for one in trained_parameters(model).values()) + 10**6
+    return weights + state_bytes(model) + 10**6
 
 
 def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from chefgenius.inventory import (
+    LOSS,
     Inventory,
     NotFoundError,
-    Stored,
     best_steps,
     directory,
     find_checkpoint,
@@ -34,10 +34,10 @@ from chefgenius.inventory import (
 )
 from chefgenius.manifest import DamagedError, verify
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import RunError
+from chefgenius.state import RunError, one_line
 from chefgenius.summary import age, columns, gigabytes, paint
 
-HEAD = ("step", "epoch", "saved", "size", "val. loss", "marks")
+HEAD = ("step", "epoch", "saved", "size", "val. loss")
 COMMANDS = """\
   ls RUN                 list the checkpoints of a run
   verify PATH...         read every byte of runs or checkpoints
@@ -123,10 +123,10 @@ def ls(options: argparse.Namespace) -> int:
     """List a run."""
     found = take(find_run(options.run))
     if options.json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(found.to_json(), indent=2))  # ASCII: a name may be anything
         return 0
-    rows = [HEAD, *(_row(one) for one in found.checkpoints)]
-    lines = list(columns(rows, len(HEAD)))
+    rows = _rows(found)
+    lines = list(columns(rows, len(rows[0])))
     paint(lines[:1], sys.stdout, "bold")
     for one, line in zip(found.checkpoints, lines[1:], strict=True):
         paint([line], sys.stdout, "red" if one.problem else "green" if "best" in one.marks else "")
@@ -160,7 +160,8 @@ def diff(options: argparse.Namespace) -> int:
     if is_run(options.a) and is_run(options.b):
         found += compare_logs(options.a, options.b)
     for one in found:
-        print(f"{one.kind if one.counts else f'({one.kind})':<11}  {one.name}: {one.told}")
+        kind = one.kind if one.counts else f"({one.kind})"
+        print(f"{kind:<11}  {one_line(one.name)}: {one_line(one.told)}")
     kinds = Counter(one.kind for one in found if one.counts)
     told = ", ".join(f"{count} of kind {kind}" for kind, count in kinds.items())
     beside = "; what stands in brackets does not count" if kinds.total() < len(found) else ""
@@ -177,11 +178,13 @@ def prune(options: argparse.Namespace) -> int:
         if not options.dry_run:
             run.lock()
             for name in run.clean():
-                print(f"removed {name}, left by a killed writer")
+                print(f"removed {one_line(name)}, left by a killed writer")
         made = plan(run, options.keep, options.keep_best, set_aside=options.set_aside)
         for kept in made.staying:
             print(f"step {kept.stored.step} stays: {kept.reason}")
-        going = [f"step {one.step}" for one in made.going] + [one.path.name for one in made.set_aside]
+        going = [f"step {one.step}" for one in made.going] + [
+            one_line(one.path.name) for one in made.set_aside
+        ]
         if not options.dry_run:
             carry_out(run, made)
         for name in going:
@@ -245,22 +248,25 @@ def _verified(path: Path, name: str, step: int | None) -> bool:
     return True
 
 
-def _row(one: Stored) -> tuple[str, ...]:
-    return (
-        str(one.step),
-        "" if one.epoch is None else str(one.epoch),
-        f"{one.saved.astimezone():%Y-%m-%d %H:%M}, {age(one.saved, datetime.now(UTC))}",
-        gigabytes(one.size),
-        "" if one.validation_loss is None else f"{one.validation_loss:.4f}",
-        f"damaged: {one.problem}" if one.problem else ", ".join(one.marks),
-    )
+def _rows(found: Inventory) -> list[tuple[str, ...]]:
+    """A head, and each checkpoint; what decides on the best has a column."""
+    other = [] if found.best_metric == LOSS else [found.best_metric]
+    rows = [(*HEAD, *other, "marks")]
+    for one in found.checkpoints:
+        shown = [one.validation_loss, *(one.best_value for _ in other)]
+        values = ("" if value is None else f"{value:.4f}" for value in shown)
+        saved = f"{one.saved.astimezone():%Y-%m-%d %H:%M}, {age(one.saved, datetime.now(UTC))}"
+        marks = f"damaged: {one.problem}" if one.problem else ", ".join(one.marks)
+        epoch = "" if one.epoch is None else str(one.epoch)
+        rows.append((str(one.step), epoch, saved, gigabytes(one.size), *values, marks))
+    return rows
 
 
 def _others(found: Inventory) -> Iterator[str]:
     for left in found.set_aside:
-        yield f"set aside: {left.path.name}, {gigabytes(left.size)}: {left.reason}"
+        yield f"set aside: {one_line(left.path.name)}, {gigabytes(left.size)}: {left.reason}"
     for left in found.temporary:
-        yield f"temporary: {left.path.name}, {gigabytes(left.size)}: {left.reason}"
+        yield f"temporary: {one_line(left.path.name)}, {gigabytes(left.size)}: {left.reason}"
 
 
 def _next(found: Inventory) -> str:

@@ -11,10 +11,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from chefgenius import bits
-from chefgenius.manifest import DamagedError, Manifest, verify
+from chefgenius.manifest import DamagedError, Manifest, plain, verify
 from chefgenius.meanings import MEANINGS, Kind
 from chefgenius.resume import read_sections
+from chefgenius.state import one_line
 
 ABSENT = object()
 """where one side has no value"""
@@ -61,7 +64,17 @@ def open_side(path: Path) -> Side:
 
 
 def compare(a: Side, b: Side) -> Iterator[Difference]:
-    """Everything that differs, from what was asked for to the bits of the tensors."""
+    """Everything that differs, from what was asked for to the bits of the tensors.
+
+    Raises UnfitError for what no run writes, OSError.
+    """
+    try:
+        yield from _compare(a, b)
+    except RecursionError as error:
+        raise UnfitError(f"`{a.path}` or `{b.path}` is nested deeper than any state: take another") from error
+
+
+def _compare(a: Side, b: Side) -> Iterator[Difference]:
     if a.manifest.step != b.manifest.step:
         yield Difference("step", "step", _both(a.manifest.step, b.manifest.step))
     yield from _config(a.sections["config"], b.sections["config"])
@@ -81,9 +94,12 @@ def compare(a: Side, b: Side) -> Iterator[Difference]:
 
 
 def compare_logs(a: Path, b: Path) -> Iterator[Difference]:
-    """The first line at which metrics.jsonl of two runs differ, if there is one. Raises OSError."""
+    """The first line at which metrics.jsonl of two runs differ, if there is one.
+
+    Raises OSError, and ResumeError for what is no plain file.
+    """
     name = "metrics.jsonl"
-    with open(a / name, "rb") as first, open(b / name, "rb") as second:
+    with open(a / name, "rb", opener=plain) as first, open(b / name, "rb", opener=plain) as second:
         for number, (one, other) in enumerate(zip_longest(first, second), start=1):
             if one is None or other is None:
                 yield Difference("log", f"{name}, line {number}", f"only in {'b' if one is None else 'a'}")
@@ -123,13 +139,20 @@ def _file(name: str, a: Side, b: Side) -> Iterator[Difference]:
         yield Difference("file", name, f"only in {'a' if name in a.manifest.files else 'b'}")
     elif name.endswith(".safetensors"):
         part = name.removesuffix(".safetensors")
-        found = list(bits.differences(bits.read(a.path / name), bits.read(b.path / name)))
+        found = list(bits.differences(_tensors(a.path / name), _tensors(b.path / name)))
         for tensor, told in found:
             yield Difference("tensor", f"{part} {tensor}", told)
         if not found:
             yield Difference("file", name, "equal tensors, in files that differ")
     else:
         yield Difference("file", name, "other contents")
+
+
+def _tensors(path: Path) -> dict[str, bits.Tensor]:
+    try:
+        return bits.read(path)
+    except SafetensorError as error:
+        raise UnfitError(f"`{path}` holds no tensors: {one_line(error)}: take another checkpoint") from error
 
 
 def _leaves(a: Any, b: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:

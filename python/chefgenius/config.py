@@ -91,8 +91,14 @@ class OptimConfig(Section):
     warmup_steps: int = Field(default=100, ge=0)
     """steps over which the learning rate rises linearly to its highest value"""
 
-    schedule: Literal["linear", "constant"] = "linear"
-    """after the warmup: fall linearly, to end just above 0 at the last step, or stay"""
+    schedule: Literal["linear", "cosine", "constant", "wsd", "inverse_sqrt"] = "linear"
+    """after the warmup: fall by a line or a cosine, stay, stay and fall at the end, fall as 1/sqrt(step)"""
+
+    decay_share: float = Field(default=0.2, gt=0, le=1)
+    """with `schedule` wsd: share of all steps at the end over which the learning rate falls in a line"""
+
+    min_learning_rate_ratio: float = Field(default=0.0, ge=0, le=1)
+    """after the warmup the learning rate stays above this share of its highest value"""
 
     weight_decay: float = Field(default=0.0, ge=0)
     """decoupled decay of every parameter that is neither norm nor bias"""
@@ -131,6 +137,9 @@ class TrainConfig(Section):
     activation_checkpointing: bool = False
     """whether activations of the layers are computed again in the backward pass, to save memory"""
 
+    rows_per_forward: int | Literal["auto"] = "auto"
+    """rows of a micro-batch that go forward together; auto: all on a cpu, as many as fit on cuda"""
+
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """a loss or gradient that is no finite number: end the run, or leave out the records of that step"""
 
@@ -147,9 +156,10 @@ class TrainConfig(Section):
     """threads of one operation, on which the bits depend; auto: one for a small model, else all cores"""
 
     @model_validator(mode="after")
-    def _length_and_threads(self) -> Self:
-        if self.threads != "auto" and self.threads < 1:
-            raise ValueError("`train.threads` must be `auto` or at least 1")
+    def _counts_are_positive(self) -> Self:
+        for name in ("threads", "rows_per_forward"):
+            if (value := getattr(self, name)) != "auto" and value < 1:
+                raise ValueError(f"`train.{name}` must be `auto` or at least 1, got `{value}`")
         return self
 
 

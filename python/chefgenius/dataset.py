@@ -19,6 +19,7 @@ from chefgenius import cookbook
 from chefgenius.config import Config, ConfigError
 from chefgenius.data import RecipeLoader
 from chefgenius.feed import Feed
+from chefgenius.judging import check_extra
 from chefgenius.layout import Layout
 from chefgenius.model import is_local, kind_of
 from chefgenius.plan import LayoutKind
@@ -59,6 +60,8 @@ def prepare_data(config: Config, say: Callable[[str], None], saved: Path | None 
     With `saved`, a checkpoint, its model says of which kind the layout is. Raises ConfigError for a value out
     of range or an empty side of the split, else what `prepare` raises.
     """
+    if config.eval.every_steps:
+        check_extra(config.eval.metrics)
     try:
         return _prepare_data(config, say, saved)
     except ValueError as error:  # an argument of the core

@@ -3,15 +3,17 @@
 1. `Evaluator.loss`: mean loss by target token over the validation view.
 2. `Evaluator.generate`: recipes for the first prompts of the view, greedily, so that they depend on the
    weights alone.
-3. `judge`: does the text parse as a recipe, and does it list the ingredients it was asked for?
+3. `judging` says how good they are; its metrics and the loss are one line of metrics.jsonl.
 
 Torch's generators are isolated by domains of their own, so looking at a run never changes it (law 2).
 """
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +24,9 @@ from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 from chefgenius.compute import autocast
 from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
+from chefgenius.judging import Judge, Vocabulary
 from chefgenius.layout import Layout
 from chefgenius.loss import TokenLoss
-from chefgenius.recipe import Recipe, ingredient_name
 from chefgenius.state import State, checked
 from chefgenius.store import TokenStore
 from chefgenius.tokenizer import TextDecoder
@@ -32,6 +34,10 @@ from chefgenius.watching import EvalConfig
 
 ROWS = 64
 """prompts that are generated together"""
+KNOWN = 2000
+"""held-out recipes whose ingredients are known, the first of the view"""
+MOST_LOSS = 700.0
+"""nats up to which a perplexity is a number"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one boundary; shares are in [0, 1], None where nothing was generated or asked for."""
+    """The figures of one boundary."""
 
     step: int
     epoch: int
@@ -62,8 +68,19 @@ class Evaluation:
     """mean by target token, nats"""
     validation_tokens: int
     prompts: int
-    parsed: float | None
-    ingredients_found: float | None
+    """how many texts were judged"""
+    scores: dict[str, float | None]
+    """the metrics of texts, as in `measures`; None where there was nothing to judge"""
+
+    @property
+    def perplexity(self) -> float | None:
+        """e to the power of the validation loss; None where that is past all numbers."""
+        return math.exp(self.validation_loss) if self.validation_loss < MOST_LOSS else None
+
+    def value(self, metric: str) -> float | None:
+        """The value of a metric by its name in `measures`; None where it was not computed."""
+        losses = {"validation_loss": self.validation_loss, "perplexity": self.perplexity}
+        return losses[metric] if metric in losses else self.scores.get(metric)
 
 
 @dataclass
@@ -124,17 +141,22 @@ class Evaluator:
         finally:
             self.model.train()
         judged = samples[: self.settings.prompts]
-        asked = sum(sample.asked for sample in judged)
+        texts, references = [one.text for one in judged], [one.reference for one in judged]
         evaluation = Evaluation(
             step=step,
             epoch=epoch,
             validation_loss=loss,
             validation_tokens=tokens,
             prompts=len(judged),
-            parsed=sum(sample.parsed for sample in judged) / len(judged) if judged else None,
-            ingredients_found=sum(sample.found for sample in judged) / asked if asked else None,
+            scores=self.judge.scores(texts, references),
         )
         return evaluation, samples
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Knows the ingredients of the held-out recipes; made once."""
+        records = map(int, self.loader.view_record_ids(KNOWN))
+        return Judge(self.settings.metrics, Vocabulary.of(map(self._reference, records)))
 
     def loss(self, step: int) -> tuple[float, int]:
         """Mean loss by target token and the number of these tokens, over the view or `max_batches` of it."""
@@ -184,27 +206,21 @@ class Evaluator:
         return [self.decoder.decode(row[begin:]) for row in written.tolist()]
 
     def _sample(self, record: int, text: str) -> Sample:
-        stored = self.store.record(record)
-        reference = self.decoder.decode(stored.target_ids.tolist())
-        parsed, asked, found = judge(text, reference)
-        prompt = self.decoder.decode(stored.prompt_ids.tolist())
-        return Sample(record, prompt, reference, text, parsed, asked, found)
+        reference = self._reference(record)
+        prompt = self.decoder.decode(self.store.record(record).prompt_ids.tolist())
+        counts = self.judge.judge(text, reference)
+        found, asked = counts.ingredients_found
+        return Sample(record, prompt, reference, text, bool(counts.parsed[0]), asked, found)
 
-
-def judge(text: str, reference: str) -> tuple[bool, int, int]:
-    """Whether `text` parses; how many ingredients `reference` names; how many of these the text lists.
-
-    Both are texts of recipes; names are compared whole, without quantities and remarks.
-    """
-    recipe, wanted = Recipe.parse(text), Recipe.parse(reference)
-    names = {ingredient_name(line) for line in wanted.ingredients} if wanted else set()
-    written = {ingredient_name(line) for line in recipe.ingredients} if recipe else set()
-    return recipe is not None, len(names), len(names & written)
+    def _reference(self, record: int) -> str:
+        return self.decoder.decode(self.store.record(record).target_ids.tolist())
 
 
 def figures(evaluation: Evaluation) -> dict[str, Any]:
     """The line of an evaluation in metrics.jsonl."""
-    return {"kind": "evaluation", **asdict(evaluation)}
+    values = asdict(evaluation)
+    scores = values.pop("scores")
+    return {"kind": "evaluation", **values, "perplexity": evaluation.perplexity, **scores}
 
 
 def saved_samples(path: Path, step: int, count: int) -> list[Sample]:

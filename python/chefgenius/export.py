@@ -87,7 +87,8 @@ def _base_of(checkpoint: Path, given: Path | None) -> Base:
         raise ExportError(f"checkpoint `{checkpoint}` does not say what its adapter was trained on")
     remedy = "give the directory that holds it with `--base`"
     try:
-        base = find_base(noted if given is None else str(given.absolute()), "--base")
+        # nothing is fetched: the name may be a stranger's
+        base = find_base(noted if given is None else str(given.absolute()), "--base", fetch=False)
     except (ConfigError, FileNotFoundError) as error:
         raise ExportError(
             f"the base of the adapter in `{checkpoint}` is not found: {error}; {remedy}"

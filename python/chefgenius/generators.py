@@ -24,21 +24,27 @@ from chefgenius.state import ResumeError, State
 _TAG = b"chefgenius generator 1"
 
 
-def derived_seed(seed: int, domain: str, step: int, slot: int) -> int:
-    """First 8 bytes, little-endian, of BLAKE3 over the tuple: a number in [0, 2^64)."""
+def derived_seed(seed: int, domain: str, step: int, slot: int, piece: int = 0) -> int:
+    """First 8 bytes, little-endian, of BLAKE3 over the tuple: a number in [0, 2^64).
+
+    The first piece is left out of the text, so that cutting nothing changes no seed.
+    """
     name = domain.encode()
     text = _TAG + struct.pack("<QI", seed, len(name)) + name + struct.pack("<QQ", step, slot)
+    if piece:
+        text += struct.pack("<Q", piece)
     return int.from_bytes(blake3.blake3(text).digest()[:8], "little")
 
 
 @contextmanager
-def isolated(seed: int, domain: str, step: int, slot: int) -> Iterator[None]:
+def isolated(seed: int, domain: str, step: int, slot: int, piece: int = 0) -> Iterator[None]:
     """Within the block torch's CPU and CUDA generators start at `derived_seed`; after it they are as before.
 
     `domain` names the use (`train`, `evaluation`, `samples`, `weights`), `slot` the micro-batch within the
-    step. Python's and numpy's generators are left alone: nothing of ours draws from them.
+    step, `piece` the part of a micro-batch that is cut. Python's and numpy's generators are left alone:
+    nothing of ours draws from them.
     """
-    own = derived_seed(seed, domain, step, slot)
+    own = derived_seed(seed, domain, step, slot, piece)
     generators = _torch_generators()
     before = [generator.get_state() for generator in generators]
     try:

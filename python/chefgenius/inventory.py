@@ -10,19 +10,24 @@ Nothing here imports torch.
 import json
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, outline
+from chefgenius.manifest import DamagedError, outline, plain
+from chefgenius.measures import MEASURES
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import REMEDY, RunDirectory, is_meant
-from chefgenius.state import Best, one_line
+from chefgenius.state import Best, ResumeError, one_line
 from chefgenius.watching import CheckpointConfig
 
+_LONGEST_REASON = 4096
+"""bytes of it that are read"""
 _KEPT = ("keep", "keep_best", "keep_every_steps")
+LOSS = "validation_loss"
 _MOST_BYTES = 64 << 20
 """of a state.json that is looked at"""
 
@@ -45,6 +50,8 @@ class Stored:
     """bytes"""
     validation_loss: float | None
     """None where the step was not evaluated, or metrics.jsonl does not say"""
+    best_value: float | None
+    """of the metric by which evaluations are the best, as metrics.jsonl has it"""
     marks: tuple[str, ...]
     """of `newest`, `best`, `pinned`, `every`: why it is kept"""
     problem: str | None
@@ -65,6 +72,7 @@ class Inventory:
     """All that stands in a run's `checkpoints`."""
 
     run: Path
+    best_metric: str
     checkpoints: list[Stored]
     """newest first"""
     set_aside: list[Leftover]
@@ -141,10 +149,11 @@ def problem_of(checkpoint: Path) -> str | None:
 
 def take(run: RunDirectory) -> Inventory:
     """Everything that stands there now; what a trainer removes while this looks is left out."""
-    losses = read_losses(run.path)
+    evaluations = read_evaluations(run.path)
     problems = {step: problem_of(run.step_path(step)) for step in run.steps()}
     states = {step: read_state(run.step_path(step)) for step, told in problems.items() if told is None}
-    policy, best = policy_of(states)
+    policy = policy_of(states)
+    metric = LOSS if policy is None else policy.metric
     held = pinned(run)
     found, origin = [], None
     for step, problem in problems.items():
@@ -153,9 +162,9 @@ def take(run: RunDirectory) -> Inventory:
             origin = path
         marks = {
             "newest": path == origin,
-            "best": step in best,
+            "best": policy is not None and step in policy.best,
             "pinned": step in held,
-            "every": policy is not None and policy.is_multiple(step),
+            "every": policy is not None and policy.retention.is_multiple(step),
         }
         state = states.get(step, {})
         progress = state.get("progress")
@@ -169,25 +178,36 @@ def take(run: RunDirectory) -> Inventory:
                 epoch if isinstance(epoch, int) else None,
                 _written(path),
                 size_of(path),
-                losses.get(step),
+                evaluations.get(step, {}).get(LOSS),
+                evaluations.get(step, {}).get(metric),
                 tuple(name for name, holds in marks.items() if holds),
                 problem,
             )
         )
-    return Inventory(run.path, found, _set_aside(run), _temporary(run), origin)
+    return Inventory(run.path, metric, found, _set_aside(run), _temporary(run), origin)
 
 
-def policy_of(states: Mapping[int, Mapping[str, Any]]) -> tuple[Retention | None, list[int]]:
-    """What the newest readable state asks to keep, and the steps of its best evaluations, best first."""
+@dataclass(frozen=True)
+class Policy:
+    """What a run keeps."""
+
+    retention: Retention
+    metric: str
+    best: list[int]
+    """steps of the best evaluations by that metric, best first"""
+
+
+def policy_of(states: Mapping[int, Mapping[str, Any]]) -> Policy | None:
+    """What the newest readable state asks to keep; None where none can be read."""
     for step in sorted(states, reverse=True):
         try:
-            config = states[step]["config"]
+            config, section = states[step]["config"], states[step]["best"]
             settings = CheckpointConfig(**{name: config[f"checkpoint.{name}"] for name in _KEPT})
-            best = best_steps(states[step]["best"], settings.keep_best)
-            return Retention(settings.keep, settings.keep_every_steps), best
+            best = best_steps(section, settings.keep_best)
+            return Policy(Retention(settings.keep, settings.keep_every_steps), section["metric"], best)
         except (KeyError, TypeError, ValueError):
             continue  # a state that is damaged or of another version says nothing
-    return None, []
+    return None
 
 
 def best_steps(section: Any, keep: int = 1) -> list[int]:
@@ -195,7 +215,7 @@ def best_steps(section: Any, keep: int = 1) -> list[int]:
 
     Raises KeyError, TypeError or ValueError for a section that is none.
     """
-    best = Best(keep)
+    best = Best(keep, section["metric"])
     best.load_state_dict(section)
     return best.steps
 
@@ -212,32 +232,40 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     return sections if isinstance(sections, dict) else {}
 
 
-def read_losses(run: Path) -> dict[int, float]:
-    """The validation loss of every step that was evaluated, as metrics.jsonl tells it."""
+def read_evaluations(run: Path) -> dict[int, dict[str, float]]:
+    """The metrics of every step that was evaluated, by name, as metrics.jsonl tells them."""
     try:
-        lines = (run / "metrics.jsonl").read_bytes().splitlines()
-    except OSError:
+        with open(run / "metrics.jsonl", "rb", opener=plain) as file:
+            lines = file.read().splitlines()
+    except (OSError, ResumeError):
         return {}
     found = {}
     for line in lines:
         if b'"kind": "evaluation"' in line:
             try:
                 values = json.loads(line)
-                found[int(values["step"])] = float(values["validation_loss"])
-            except (ValueError, KeyError, TypeError, RecursionError):
+                known = {name: values[name] for name in MEASURES if values.get(name) is not None}
+                found[int(values["step"])] = {name: float(value) for name, value in known.items()}
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue  # a line that is being written, or is damaged: a resume verifies the file, not this
     return found
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files under a directory; links are not followed."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISDIR(status.st_mode):
-            return status.st_size
-        return sum(size_of(one) for one in path.iterdir())
-    except FileNotFoundError:
-        return 0  # a trainer removed it in between
+    """Bytes of a file, or of all files under a directory, however deep; links are not followed.
+
+    What cannot be looked at counts for nothing: a trainer removed it in between, or it is not ours.
+    """
+    size, left = 0, [path]
+    while left:
+        one = left.pop()
+        with suppress(OSError):
+            status = one.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                left += one.iterdir()
+            else:
+                size += status.st_size
+    return size
 
 
 def _set_aside(run: RunDirectory) -> list[Leftover]:
@@ -262,8 +290,9 @@ def _temporary(run: RunDirectory) -> list[Leftover]:
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        with open(path, "rb", opener=plain) as file:
+            text = file.read(_LONGEST_REASON).decode(errors="replace")
+    except (OSError, ResumeError):
         return "without a reason"
     return one_line(text) or "without a reason"
 
@@ -272,8 +301,8 @@ def _written(checkpoint: Path) -> datetime:
     for path in (checkpoint / MANIFEST, checkpoint):
         try:
             return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-        except OSError:
-            continue  # without a manifest, the directory itself says when
+        except (OSError, ValueError, OverflowError):
+            continue  # without a manifest, or with a year past 9999, the directory itself says when
     return datetime.fromtimestamp(0, UTC)
 
 

@@ -1,7 +1,10 @@
-"""What the training loop itself remembers."""
+"""What the training loop itself remembers, and what it writes down of a step."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from chefgenius.callbacks import StepInfo
+from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
 from chefgenius.state import Best, Losses, Pending, Progress, Registry
@@ -14,6 +17,7 @@ class Memory:
     progress: Progress = field(default_factory=Progress)
     losses: Losses = field(default_factory=Losses)
     best: Best = field(default_factory=Best)
+    stopping: EarlyStopping = field(default_factory=EarlyStopping)
     history: History = field(default_factory=History)
     digest: RollingDigest = field(default_factory=RollingDigest)
     pending: Pending = field(default_factory=Pending)
@@ -24,8 +28,29 @@ class Memory:
             ("progress", self.progress),
             ("losses", self.losses),
             ("best", self.best),
+            ("early_stopping", self.stopping),
             ("evaluation", self.history),
             ("digest", self.digest),
             ("pending", self.pending),
         ):
             registry.register(name, component)
+
+
+def step_line(info: StepInfo, memory: Memory) -> dict[str, Any]:
+    """The line of a step in metrics.jsonl; the memory stands at the boundary after it."""
+    progress = memory.progress
+    line = {
+        "kind": "step",
+        "step": info.step,
+        "epoch": info.epoch,
+        "loss": info.loss,
+        "learning_rate": info.learning_rate,
+        "grad_norm": info.grad_norm,
+        "samples": progress.samples,
+        "input_tokens": progress.input_tokens,
+        "target_tokens": progress.target_tokens,
+        "digest": memory.digest.value,
+    }
+    if info.skipped:
+        line["skipped"] = list(info.skipped)
+    return line

@@ -4,7 +4,8 @@
         {"kind": "step", "step", "epoch", "loss", "learning_rate", "grad_norm", "samples", "input_tokens",
          "target_tokens", "digest"}                                   loss: mean by target token of this step
          alone
-        {"kind": "evaluation", "step", "epoch", "validation_loss", ...}
+        {"kind": "evaluation", "step", "epoch", "validation_loss", "validation_tokens", "prompts",
+         "perplexity", ...}                                           and what `measures` names of texts
     timing.jsonl    what it cannot repeat: seconds, throughput, memory
     samples.jsonl   generated recipes with their prompts
 

@@ -1,8 +1,7 @@
-"""The optimizer: AdamW in torch's fused form, its learning rate in closed form, its state by parameter name.
+"""The optimizer: AdamW in torch's fused form, its state by parameter name.
 
 1. `build_optimizer` groups the parameters: norms and biases do not decay.
-2. `learning_rate` is a function of the step; `Schedule` puts it into the optimizer.
-3. `state_tensors` names every entry of the optimizer's state `<parameter>/<key>`; `load_state_tensors` checks
+2. `state_tensors` names every entry of the optimizer's state `<parameter>/<key>`; `load_state_tensors` checks
    and copies them back. torch's own `load_state_dict` would go by position and cast to the parameter's type.
 """
 
@@ -36,50 +35,6 @@ def build_optimizer(model: nn.Module, settings: OptimConfig) -> torch.optim.Adam
     )
 
 
-def learning_rate(step: int, total_steps: int, settings: OptimConfig) -> float:
-    """The learning rate of step `step`, counted from 1 to `total_steps`.
-
-    Warmup: `peak * step / warmup_steps`. After it, linear: a straight line from `peak` at the end of the
-    warmup to 0 one step past the last; constant: `peak`.
-    """
-    peak, warmup = settings.learning_rate, settings.warmup_steps
-    if step <= warmup:
-        return peak * step / warmup
-    if settings.schedule == "constant":
-        return peak
-    return peak * max(0, total_steps + 1 - step) / (total_steps + 1 - warmup)
-
-
-class Schedule:
-    """Puts the learning rate of a step into the optimizer; the section `schedule` of state.json."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer, settings: OptimConfig, total_steps: int) -> None:
-        self._optimizer, self._settings, self.total_steps = optimizer, settings, total_steps
-
-    @property
-    def learning_rate(self) -> float:
-        """What the optimizer uses now."""
-        value: float = self._optimizer.param_groups[0]["lr"]
-        return value
-
-    def apply(self, step: int) -> float:
-        """Sets and returns the learning rate of `step`, counted from 1."""
-        self._set(learning_rate(step, self.total_steps, self._settings))
-        return self.learning_rate
-
-    def state_dict(self) -> State:
-        """The section."""
-        return {"learning_rate": self.learning_rate}
-
-    def load_state_dict(self, state: State) -> None:
-        """Takes the saved rate until the next `apply`, which follows the settings of this run."""
-        self._set(float(state["learning_rate"]))
-
-    def _set(self, value: float) -> None:
-        for group in self._optimizer.param_groups:
-            group["lr"] = value
-
-
 def clip_gradients(parameters: list[nn.Parameter], max_norm: float | None) -> Tensor:
     """Scales the gradients down to `max_norm` over all of them; returns the norm before, a float32 scalar."""
     norm = nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
@@ -98,6 +53,11 @@ def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[st
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
+
+
+def state_bytes(model: nn.Module) -> int:
+    """About what the optimizer's state takes from the first update on."""
+    return sum(8 * one.numel() for one in trained_parameters(model).values())
 
 
 def describe(trained: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> State:

@@ -6,8 +6,9 @@ ones are read to the last byte first, and only good ones count. Nothing here imp
 
 from dataclasses import dataclass
 
-from chefgenius.inventory import Leftover, Stored, policy_of, read_state, take
+from chefgenius.inventory import Leftover, Policy, Stored, policy_of, read_state, take
 from chefgenius.manifest import DamagedError
+from chefgenius.measures import MEASURES
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
 from chefgenius.state import RunError
@@ -50,8 +51,7 @@ def plan(run: RunDirectory, keep: int | None, keep_best: int | None, *, set_asid
     """
     good: list[int] = []
     damaged: dict[int, str] = {}
-    policy: Retention | None = None
-    best: list[int] = []
+    policy: Policy | None = None
     wanted = keep
     for step in run.steps():
         try:
@@ -63,13 +63,13 @@ def plan(run: RunDirectory, keep: int | None, keep_best: int | None, *, set_asid
             damaged[step] = f"cannot be read: {error}"
             continue
         if not good:
-            policy, best = policy_of({step: read_state(run.step_path(step))})
+            policy = policy_of({step: read_state(run.step_path(step))})
             if policy is None:
                 raise PruneError(
                     f"`{run.step_path(step)}` does not say what is to be kept: "
                     "prune it with the version of chefgenius that wrote it"
                 )
-            wanted = policy.keep if keep is None else keep
+            wanted = policy.retention.keep if keep is None else keep
         good.append(step)
         if len(good) == wanted:
             break
@@ -77,9 +77,9 @@ def plan(run: RunDirectory, keep: int | None, keep_best: int | None, *, set_asid
         raise PruneError(f"no good checkpoint in `{run.checkpoints}`: nothing is removed")
     inventory = take(run)
     stored = {one.step: one for one in inventory.checkpoints}
-    losses = {step: one.validation_loss for step, one in stored.items() if one.validation_loss is not None}
-    best = _ranked(best, losses, keep_best)
-    removable = Retention(wanted, policy.keep_every_steps).removable(run, best)
+    values = {step: one.best_value for step, one in stored.items() if one.best_value is not None}
+    best = _ranked(policy, values, keep_best)
+    removable = Retention(wanted, policy.retention.keep_every_steps).removable(run, best)
     going = [stored[step] for step in removable if step not in good and step in stored]
     gone = {one.step for one in going}
     staying = [
@@ -99,12 +99,13 @@ def carry_out(run: RunDirectory, made: Plan) -> None:
         remove_tree(left.path.with_name(f"{left.path.name}.reason.txt"))
 
 
-def _ranked(best: list[int], losses: dict[int, float], count: int | None) -> list[int]:
-    """The best steps: those the run remembers, then by the losses of the others where more are asked for."""
+def _ranked(policy: Policy, values: dict[int, float], count: int | None) -> list[int]:
+    """The best steps: those the run remembers, then by the values of the others where more are asked for."""
     if count is None:
-        return best
-    others = sorted((loss, step) for step, loss in losses.items() if step not in best)
-    return [*best, *(step for _, step in others)][:count]
+        return policy.best
+    sign = -1 if MEASURES[policy.metric].higher_is_better else 1
+    others = sorted((sign * value, step) for step, value in values.items() if step not in policy.best)
+    return [*policy.best, *(step for _, step in others)][:count]
 
 
 def _reason(one: Stored, good: list[int], best: list[int], damage: str | None) -> str:

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """A single text stands for a list of it."""
     return [value] if isinstance(value, str) else value
 
 
-Paths = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False, min_length=1)]
+Paths = Annotated[tuple[str, ...], BeforeValidator(as_list), Field(strict=False)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_list), Field(strict=False, min_length=1)]
 
 
 class Section(BaseModel):

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Protocol, get_type_hints, runtime_checkable
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from chefgenius.measures import MEASURES
+
 State = dict[str, Any]
 """JSON values only: what `json.loads(json.dumps(state))` gives back unchanged."""
 
@@ -162,15 +164,16 @@ class Losses:
 
 @dataclass
 class Best:
-    """The evaluations with the lowest validation losses so far, `keep` at most."""
+    """The best evaluations so far by one metric, `keep` at most."""
 
     keep: int = 1
+    metric: str = "validation_loss"
     kept: list[tuple[float, int]] = field(default_factory=list)
-    """loss and step of each, best first"""
+    """value and step of each, best first"""
 
     @property
     def first(self) -> tuple[float, int] | None:
-        """The lowest loss and its step; None before the first evaluation."""
+        """The best value and its step; None before the first evaluation."""
         return self.kept[0] if self.kept else None
 
     @property
@@ -178,23 +181,32 @@ class Best:
         """The steps of the kept evaluations, best first."""
         return [step for _, step in self.kept]
 
-    def offer(self, validation_loss: float, step: int) -> bool:
-        """Takes a new evaluation; True when it is one of those kept. Ties go to the earlier step."""
-        self.kept = sorted({*self.kept, (validation_loss, step)})[: self.keep]
+    def offer(self, value: float | None, step: int) -> bool:
+        """Takes a new evaluation, if it has a value; True when it is one of those kept.
+
+        Ties go to the earlier step.
+        """
+        self._keep({*self.kept, *([] if value is None else [(value, step)])})
         return step in self.steps
 
     def state_dict(self) -> State:
         """The section."""
-        return {"kept": [{"step": step, "validation_loss": loss} for loss, step in self.kept]}
+        return {
+            "metric": self.metric,
+            "kept": [{"step": step, "value": value} for value, step in self.kept],
+        }
 
     def load_state_dict(self, state: State) -> None:
-        """Take a saved section; of a run that kept more, the best."""
-        if extra := set(state) - {"kept"}:
+        """Take a saved section; of a run that kept more, the best; of another metric, none."""
+        if extra := set(state) - {"kept", "metric"}:
             raise TypeError(f"unknown fields {sorted(extra)}")
-        kept = {
-            (_checked(float, one["validation_loss"]), _checked(int, one["step"])) for one in state["kept"]
-        }
-        self.kept = sorted(kept)[: self.keep]
+        metric = _checked(str, state["metric"])
+        kept = {(_checked(float, one["value"]), _checked(int, one["step"])) for one in state["kept"]}
+        self._keep(kept if metric == self.metric else set())
+
+    def _keep(self, found: set[tuple[float, int]]) -> None:
+        sign = -1 if MEASURES[self.metric].higher_is_better else 1
+        self.kept = sorted(found, key=lambda one: (sign * one[0], one[1]))[: self.keep]
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """The gradient of one optimizer step.
 
-A window of micro-batches goes forward and backward, each with generators seeded by (seed, `train`, step,
-slot), so that a step is a function of the boundary before it (law 2). Nothing but gradients is changed here:
-until the optimizer moves the weights, the boundary before the step can still be saved.
+A window of micro-batches goes forward and backward, whole or in pieces of so many rows, each piece with
+generators seeded by (seed, `train`, step, slot, piece), so that a step is a function of the boundary before
+it (law 2). Nothing but gradients is changed here: until the optimizer moves the weights, the boundary before
+the step can still be saved.
 """
 
 import math
@@ -18,6 +19,12 @@ from chefgenius.config import Config
 from chefgenius.generators import isolated
 from chefgenius.loss import TokenLoss
 from chefgenius.optim import clip_gradients
+from chefgenius.pieces import WHOLE, Rows, cut
+
+_NO_ROOM = (
+    "fewer rows of a micro-batch at a time need less memory: start again with `train.rows_per_forward=N`, "
+    "and `--allow-change rows_per_forward` once a checkpoint stands"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Gradient:
 
 @dataclass
 class Backward:
-    """Makes the gradient of a window: that of one large batch, whatever the micro-batches."""
+    """Makes the gradient of a window: that of one large batch, whatever the micro-batches and the pieces."""
 
     config: Config
     loss: TokenLoss
@@ -58,6 +65,8 @@ class Backward:
     """gives the next micro-batch"""
     check: Callable[[], None]
     """called before and after each forward and each backward; may raise to drop the window"""
+    rows: Rows = WHOLE
+    """rows that go forward together at most; `all`: whole micro-batches"""
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +74,13 @@ class Backward:
 
     def __call__(self, step: int, window: Window) -> Gradient:
         """Leaves the clipped gradient of the window that `window` describes in the parameters."""
+        try:
+            return self._gradient(step, window)
+        except torch.OutOfMemoryError as error:
+            error.add_note(_NO_ROOM)
+            raise
+
+    def _gradient(self, step: int, window: Window) -> Gradient:
         settings = self.config
         total = torch.zeros((), device=self.loss.model.device)
         batches: list[Batch] = []
@@ -74,12 +90,13 @@ class Backward:
             batches.append(batch)
             if len(batch["labels"]) == 0:  # all of it is masked
                 continue
-            self.check()
-            with isolated(settings.seed, "train", step, slot):
-                loss = self.loss(batch)
+            for piece, part in enumerate(cut(batch, self.rows)):
                 self.check()
-                (loss / window.target_tokens).backward()
-            total += loss.detach()
+                with isolated(settings.seed, "train", step, slot, piece):
+                    loss = self.loss(part)
+                    self.check()
+                    (loss / window.target_tokens).backward()
+                total += loss.detach()
         self.check()
         if window.target_tokens == 0:
             return Gradient(window, batches, 0.0, 0.0)

@@ -93,7 +93,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
         trainer = build.start(built, directory, logs, stop, [LossPlot(), console])
         with stop.deferred():
             trainer.fit()
-        build.mark_finished(built)
+        build.mark_finished(built, trainer.memory.progress.step)
 
 
 def _told(built: "Built") -> list[str]:

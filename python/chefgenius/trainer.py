@@ -19,15 +19,16 @@ import torch
 from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
-from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
+from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
 from chefgenius.evaluation import Evaluator, figures, saved_samples
 from chefgenius.feed import Feed, Tombstones
 from chefgenius.loss import TokenLoss
-from chefgenius.memory import Memory
+from chefgenius.memory import Memory, step_line
 from chefgenius.metrics import Logs, Stopwatch
-from chefgenius.optim import Schedule
+from chefgenius.pieces import WHOLE, Rows
+from chefgenius.schedule import Schedule
 from chefgenius.signals import SaveRequests, Stop, StopRequested
 from chefgenius.state import DivergedError, Registry, RunError, State
 from chefgenius.step import Backward, Gradient
@@ -61,6 +62,8 @@ class Trainer:
     callbacks: Sequence[Callback]
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
+    rows: Rows = WHOLE
+    """rows of a micro-batch that go forward together at most"""
     _sections: dict[str, State] = field(default_factory=dict)
     """of the last boundary"""
     _standing: bool = False
@@ -79,14 +82,14 @@ class Trainer:
         self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
         settings = self.config.train
         loss = TokenLoss(self.model, settings.precision, label_smoothing=settings.label_smoothing)
-        self._backward = Backward(self.config, loss, self._next, self.stop.check)
+        self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows)
         self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
         outcome = None
         try:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
             self._ask(self.checkpoints.drain)
-            while memory.progress.step < total:
+            while memory.progress.step < total and not memory.stopping.reached:
                 self._boundary(self._step())
             self._ask(self.checkpoints.drain)
             outcome = self._outcome()
@@ -200,38 +203,31 @@ class Trainer:
         return step == self.schedule.total_steps or step % self.config.checkpoint.every_steps == 0
 
     def _evaluate(self, evaluator: Evaluator) -> bool:
-        """Evaluates the boundary and generates samples; True when it is the best so far."""
+        """Evaluates the boundary and generates samples; True when it is one of the best or ends the run."""
         memory, progress, settings = self.memory, self.memory.progress, self.config.eval
-        prompts = max(settings.prompts, settings.samples) if self._ends(progress.step) else settings.samples
-        evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, prompts)
+        most, metric = max(settings.prompts, settings.samples), settings.early_stopping.metric
+        whole = settings.decides_by_texts or self._ends(progress.step)
+        evaluation, samples = evaluator.evaluate(
+            progress.step, progress.epoch, most if whole else settings.samples
+        )
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
+        memory.stopping.judge(None if metric is None else evaluation.value(metric), progress.step)
+        if memory.stopping.reached and not whole:  # the last one, which is shown beside the first
+            evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, most)
         self.logs.metrics.write(figures(evaluation))
         for sample in samples:
             self.logs.samples.write({"step": progress.step, **asdict(sample)})
         memory.history.add(evaluation)
         self._tell("on_eval_end", evaluation)
-        return memory.best.offer(evaluation.validation_loss, progress.step)
+        is_best = memory.best.offer(evaluation.value(settings.best_metric), progress.step)
+        return is_best or memory.stopping.reached
 
     def _log(self, info: StepInfo) -> None:
         progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
         if not (due or info.skipped or info.step in (1, info.total_steps)):  # step 1: a checkpoint stood
             return
-        line = {
-            "kind": "step",
-            "step": info.step,
-            "epoch": info.epoch,
-            "loss": info.loss,
-            "learning_rate": info.learning_rate,
-            "grad_norm": info.grad_norm,
-            "samples": progress.samples,
-            "input_tokens": progress.input_tokens,
-            "target_tokens": progress.target_tokens,
-            "digest": self.memory.digest.value,
-        }
-        if info.skipped:
-            line["skipped"] = list(info.skipped)
-        self.logs.metrics.write(line)
+        self.logs.metrics.write(step_line(info, self.memory))
         self.logs.timing.write(self._watch.lap(progress))
 
     def _save(self, *, anew: bool = False) -> None:
@@ -299,15 +295,9 @@ class Trainer:
             first=memory.history.first,
             last=memory.history.last,
             samples=saved_samples(self.logs.samples.path, memory.progress.step, self.config.eval.samples),
+            best_metric=memory.best.metric,
+            ended=memory.stopping.told if memory.progress.step < self.schedule.total_steps else "",
         )
 
     def _tell(self, point: str, value: Any) -> None:
-        """Tells every callback, also after one that could not write; its OSError is raised at last."""
-        failed: list[OSError] = []
-        for callback in self.callbacks:
-            try:
-                getattr(callback, point)(value)
-            except OSError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+        tell(self.callbacks, point, value)

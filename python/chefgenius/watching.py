@@ -3,9 +3,15 @@
 `config` puts them beside the others. Nothing here imports torch.
 """
 
-from pydantic import Field
+import difflib
+from typing import Annotated, Self
 
-from chefgenius.section import Section
+from pydantic import BeforeValidator, Field, model_validator
+
+from chefgenius.measures import MEASURES, Group, of_texts
+from chefgenius.section import Section, as_list
+
+Groups = Annotated[tuple[Group, ...], BeforeValidator(as_list), Field(strict=False)]
 
 
 class CheckpointConfig(Section):
@@ -21,10 +27,23 @@ class CheckpointConfig(Section):
     """newest checkpoints that are kept, besides those below and the pinned"""
 
     keep_best: int = Field(default=1, ge=1)
-    """checkpoints of the lowest validation losses that are kept"""
+    """checkpoints of the best evaluations, by `eval.best_metric`, that are kept"""
 
     keep_every_steps: int | None = Field(default=None, ge=1)
     """checkpoints whose step is a multiple of this are kept for good; none: no such"""
+
+
+class EarlyStoppingConfig(Section):
+    """When a run ends before its last step."""
+
+    metric: str | None = None
+    """the run ends when this metric does not get better any more; none: it goes on to its last step"""
+
+    patience: int = Field(default=3, ge=1)
+    """evaluations in a row without a better value after which the run ends"""
+
+    min_delta: float = Field(default=0.0, ge=0)
+    """a value counts as better when it is so by more than this"""
 
 
 class EvalConfig(Section):
@@ -44,6 +63,46 @@ class EvalConfig(Section):
 
     max_new_tokens: int = Field(default=160, ge=1)
     """length at which generation stops"""
+
+    metrics: Groups = ("recipe",)
+    """what texts are judged by: recipe, bleu, chrf, rouge; the last three need `chefgenius[metrics]`"""
+
+    best_metric: str = "validation_loss"
+    """metric by which an evaluation is the best; of texts: `eval.prompts` are generated each time"""
+
+    early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
+
+    @property
+    def decides_by_texts(self) -> bool:
+        """Whether the best checkpoint or the end of the run depends on generated texts."""
+        return any(name is not None and of_texts(name) for name in self._deciding.values())
+
+    @property
+    def _deciding(self) -> dict[str, str | None]:
+        return {
+            "eval.best_metric": self.best_metric,
+            "eval.early_stopping.metric": self.early_stopping.metric,
+        }
+
+    @model_validator(mode="after")
+    def _what_decides_is_there(self) -> Self:
+        for key, name in self._deciding.items():
+            if name is None:
+                continue
+            if name not in MEASURES:
+                near = difflib.get_close_matches(name, MEASURES, n=1)
+                known = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(MEASURES)}"
+                raise ValueError(f"`{key}`: unknown metric `{name}`: {known}")
+            group = MEASURES[name].group
+            if group is not None and group not in self.metrics:
+                raise ValueError(
+                    f"`{key}` is `{name}`, which nothing computes: add `{group}` to `eval.metrics`"
+                )
+            if group is not None and not self.prompts:
+                raise ValueError(f"`{key}` is `{name}`, of generated texts: raise `eval.prompts` above 0")
+        if self.early_stopping.metric is not None and not self.every_steps:
+            raise ValueError("`eval.early_stopping` needs evaluations: raise `eval.every_steps` above 0")
+        return self
 
 
 class LogConfig(Section):

@@ -39,7 +39,10 @@ def sections(step: int, best_step: int | None = None, **changes: Any) -> dict[st
 
 
 def best_section(step: int | None) -> dict[str, Any]:
-    return {"kept": [] if step is None else [{"step": step, "validation_loss": 1.5}]}
+    return {
+        "metric": "validation_loss",
+        "kept": [] if step is None else [{"step": step, "value": 1.5}],
+    }
 
 
 def weights(step: int) -> Tensors:

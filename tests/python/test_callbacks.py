@@ -26,8 +26,8 @@ from rich.console import Console as Terminal
 TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons | directions: Cook the rice. | Serve."
 SAMPLE = Sample(3, "Write a recipe for Lemon Rice.", TEXT, TEXT, True, 2, 2)
 STEP = StepInfo(10, 100, 0, 1.25, 3e-4, 0.5, 160.4, 19_000.7, 125.0)
-FIRST = Evaluation(0, 0, 7.5, 100, 50, 0.0, 0.0)
-LAST = Evaluation(100, 3, 0.25, 100, 50, 0.96, 0.815)
+FIRST = Evaluation(0, 0, 7.5, 100, 50, {"parsed": 0.0, "ingredients_found": 0.0, "quantities": None})
+LAST = Evaluation(100, 3, 0.25, 100, 50, {"parsed": 0.96, "ingredients_found": 0.815})
 
 
 def outcome(run: Path) -> Outcome:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from chefgenius import ckpt, manifest
@@ -328,3 +330,31 @@ def test_an_empty_path_is_not_the_working_directory(
     assert end.value.code == 2
     assert "invalid directory value: ''" in capsys.readouterr().err
     assert len(run.steps()) == 4
+
+
+def test_no_name_of_a_stranger_steers_the_terminal(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steer = "\x1b[31m\x9b2J\nequal"
+    for name in (f"corrupt-step-{steer}", f".tmp-step-{steer}", "corrupt-step-\udcff"):
+        (run.checkpoints / name).mkdir()
+    other = RunDirectory(tmp_path / "other")
+    strange = {"a.weight": np.ones(2), steer: np.ones(2)}
+    changes: dict[str, Any] = {"config": {steer: steer}, steer: {"x": steer}}
+    add_checkpoint(other, 9, model=strange, **changes)
+    (run.path / "metrics.jsonl").write_text("{}\n")
+    (other.path / "metrics.jsonl").write_text(json.dumps({steer: steer}) + "\n")
+    lines = (
+        ["ls", str(run.path)],
+        ["ls", str(run.path), "--json"],
+        ["prune", str(run.path), "--set-aside", "--dry-run"],
+        ["diff", str(run.path), str(other.path)],
+        ["diff", str(other.path), str(run.path)],
+        ["prune", str(run.path), "--set-aside"],
+    )
+    for line in lines:
+        assert ckpt.main(line) == (line[0] == "diff")
+        told = capsys.readouterr()
+        assert all(one.isprintable() for one in (told.out + told.err).split("\n")), line
+        assert "\nequal" not in told.out
+    assert not run.set_aside()

@@ -1,4 +1,6 @@
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +126,31 @@ def test_lines_that_are_no_json_differ_all_the_same(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "metrics.jsonl").write_text(text)
     assert [one.told for one in compare_logs(tmp_path / "a", tmp_path / "b")] == ["the bytes differ"]
+
+
+def test_a_log_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
+    for name, place in (("a", Path.touch), ("b", os.mkfifo)):
+        (tmp_path / name).mkdir()
+        place(tmp_path / name / "metrics.jsonl")
+    with pytest.raises(ResumeError, match="is no plain file"):
+        list(compare_logs(tmp_path / "a", tmp_path / "b"))
+
+
+def test_a_state_deeper_than_any_is_refused(tmp_path: Path) -> None:
+    add_checkpoint(RunDirectory(tmp_path), 4)
+    side = open_side(RunDirectory(tmp_path).step_path(4))
+    nested: dict[str, Any] = {}
+    for _ in range(2000):
+        nested = {"a": nested}
+    sides = [replace(side, sections={**side.sections, "strange": one}) for one in (nested, {"a": nested})]
+    with pytest.raises(UnfitError, match="nested deeper than any state"):
+        list(compare(*sides))
+
+
+def test_a_file_that_holds_no_tensors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_checkpoint(RunDirectory(tmp_path / "a"), 4)
+    monkeypatch.setattr("stored.save", lambda tensors: b"\x08\0\0\0\0\0\0\0[1, 2]  ")
+    add_checkpoint(RunDirectory(tmp_path / "b"), 4)
+    sides = [open_side(RunDirectory(tmp_path / name).step_path(4)) for name in ("a", "b")]
+    with pytest.raises(UnfitError, match=r"model\.safetensors` holds no tensors"):
+        list(compare(*sides))

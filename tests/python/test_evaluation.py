@@ -1,13 +1,15 @@
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from chefgenius.config import ModelConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.evaluation import Evaluation, Evaluator, History, judge, saved_samples
+from chefgenius.evaluation import Evaluation, Evaluator, History, figures, saved_samples
 from chefgenius.generators import capture
 from chefgenius.loss import TokenLoss
+from chefgenius.measures import MEASURES, of_texts
 from chefgenius.model import Vocabulary, build_model
 from chefgenius.signals import StopRequested
 from chefgenius.store import TokenStore
@@ -19,7 +21,7 @@ from samples import build, load, recipes, write_lines
 TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons, sliced | directions: Cook."
 
 
-def evaluator(store: TokenStore, **settings: int) -> Evaluator:
+def evaluator(store: TokenStore, **settings: Any) -> Evaluator:
     words = Vocabulary(store.vocab_size, store.pad_token_id, store.eos_token_id)
     return Evaluator(
         model=build_model(ModelConfig(config=MODEL), words, 1),
@@ -31,26 +33,6 @@ def evaluator(store: TokenStore, **settings: int) -> Evaluator:
         max_input_length=256,
         seed=1,
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (TEXT, (True, 2, 2)),
-        ("title: x | ingredients: 3 pounds rice | directions: y", (True, 2, 1)),
-        ("title: x | ingredients: | directions:", (True, 2, 0)),
-        ("title: x | ingredients: rice | 5 cups rice | lemons | salt | directions: y", (True, 2, 2)),
-        ("title: x | ingredients: rice", (False, 2, 0)),
-        ("rice and lemons", (False, 2, 0)),
-        ("", (False, 2, 0)),
-    ],
-)
-def test_a_text_is_judged_by_its_form_and_its_list(text: str, expected: tuple[bool, int, int]) -> None:
-    assert judge(text, TEXT) == expected
-
-
-def test_a_reference_that_is_no_recipe_asks_for_nothing() -> None:
-    assert judge(TEXT, "free text") == (True, 0, 0)
 
 
 def test_the_loss_is_the_mean_by_token_over_the_view(store: TokenStore) -> None:
@@ -88,10 +70,10 @@ def test_samples_are_those_of_the_first_records_of_the_view(store: TokenStore) -
     evaluation, samples = made.evaluate(0, 0, 3)
     assert [sample.record_id for sample in samples] == list(made.loader.view_record_ids(3))
     assert evaluation.prompts == 3
-    assert evaluation.parsed == 0.0
+    assert evaluation.scores["parsed"] == 0.0
     for sample in samples:
         assert sample.prompt.startswith("Write a recipe for ")
-        assert judge(sample.reference, sample.reference) == (True, sample.asked, sample.asked)
+        assert (sample.parsed, sample.found) == (False, 0)
         assert sample.asked >= 2
 
 
@@ -101,13 +83,11 @@ def test_more_prompts_than_records_are_all_records(store: TokenStore) -> None:
 
 
 def test_without_prompts_there_are_no_shares(store: TokenStore) -> None:
-    evaluation, samples = evaluator(store).evaluate(0, 0, 0)
-    assert (samples, evaluation.prompts, evaluation.parsed, evaluation.ingredients_found) == (
-        [],
-        0,
-        None,
-        None,
-    )
+    made = evaluator(store, metrics=("recipe", "bleu", "chrf", "rouge"))
+    evaluation, samples = made.evaluate(0, 0, 0)
+    assert (samples, evaluation.prompts) == ([], 0)
+    assert list(evaluation.scores) == [name for name in MEASURES if of_texts(name)]
+    assert set(evaluation.scores.values()) == {None}
 
 
 def test_only_the_prompts_that_count_are_in_the_figures(
@@ -116,7 +96,7 @@ def test_only_the_prompts_that_count_are_in_the_figures(
     made = evaluator(store, prompts=2)
     monkeypatch.setattr(made, "_write", lambda prompts: ["none", TEXT, TEXT][: len(prompts)])
     evaluation, samples = made.evaluate(0, 0, 3)
-    assert (evaluation.prompts, evaluation.parsed, len(samples)) == (2, 0.5, 3)
+    assert (evaluation.prompts, evaluation.scores["parsed"], len(samples)) == (2, 0.5, 3)
 
 
 def test_samples_are_read_back_by_their_step(store: TokenStore, tmp_path: Path) -> None:
@@ -142,7 +122,29 @@ def test_a_perfect_model_gets_perfect_figures(tmp_path: Path, monkeypatch: pytes
     texts = [made.decoder.decode(made.store.record(int(one)).target_ids.tolist()) for one in records]
     monkeypatch.setattr(made, "_write", lambda prompts: texts[: len(prompts)])
     evaluation, _ = made.evaluate(0, 0, 3)
-    assert (evaluation.parsed, evaluation.ingredients_found) == (1.0, 1.0)
+    for name in (
+        "parsed",
+        "sections",
+        "ingredients_found",
+        "ingredients_used",
+        "numbered_steps",
+        "quantities",
+    ):
+        assert evaluation.scores[name] == 1.0, name
+    assert evaluation.scores["ingredients_unlisted"] == 0.0
+
+
+def test_a_line_has_every_figure_by_its_name() -> None:
+    made = Evaluation(7, 1, 2.0, 30, 4, {"parsed": 0.5, "bleu": None})
+    line = figures(made)
+    assert list(line)[:4] == ["kind", "step", "epoch", "validation_loss"]
+    assert line["kind"] == "evaluation"
+    assert line["perplexity"] == pytest.approx(7.389056)
+    assert (line["parsed"], line["bleu"]) == (0.5, None)
+    for name in ("validation_loss", "perplexity", "parsed", "bleu"):
+        assert made.value(name) == line[name]
+    assert made.value("chrf") is None
+    assert Evaluation(7, 1, 1e9, 30, 4, {}).perplexity is None
 
 
 @pytest.mark.parametrize("calls", [1, 5])
@@ -164,7 +166,7 @@ def test_a_stop_reaches_between_batches_and_tokens(store: TokenStore, calls: int
 def test_history_keeps_the_first_and_the_last() -> None:
     history, again = History(), History()
     for step in (0, 5, 9):
-        history.add(Evaluation(step, 0, 1.0, 10, 0, None, 0.5))
+        history.add(Evaluation(step, 0, 1.0, 10, 0, {"parsed": None, "bleu": 0.5}))
     again.load_state_dict(history.state_dict())
     assert (again.first, again.last) == (history.first, history.last)
     assert again.first is not None

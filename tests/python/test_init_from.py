@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from chefgenius import ckpt
 from chefgenius.rundir import RunDirectory
 from chefgenius.trainer import Trainer
 from running import run_here
@@ -54,6 +55,20 @@ def test_weights_alone_are_taken(
     )
     lines = (tmp_path / "new" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
+
+
+def test_an_adapter_begins_on_the_weights(tmp_path: Path, base: Path) -> None:
+    words = ("model.lora.rank=2", "optim.learning_rate=0.1")
+    assert begin(tmp_path, base, *words, "train.max_steps=1") == 0
+    assert begin(tmp_path, base, *words) == 0, "the same command goes on"
+    last = RunDirectory(tmp_path / "new").step_path(2)
+    assert not (last / "model.safetensors").exists()
+    named = json.loads((last / "adapter_config.json").read_bytes())["base_model_name_or_path"]
+    assert Path(named) == RunDirectory(base).step_path(3)
+    whole = tmp_path / "whole"
+    assert ckpt.main(["export", str(tmp_path / "new"), str(whole)]) == 0
+    assert begin(tmp_path, whole, run="next") == 0, "a new run begins from what was merged"
+    assert weights(tmp_path / "next", 0).keys() == weights(base, 3).keys()
 
 
 def test_the_same_command_goes_on(tmp_path: Path, base: Path, capsys: pytest.CaptureFixture[str]) -> None:

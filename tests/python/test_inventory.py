@@ -1,17 +1,22 @@
 import json
 import os
+import signal
+import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from chefgenius.inventory import (
     NotFoundError,
+    Policy,
     find_checkpoint,
     find_run,
     policy_of,
     problem_of,
-    read_losses,
+    read_evaluations,
     read_state,
     size_of,
     take,
@@ -152,21 +157,82 @@ def test_a_broken_state_says_nothing(run: RunDirectory, text: str) -> None:
 
 def test_the_policy_is_that_of_the_newest_state_that_has_one() -> None:
     config = {"checkpoint.keep": 3, "checkpoint.keep_every_steps": 5, "checkpoint.keep_best": 1}
-    best = {"kept": [{"validation_loss": 1.0, "step": 7}, {"validation_loss": 2.0, "step": 8}]}
+    kept = [{"value": 1.0, "step": 7}, {"value": 2.0, "step": 8}]
+    best = {"metric": "validation_loss", "kept": kept}
     states: dict[int, dict[str, Any]] = {9: {"config": {}}, 8: {"config": config, "best": best}, 7: {}}
-    assert policy_of(states) == (Retention(3, 5), [7])
-    assert policy_of({9: {"config": config, "best": 3}}) == (None, [])
-    assert policy_of({}) == (None, [])
+    assert policy_of(states) == Policy(Retention(3, 5), "validation_loss", [7])
+    assert policy_of({9: {"config": config, "best": 3}}) is None
+    assert policy_of({}) is None
+    for junk in ("no such metric", 3, None):
+        assert policy_of({9: {"config": config, "best": {"metric": junk, "kept": kept}}}) is None
+    most = {"metric": "bleu", "kept": kept}
+    assert policy_of({9: {"config": config, "best": most}}) == Policy(Retention(3, 5), "bleu", [8])
 
 
 @pytest.mark.parametrize("every", [0, -3, 1.5, "x", True, []])
 def test_a_policy_that_is_none_is_not_followed(every: Any) -> None:
     config = {"checkpoint.keep": 3, "checkpoint.keep_best": 1, "checkpoint.keep_every_steps": every}
-    assert policy_of({9: {"config": config, "best": {"kept": []}}}) == (None, [])
+    best = {"metric": "validation_loss", "kept": []}
+    assert policy_of({9: {"config": config, "best": best}}) is None
 
 
-def test_losses_need_no_file(tmp_path: Path) -> None:
-    assert read_losses(tmp_path) == {}
+def test_evaluations_need_no_file(tmp_path: Path) -> None:
+    assert read_evaluations(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind": "evaluation", "step": 4, "validation_loss": 1' + "0" * 400 + "}",
+        '{"kind": "evaluation", "step": Infinity, "validation_loss": 1.0}',
+        '[{"kind": "evaluation"}]',
+        "[" * 100_000 + '"kind": "evaluation"',
+    ],
+)
+def test_a_line_of_junk_tells_no_loss(run: RunDirectory, line: str) -> None:
+    with open(run.path / "metrics.jsonl", "a") as file:
+        file.write(f"\n{line}\n")
+    read = read_evaluations(run.path)
+    assert {step: one["validation_loss"] for step, one in read.items()} == {4: 1.5, 9: 2.5}
+
+
+@pytest.mark.parametrize("place", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir])
+def test_what_is_no_plain_file_is_not_waited_for(run: RunDirectory, place: Callable[[Path], None]) -> None:
+    (run.path / "metrics.jsonl").unlink()
+    place(run.path / "metrics.jsonl")
+    aside = run.reject(6, "whatever")
+    (aside / "reason.txt").unlink()
+    place(aside / "reason.txt")
+    signal.alarm(60)
+    found = take(run)
+    signal.alarm(0)
+    assert [one.validation_loss for one in found.checkpoints] == [None] * 3
+    assert [one.reason for one in found.set_aside] == ["without a reason"]
+
+
+def test_a_tree_of_any_depth_has_a_size(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    assert size_of(tmp_path) == 3
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # deeper than rmtree goes
+
+
+def test_a_year_that_no_calendar_has_is_no_time(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some file systems keep them: the directory says when, or nobody does."""
+    lstat = Path.lstat
+
+    def far(path: Path) -> Any:
+        found = lstat(path)
+        return SimpleNamespace(st_mtime=1e15, st_size=found.st_size, st_mode=found.st_mode)
+
+    monkeypatch.setattr(Path, "lstat", far)
+    assert take(run).checkpoints[0].saved == datetime.fromtimestamp(0, UTC)
 
 
 def test_a_link_is_a_problem(run: RunDirectory) -> None:

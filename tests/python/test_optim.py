@@ -2,11 +2,9 @@ import pytest
 import torch
 from chefgenius.config import OptimConfig
 from chefgenius.optim import (
-    Schedule,
     build_optimizer,
     clip_gradients,
     describe,
-    learning_rate,
     load_state_tensors,
     state_tensors,
     trained_parameters,
@@ -47,36 +45,6 @@ def test_norms_and_biases_do_not_decay() -> None:
     assert [id(one) for one in groups[0]["params"]] == [id(net.linear.weight)]
     assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
     assert all(group["fused"] for group in groups)
-
-
-def test_linear_rises_to_the_peak_and_ends_just_above_zero() -> None:
-    settings = OptimConfig(learning_rate=1.0, warmup_steps=4)
-    rates = [learning_rate(step, 10, settings) for step in range(1, 11)]
-    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert rates[4:] == pytest.approx([6 / 7, 5 / 7, 4 / 7, 3 / 7, 2 / 7, 1 / 7])
-    assert learning_rate(11, 10, settings) == 0.0
-
-
-def test_constant_stays() -> None:
-    settings = OptimConfig(learning_rate=2.0, warmup_steps=2, schedule="constant")
-    assert [learning_rate(step, 4, settings) for step in range(1, 5)] == [1.0, 2.0, 2.0, 2.0]
-
-
-@pytest.mark.parametrize("warmup", [0, 1, 9, 10, 50])
-def test_every_length_of_warmup_gives_positive_rates(warmup: int) -> None:
-    settings = OptimConfig(learning_rate=1.0, warmup_steps=warmup)
-    assert all(0 < learning_rate(step, 10, settings) <= 1 for step in range(1, 11))
-
-
-def test_the_schedule_sets_every_group_and_remembers() -> None:
-    _, optimizer = trained(1)
-    schedule = Schedule(optimizer, OptimConfig(learning_rate=1.0, warmup_steps=0), 4)
-    assert schedule.apply(2) == 0.6
-    assert {group["lr"] for group in optimizer.param_groups} == {0.6}
-    section = schedule.state_dict()
-    schedule.apply(4)
-    schedule.load_state_dict(section)
-    assert schedule.learning_rate == 0.6
 
 
 def test_gradients_are_clipped_over_all_parameters() -> None:

@@ -67,7 +67,7 @@ def checkpoint(folder: Path, run: str = "run") -> Path:
     return folder / "strange" / "checkpoints" / "step-00000002"
 
 
-def reseal(place: Path) -> Path:
+def reseal(place: Path, step: int = 2) -> Path:
     """Gives a directory a manifest that matches what it holds."""
     (place / "manifest.json").unlink()
     files = {}
@@ -75,7 +75,7 @@ def reseal(place: Path) -> Path:
         data = path.read_bytes()
         path.unlink()
         files[path.name] = write_file(path, [data])
-    seal(place, 2, {}, files)
+    seal(place, step, {}, files)
     verify(place)
     return place
 

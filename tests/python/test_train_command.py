@@ -161,7 +161,7 @@ def test_every_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return config
 
     monkeypatch.setattr(options, "load", loaded)
-    assert run_here(tmp_path, "train.max_steps=2", "optim.warmup_steps=1") == 0
+    assert run_here(tmp_path, "train.max_steps=2", "optim.warmup_steps=1", "optim.schedule=wsd") == 0
     monkeypatch.undo()
     unread = [key for key in keys() if not _was_read(key, seen)]
     assert unread == []

@@ -82,7 +82,8 @@ def test_the_best_is_saved_and_kept(tmp_path: Path) -> None:
     evaluations = metrics(tmp_path / "run", "evaluation")
     best = min(evaluations, key=lambda line: line["validation_loss"])
     section = outcome(tmp_path / "run")["sections"]["best"]
-    assert section == {"kept": [{"step": best["step"], "validation_loss": best["validation_loss"]}]}
+    kept = [{"step": best["step"], "value": best["validation_loss"]}]
+    assert section == {"metric": "validation_loss", "kept": kept}
     assert best["step"] in RunDirectory(tmp_path / "run").steps()
 
 
