@@ -10,11 +10,12 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from chefgenius import resume
 from chefgenius.built import Built
 from chefgenius.callbacks import Callback
-from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
+from chefgenius.checkpoint import Checkpointer
 from chefgenius.compute import (
     choose_device,
     choose_threads,
@@ -31,6 +32,7 @@ from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
+from chefgenius.loading import checkpoint_bytes, load_tensors
 from chefgenius.lora import (
     adapter_files,
     add_adapter,
@@ -39,24 +41,21 @@ from chefgenius.lora import (
     refuse_other_base,
     share_trained,
 )
+from chefgenius.loss import TokenLoss
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
-from chefgenius.model import (
-    Vocabulary,
-    build_model,
-    checkpoint_activations,
-    count_parameters,
-    describing_files,
-)
+from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
-from chefgenius.proofs import prove
+from chefgenius.proofs import fit_for
+from chefgenius.ranks import Ranks, World
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RUN_SCHEMA, RunDirectory
 from chefgenius.schedule import Schedule
+from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
 from chefgenius.state import Best, Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
@@ -69,17 +68,18 @@ def build_run(
     say: Callable[[str], None],
     allowed: frozenset[str] = frozenset(),
     weights: Weights | None = None,
+    world: World | None = None,
+    ranks: Ranks | None = None,
 ) -> Built:
     """Model, optimizer and schedule, the comparison with the saved run, and the loader at its place.
 
-    `allowed` names what may differ from the saved run. Raises ConfigError, ResumeError.
+    `allowed` names what may differ from the saved run. `world` is this process's place, `ranks` those that it
+    meets in order to train. Raises ConfigError, ResumeError.
     """
     settings = config.train
-    device = choose_device(settings.device)
-    store = data.store
-    vocabulary = Vocabulary(
-        store.vocab_size, store.pad_token_id, store.eos_token_id, begin_token_id=data.layout.bos_id
-    )
+    world, ranks = world or World(), ranks or Ranks()
+    device = choose_device(settings.device, world)
+    vocabulary = Vocabulary.of(data.store, data.layout.bos_id)
     saved = origin.directory if origin is not None else None
     base = choose_base(config.model)
     if origin is not None:
@@ -88,16 +88,14 @@ def build_run(
     if base is not None:
         add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
-    threads = choose_threads(settings.threads, parameters, origin)
+    threads = choose_threads(settings.threads, parameters, origin, world)
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
-    prove(model, config)
-    if settings.activation_checkpointing:
-        checkpoint_activations(model)
-    rows = choose_rows(config, model, data.train, origin, say)
+    fit_for(model, config)
+    rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
     found = {
-        **facts(device, threads, strict=strict),
+        **facts(device, threads, strict=strict, world_size=world.size),
         "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
@@ -122,21 +120,24 @@ def build_run(
         taken = origin.step
         with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
             stopping.load_state_dict(sections["early_stopping"])
+    ranks.join(device.type, device.index)
+    loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
+    sharing = Sharing(loss, ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
         f"model: {model.config.model_type}, {parameters:,} parameters{share_trained(model)} "
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
+        f"{sharing}"
     )
-    recipes = f"about {round(data.train.records / per_epoch)}"
-    if (size := config.data.batch_size) is not None and config.data.plan != "packed":
-        recipes = f"{settings.gradient_accumulation_steps * size}"
-    say(f"plan: {schedule.total_steps:,} steps of {recipes} recipes, {per_epoch:,} an epoch")
+    say(data.told_plan(config, schedule.total_steps))
     return Built(
         config=config,
         data=data,
         model=model,
+        ranks=ranks,
+        sharing=sharing,
         base=base,
         optimizer=optimizer,
         schedule=schedule,
@@ -153,16 +154,24 @@ def build_run(
     )
 
 
+def _same(rows: Any) -> Any:
+    return rows
+
+
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
-    """Begins or goes on with a run that was built, in a run directory that is locked.
+    """Begins or goes on with a run that was built, in a run directory that rank 0 has locked.
 
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
-    companions = _check_space(built, run, touch=True)
+    ranks = built.ranks
+    companions = _check_space(built, run, touch=True) if ranks.world.leads else {}
     memory, tombstones, registry = _components(built, logs)
     seed_ambient(config.seed)
-    if built.origin is None:
+    if not ranks.world.leads:
+        if built.origin is not None:
+            _restore(built, built.origin, registry)
+    elif built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
         _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
@@ -175,7 +184,9 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
             )
         _restore(built, built.origin, registry)
         _write_run_facts(built, finished=None)
-    replace_file(run.path / "config.yaml", to_yaml(config).encode())
+    if ranks.world.leads:
+        replace_file(run.path / "config.yaml", to_yaml(config).encode())
+    ranks.together("start", {"facts": built.facts, "place": data.feed.state_dict(), "steps": built.bounds})
     checkpoints = Checkpointer(
         run=run,
         model=model,
@@ -185,6 +196,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,
         say=built.say,
+        ranks=ranks,
+        sharded=built.sharing.sharded,
         began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
         best=memory.best.steps,
     )
@@ -203,6 +216,8 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         stop=stop,
         callbacks=callbacks,
         fresh=built.origin is None,
+        sharing=built.sharing,
+        ranks=ranks,
         rows=built.facts["rows_per_forward"],
     )
 
@@ -290,5 +305,6 @@ def _evaluator(built: Built, stop: Stop) -> Evaluator | None:
         max_input_length=built.config.data.max_input_length,
         layout=built.data.layout,
         seed=built.config.seed,
-        check=stop.check,
+        # where all evaluate together, none may leave
+        check=stop.check if not built.sharing.sharded else lambda: None,
     )

@@ -14,8 +14,10 @@ from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
 from chefgenius.early_stopping import EarlyStopping
+from chefgenius.ranks import Ranks
 from chefgenius.rundir import read_run_facts
 from chefgenius.schedule import Schedule
+from chefgenius.sharing import Sharing
 from chefgenius.state import State
 
 
@@ -26,6 +28,8 @@ class Built:
     config: Config
     data: Data
     model: PreTrainedModel
+    ranks: Ranks
+    sharing: Sharing
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
     optimizer: torch.optim.Optimizer

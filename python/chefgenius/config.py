@@ -143,6 +143,9 @@ class TrainConfig(Section):
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """a loss or gradient that is no finite number: end the run, or leave out the records of that step"""
 
+    sharding: Literal["none", "fsdp2"] = "none"
+    """with several processes: a whole model on each, or a part of every parameter, gradient and moment"""
+
     precision: Literal["float32", "bf16"] = "float32"
     """arithmetic of the forward pass; the parameters are float32 in both"""
 

@@ -23,6 +23,7 @@ from chefgenius.judging import check_extra
 from chefgenius.layout import Layout
 from chefgenius.model import is_local, kind_of
 from chefgenius.plan import LayoutKind
+from chefgenius.ranks import World
 from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
 
@@ -47,6 +48,14 @@ class Data:
         """The loader of the training side."""
         return self.feed.loader
 
+    def told_plan(self, config: Config, total_steps: int) -> str:
+        """A line on how long the run is; about how many recipes, where the plan does not count records."""
+        size, train = config.data.batch_size, self.train
+        recipes = f"about {round(train.records / train.steps_per_epoch)}"
+        if size is not None and config.data.plan != "packed":
+            recipes = str(config.train.gradient_accumulation_steps * size)
+        return f"plan: {total_steps:,} steps of {recipes} recipes, {train.steps_per_epoch:,} an epoch"
+
     def close(self) -> None:
         """End the loaders' threads."""
         self.feed.close()
@@ -54,24 +63,35 @@ class Data:
             self.validation.close()
 
 
-def prepare_data(config: Config, say: Callable[[str], None], saved: Path | None = None) -> Data:
+def prepare_data(
+    config: Config,
+    say: Callable[[str], None],
+    world: World | None = None,
+    store: Path | None = None,
+    saved: Path | None = None,
+) -> Data:
     """The store of the configured sources, built where it is not there yet, and its loaders.
 
-    With `saved`, a checkpoint, its model says of which kind the layout is. Raises ConfigError for a value out
-    of range or an empty side of the split, else what `prepare` raises.
+    Of several processes rank 0 prepares; the others open the `store` that it tells of. With `saved`, a
+    checkpoint, its model says of which kind the layout is. Raises ConfigError for a value out of range or an
+    empty side of the split, else what `prepare` raises.
     """
     if config.eval.every_steps:
         check_extra(config.eval.metrics)
     try:
-        return _prepare_data(config, say, saved)
+        return _prepare_data(config, say, world or World(), store, kind_of(config.model, saved))
     except ValueError as error:  # an argument of the core
         raise ConfigError(str(error)) from error
 
 
-def _prepare_data(config: Config, say: Callable[[str], None], saved: Path | None) -> Data:
+def _prepare_data(
+    config: Config, say: Callable[[str], None], world: World, ready: Path | None, kind: LayoutKind
+) -> Data:
     settings = config.data
-    kind = kind_of(config.model, saved)
-    if settings.store is not None:
+    if ready is not None:
+        store = TokenStore.open(ready)
+        decoder = TextDecoder(store.path / "tokenizer.json")
+    elif settings.store is not None:
         say(f"data: the store `{settings.store}`")
         store = TokenStore.open(Path(settings.store).expanduser())
         decoder = TextDecoder(store.path / "tokenizer.json")
@@ -91,6 +111,8 @@ def _prepare_data(config: Config, say: Callable[[str], None], saved: Path | None
             **layout.options,
             seed=seed,
             split="train" if split == "train" else "validation",
+            rank=world.rank if split == "train" else 0,
+            world_size=world.size if split == "train" else 1,
             micro_batches_per_step=config.train.gradient_accumulation_steps,
             on_plan_change="next_epoch",  # whether the plan may change, `differences` decides before
             tombstones=masked,
@@ -105,7 +127,7 @@ def _prepare_data(config: Config, say: Callable[[str], None], saved: Path | None
         )
 
     masked = [] if settings.tombstones is None else _read_tombstones(settings.tombstones, len(store))
-    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked)
+    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked, world)
     train = feed.loader
     left = train.records
     if masked:

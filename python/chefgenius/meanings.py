@@ -77,6 +77,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
         (
             "train.precision",
             "train.activation_checkpointing",
+            "train.sharding",
             "threads",
             "rows_per_forward",
             "strict",

@@ -79,20 +79,6 @@ def build_model(
     return model
 
 
-def checkpoint_activations(model: PreTrainedModel) -> None:
-    """Has the layers computed again in the backward pass, with the random numbers of the first time.
-
-    Raises ConfigError for a kind of model that cannot.
-    """
-    try:
-        model.activation_checkpointing_enable({"use_reentrant": False})
-    except (ValueError, NotImplementedError) as error:
-        raise ConfigError(
-            f"`train.activation_checkpointing`: not with a model of the kind "
-            f"`{model.config.model_type}`: {one_line(error)}: leave it out"
-        ) from error
-
-
 def is_local(name_or_path: str | None) -> bool:
     """Whether the name means something on this machine, so that no network is needed."""
     return name_or_path is None or Path(name_or_path).exists() or name_or_path.startswith(("/", ".", "~"))

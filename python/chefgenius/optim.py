@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from chefgenius.config import OptimConfig
 from chefgenius.state import ResumeError, State
+from chefgenius.tensors import alike, whole
 
 KIND = "adamw"
 ENTRIES = ("step", "exp_avg", "exp_avg_sq")
@@ -40,7 +41,7 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float | None) -> Te
     norm = nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
     if max_norm is not None:
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
-    return norm
+    return whole(norm)
 
 
 def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -103,9 +104,10 @@ def load_state_tensors(
         name, _, key = entry.rpartition("/")
         own = optimizer.state[trained[name]]
         if key in own:
-            own[key].copy_(value)
+            own[key].copy_(alike(value, own[key]))
         else:
-            own[key] = value.to(trained[name].device, copy=True)
+            like = trained[name] if value.shape else value
+            own[key] = alike(value, like).to(trained[name].device, copy=True)
 
 
 def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from chefgenius.config import Config, ConfigError
 from chefgenius.head import head_of, looking, trial_batch, whole_logits
 from chefgenius.inputs import IGNORED, encoder_sees, forward_of
+from chefgenius.state import one_line
 
 NOISE = 1e-5
 """in parts of the largest logit: what the order of sums does in float32"""
@@ -21,11 +22,32 @@ ALIKE = 0.02
 """in parts of what seeing one another does"""
 
 
-def prove(model: PreTrainedModel, config: Config) -> None:
-    """Raises ConfigError where this model cannot be trained as `config` says.
+def fit_for(model: PreTrainedModel, config: Config) -> None:
+    """Tries the model, and gives it what the settings ask for. Raises ConfigError where that cannot be.
 
     To be called before the model is wrapped in anything.
     """
+    prove(model, config)
+    if config.train.activation_checkpointing:
+        checkpoint_activations(model)
+
+
+def checkpoint_activations(model: PreTrainedModel) -> None:
+    """Has the layers computed again in the backward pass, with the random numbers of the first time.
+
+    Raises ConfigError for a kind of model that cannot.
+    """
+    try:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    except (ValueError, NotImplementedError) as error:
+        raise ConfigError(
+            f"`train.activation_checkpointing`: not with a model of the kind "
+            f"`{model.config.model_type}`: {one_line(error)}: leave it out"
+        ) from error
+
+
+def prove(model: PreTrainedModel, config: Config) -> None:
+    """Raises ConfigError where this model cannot be trained as `config` says."""
     precision, kind = config.train.precision, model.config.model_type
     attention = str(model.config._attn_implementation)
     if "flash" in attention and precision == "float32":

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from chefgenius.config import ConfigError
 from chefgenius.generators import isolated
+from chefgenius.store import TokenStore
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Vocabulary:
     eos_token_id: int
     begin_token_id: int | None = None
     """what the tokenizer puts before a text of a causal model"""
+
+    @classmethod
+    def of(cls, store: TokenStore, begin_token_id: int | None = None) -> "Vocabulary":
+        """That of the tokenizer that made a store."""
+        return cls(store.vocab_size, store.pad_token_id, store.eos_token_id, begin_token_id)
 
 
 def fit_to(

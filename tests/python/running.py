@@ -4,6 +4,7 @@ import json
 import os
 import resource as limits
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
+import transformers.models.t5.modeling_t5  # noqa: F401 - likewise
 from chefgenius import build, dataset, options, resume, train
 from chefgenius.callbacks import Callback
 from chefgenius.cookbook import TOKENIZER
@@ -185,7 +187,21 @@ class Nursery:
             },
         )
 
-    def start(self, *arguments: str, file_size: int | None = None, faults: Faults | None = None) -> Child:
+    def start_ranks(self, size: int, *arguments: str) -> list[Child]:
+        """The same as so many processes of one run, as `torchrun` would start them."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+        return [self.start(*arguments, environment={**meeting, "RANK": str(rank)}) for rank in range(size)]
+
+    def start(
+        self,
+        *arguments: str,
+        file_size: int | None = None,
+        faults: Faults | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Child:
         """`python -m chefgenius.train` with these arguments; no file may grow beyond `file_size` bytes."""
         assert faults is None or self.shim is not None, "this nursery cannot break anything"
         self.count += 1
@@ -194,6 +210,7 @@ class Nursery:
             "arguments": arguments,
             "output": [str(path) for path in output],
             "file_size": file_size,
+            "environment": environment or {},
             "faults": None if faults is None else faults.order(),
         }
         assert self._process.stdin is not None
@@ -243,6 +260,7 @@ def _train(order: dict[str, Any]) -> NoReturn:
         if (most := order["file_size"]) is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             limits.setrlimit(limits.RLIMIT_FSIZE, (most, most))
+        os.environ.update(order["environment"])
         if order["faults"] is not None:
             Faults.of(order["faults"]).arm()
         code = train.main(order["arguments"])

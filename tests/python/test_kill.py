@@ -9,9 +9,11 @@ import random
 import re
 from collections import Counter
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from chains import LORA_ROW, ROWS, Chain, Point
+from chefgenius.config import DataConfig, TrainConfig
 from faults.shim import Faults, operations
 from running import Nursery
 
@@ -53,6 +55,18 @@ def test_points_are_those_of_the_whole_protocol(points: list[Point]) -> None:
     assert f"rename killed/checkpoints/step-* {trash}" in texts
     assert {"write killed/metrics.jsonl", "fsync killed/metrics.jsonl", "rename killed/.config.yaml.new"}
     assert len(texts) >= 45
+
+
+def test_the_rows_are_of_every_kind_of_run() -> None:
+    """A plan or a precision that is added to the configuration adds its row."""
+    settings: dict[str, set[str]] = {"data.plan": {"fixed"}, "train.precision": {"float32"}}
+    settings["train.gradient_accumulation_steps"] = {"2"}
+    for overrides in ROWS.values():
+        for key, value in (one.split("=", 1) for one in overrides if "=" in one):
+            settings.setdefault(key, set()).add(value)
+    assert settings["data.plan"] >= {*get_args(get_type_hints(DataConfig)["plan"])}
+    assert settings["train.precision"] >= {*get_args(get_type_hints(TrainConfig)["precision"])}
+    assert settings["train.gradient_accumulation_steps"] >= {"1", "2", "4"}
 
 
 def of_row(points: list[Point], row: str) -> list[Point]:

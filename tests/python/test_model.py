@@ -12,14 +12,13 @@ from chefgenius.loss import TokenLoss
 from chefgenius.model import (
     Vocabulary,
     build_model,
-    checkpoint_activations,
     count_parameters,
     describing_files,
     is_local,
     kind_of,
     named_tensors,
 )
-from chefgenius.proofs import prove
+from chefgenius.proofs import checkpoint_activations, prove
 from kinds import ENCODER_DECODERS, KINDS, batch_of, tiny
 from running import MODEL
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
