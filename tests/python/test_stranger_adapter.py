@@ -32,7 +32,7 @@ def test_one_that_nothing_was_done_to_is_gone_on_with(folder: Path) -> None:
     assert run_here(folder, *words, run="new") == 0
 
 
-@pytest.mark.parametrize("kind", ["beyond", "huge product", "other dtype", "lacks", "empty"])
+@pytest.mark.parametrize("kind", ["huge product", "other dtype", "empty"])
 def test_a_bad_header_of_an_adapter_is_refused(
     folder: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,7 +51,6 @@ def test_a_pickle_in_the_place_of_an_adapter_is_never_opened(
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
         b"[" * 100_000,
         b'{"r": 1000000000000, "peft_type": "LORA", "base_model_name_or_path": "stranger/model"}',
         b'{"auto_mapping": {"parent_library": "stranger", "base_model_class": "Model"}, "peft_type": "X"}',
@@ -68,7 +67,7 @@ def test_how_a_stranger_describes_an_adapter_is_not_read(folder: Path, data: byt
     assert written["r"] == 4
 
 
-@pytest.mark.parametrize("kind", ["many layers", "wide", "words", "kernel", "other", "deep", "no type"])
+@pytest.mark.parametrize("kind", ["many layers", "wide", "kernel", "other", "no type"])
 def test_a_bad_configuration_beside_an_adapter_is_refused(
     folder: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
