@@ -6,14 +6,13 @@
    place and gives the `Trainer`.
 """
 
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from chefgenius import resume
-from chefgenius.built import Built
+from chefgenius.built import Built, write_run_facts
 from chefgenius.callbacks import Callback, States
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
@@ -37,17 +36,18 @@ from chefgenius.lora import (
     share_trained,
 )
 from chefgenius.loss import TokenLoss
-from chefgenius.manifest import replace_file, to_json
+from chefgenius.manifest import replace_file
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
+from chefgenius.proofs import fit_for
 from chefgenius.ranks import Ranks, World
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
-from chefgenius.rundir import RUN_SCHEMA, RunDirectory
+from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
@@ -73,12 +73,12 @@ def build_run(
     settings = config.train
     world, ranks = world or World(), ranks or Ranks()
     device = choose_device(settings.device, world)
-    vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
+    vocabulary = Vocabulary.of(data.store, data.layout.bos_id)
     saved = origin.directory if origin is not None else None
     base = choose_base(config.model)
     if origin is not None:
         refuse_other_base(config, base, origin)
-    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base)
+    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base, say=say)
     if base is not None:
         add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
@@ -86,6 +86,7 @@ def build_run(
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict, device=device)
     model.to(device)  # type: ignore[arg-type]
+    fit_for(model, config)
     rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
     found = {
         **facts(device, threads, strict=strict, world_size=world.size),
@@ -114,7 +115,8 @@ def build_run(
         with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
             stopping.load_state_dict(sections["early_stopping"])
     ranks.join(device.type, device.index)
-    sharing = Sharing(TokenLoss(model, settings.precision), ranks.world, settings.sharding)
+    loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
+    sharing = Sharing(loss, ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
     averages = begin_averages(trained_parameters(model), settings.ema_decay)
     last = bounds(config, data.feed, per_epoch, taken)
@@ -124,8 +126,7 @@ def build_run(
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
         f"{sharing}"
     )
-    samples = settings.gradient_accumulation_steps * config.data.batch_size
-    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {per_epoch:,} an epoch")
+    say(data.told_plan(config, schedule.total_steps))
     return Built(
         config=config,
         data=data,
@@ -169,7 +170,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     elif built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
-        _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
+        write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
         logs.begin()
     else:
         if built.origin.foreign:
@@ -178,7 +179,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
         _restore(built, built.origin, registry)
-        _write_run_facts(built, finished=None)
+        write_run_facts(built, finished=None)
     if ranks.world.leads:
         replace_file(run.path / "config.yaml", to_yaml(config).encode())
     ranks.together("start", {"facts": built.facts, "place": data.feed.state_dict(), "steps": built.bounds})
@@ -224,6 +225,13 @@ def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> 
     Nothing is changed but `built`, which takes the checkpoint's memory.
     """
     _check_space(built, run, touch=False)
+    examine(built, callbacks)
+
+
+def examine(built: Built, callbacks: Sequence[Callback]) -> None:
+    """Raises what `start` would raise of the checkpoint's tensors and memory, and of the logs: it may be of
+    another run. Nothing is changed but `built`, as above.
+    """
     if built.origin is not None:
         logs = Logs(built.origin.run_path, touch=False)
         _restore(built, built.origin, _components(built, logs, callbacks)[2])
@@ -265,22 +273,7 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
 
 def mark_finished(built: Built, step: int) -> None:
     """Notes in run.json that nothing is left to do after this step."""
-    _write_run_facts(built, finished=step)
-
-
-def _write_run_facts(built: Built, finished: int | None) -> None:
-    """run.json: what a person may want to know of the run; only `finished` is ever read again."""
-    values = {
-        "schema": RUN_SCHEMA,
-        "python": platform.python_version(),
-        "machine": platform.platform(),
-        "parameters": count_parameters(built.model),
-        "total_steps": built.schedule.total_steps,
-        "facts": built.facts,
-        "exact": built.exactness.since is None,
-        "not_exact_since": built.exactness.since,
-    }
-    replace_file(built.config.run_path / "run.json", to_json({**values, "finished": finished}))
+    write_run_facts(built, finished=step)
 
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:
@@ -302,6 +295,7 @@ def _evaluator(built: Built, stop: Stop) -> Evaluator | None:
         settings=built.config.eval,
         precision=built.config.train.precision,
         max_input_length=built.config.data.max_input_length,
+        layout=built.data.layout,
         seed=built.config.seed,
         # where all evaluate together, none may leave
         check=stop.check if not built.sharing.sharded else lambda: None,
