@@ -14,15 +14,9 @@ from typing import Any
 
 from chefgenius import resume
 from chefgenius.built import Built
-from chefgenius.callbacks import Callback
+from chefgenius.callbacks import Callback, States
 from chefgenius.checkpoint import Checkpointer
-from chefgenius.compute import (
-    choose_device,
-    choose_threads,
-    facts,
-    is_strict,
-    set_arithmetic,
-)
+from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
@@ -164,7 +158,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
     ranks = built.ranks
     companions = _check_space(built, run, touch=True) if ranks.world.leads else {}
-    memory, tombstones, registry = _components(built, logs)
+    memory, tombstones, registry = _components(built, logs, callbacks)
     seed_ambient(config.seed)
     if not ranks.world.leads:
         if built.origin is not None:
@@ -220,17 +214,20 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     )
 
 
-def rehearse(built: Built, run: RunDirectory) -> None:
+def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> None:
     """Raises what `start` would raise of the checkpoint's tensors and memory, the logs and the room.
 
     Nothing is changed but `built`, which takes the checkpoint's memory.
     """
     _check_space(built, run, touch=False)
     if built.origin is not None:
-        _restore(built, built.origin, _components(built, Logs(built.origin.run_path, touch=False))[2])
+        logs = Logs(built.origin.run_path, touch=False)
+        _restore(built, built.origin, _components(built, logs, callbacks)[2])
 
 
-def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
+def _components(
+    built: Built, logs: Logs, callbacks: Sequence[Callback]
+) -> tuple[Memory, Tombstones, Registry]:
     """All that has a memory, under its name in state.json."""
     best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
     memory, registry = Memory(best=best, stopping=built.stopping), Registry()
@@ -245,6 +242,7 @@ def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]
     registry.register("tombstones", tombstones)
     registry.register("loader", built.data.feed)
     registry.register("generators", AmbientGenerators())
+    registry.register("callbacks", States(callbacks, built.say))
     registry.register("logs", logs)  # last: it cuts the files, and a refusal before it leaves all as it was
     return memory, tombstones, registry
 

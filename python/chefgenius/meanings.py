@@ -150,6 +150,12 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.metrics",
             "eval.best_metric",
             "log.every_steps",
+            "log.console",
+            "log.tensorboard",
+            "log.wandb",
+            "log.wandb_project",
+            "log.webhook",
+            "log.system_every_seconds",
         ),
     ),
 )

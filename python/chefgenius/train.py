@@ -77,12 +77,13 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
-        from chefgenius.callbacks import Console, LossPlot
+        from chefgenius.callbacks import LossPlot, choose_callbacks, choose_console
         from chefgenius.compute import prepare_environment
         from chefgenius.metrics import Logs
 
-        console = Console()
+        console = choose_console(config)
         say = console.say if world.leads else _silent
+        callbacks = [LossPlot(), *choose_callbacks(config, say), console]
         prepare_environment(config.train.determinism)
         ranks.meet()
         data = ranks.first(
@@ -103,7 +104,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         if line.explain:
             _print(*explain.differences(built.comparison))
             if not built.finished:
-                build.rehearse(built, directory)
+                build.rehearse(built, directory, callbacks)
             _print(*explain.verdict(built))
             return
         for text in _told(built):
@@ -112,7 +113,8 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             return
         logs = Logs(config.run_path, say, write=world.leads)
         closing.callback(logs.close)
-        callbacks = [LossPlot(), console] if world.leads else []
+        if not world.leads:
+            callbacks = []
         trainer = build.start(built, directory, logs, stop, callbacks)
         with stop.deferred():
             trainer.fit()

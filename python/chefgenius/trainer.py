@@ -97,7 +97,9 @@ class Trainer:
         # with several ranks a stop waits for the boundary that all come to
         check = self.stop.check if world.size == 1 else lambda: None
         self._backward = Backward(self.config, self.sharing, self._next, check, self.rows)
-        self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
+        step, every = memory.progress.step, self.config.log.every_steps
+        pending = bool(self._due(step) if self.fresh else memory.pending.work)
+        self._tell("on_train_start", RunInfo(run, step, total, every, pending))
         outcome = None
         try:
             self._boundary(None)
@@ -185,8 +187,10 @@ class Trainer:
             memory.pending.work = self._due(step)
         self._last.take()
         if info is not None:
-            self._tell("on_step_end", info)
-            self._last.take()  # the callbacks may have drawn random numbers
+            try:
+                self._tell("on_step_end", info)
+            finally:
+                self._last.take()  # the callbacks may have drawn random numbers, and remember the step
             if self.sharing.stop:
                 self._stop()
         with self._watch.paused():

@@ -14,7 +14,7 @@ from typing import Any
 from adapters import on_base
 from chefgenius.rundir import RunDirectory
 from faults.shim import Faults, operations
-from running import Child, Nursery, answer, assert_same_run, words
+from running import COUNTING, Child, Nursery, answer, assert_same_run, words
 
 LORA_ROW = "an adapter"
 """stands for the overrides of a run that trains one, which name a base in the chain's folder"""
@@ -27,6 +27,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
     "no evaluation": ("eval.every_steps=0",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
+    "early stopping": (
+        "eval.early_stopping.metric=perplexity",
+        "eval.early_stopping.min_delta=1e9",
+        "eval.early_stopping.patience=1000",  # it counts, and never ends
+        "eval.best_metric=sections",
+    ),
+    "callback with a state": (COUNTING,),
     "lora": (LORA_ROW,),
 }
 
@@ -130,7 +137,7 @@ class Chain:
         self.kills.append(told)
         self.in_a_save += any((self.path / "checkpoints").glob(".tmp-*"))
 
-    def finish(self) -> None:
+    def finish(self, last_step: int | None = None) -> None:
         """Goes on to the end and compares everything with the run that was left alone."""
         last = self.start()
         assert last.wait() == 0, f"{self.kills[-1:]}: {last.stderr.read_text()}"
@@ -140,4 +147,4 @@ class Chain:
         assert not [*self.path.rglob(".*")], "something is left behind"
         records = [json.loads(line) for line in lines(self.path)]
         steps = [one["step"] for one in records if one["kind"] == "step"]
-        assert steps == list(range(1, self.steps + 1))
+        assert steps == list(range(1, (last_step or self.steps) + 1))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
 import transformers.models.t5.modeling_t5  # noqa: F401 - likewise
-from chefgenius import build, dataset, options, resume, train
+from chefgenius import build, callbacks, dataset, options, resume, train
 from chefgenius.callbacks import Callback
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.metrics import Logs
@@ -30,6 +30,9 @@ from samples import recipes, write_lines
 
 if TYPE_CHECKING:
     import pytest
+
+COUNTING = "--counting"
+"""among the arguments of a `Nursery`: the run has a callback with a state"""
 
 MODEL = {
     "model_type": "t5",
@@ -251,10 +254,21 @@ def _serve() -> None:
         print(pid, flush=True)
 
 
+def _count() -> None:
+    """Gives this process's runs a callback with a state."""
+    from fitting import Counting
+
+    plain = callbacks.choose_callbacks
+    callbacks.choose_callbacks = lambda *given: [Counting(), *plain(*given)]
+
+
 def _train(order: dict[str, Any]) -> NoReturn:
     """The command in a forked process, which ends with it instead of going back into its parent's loop."""
     code = 70
     try:
+        if COUNTING in order["arguments"]:
+            order["arguments"].remove(COUNTING)
+            _count()
         for number, path in zip((1, 2), order["output"], strict=True):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         if (most := order["file_size"]) is not None:

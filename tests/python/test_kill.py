@@ -15,7 +15,7 @@ import pytest
 from chains import LORA_ROW, ROWS, Chain, Point
 from chefgenius.config import DataConfig, TrainConfig
 from faults.shim import Faults, operations
-from running import Nursery
+from running import COUNTING, Nursery
 
 EPOCH = 6
 """steps of an epoch with accumulation 2"""
@@ -153,3 +153,16 @@ def test_a_run_killed_at_the_edges_of_epochs_ends_bit_identical(tmp_path: Path, 
             assert chain.kill_at("write *metrics.jsonl", within=True)
     chain.finish()
     print(f"kills at edges of epochs: {len(chain.kills)} of {len(chain.kills)} bit-identical")
+
+
+def test_a_run_killed_while_it_ends_early_ends_there(tmp_path: Path, faulty: Nursery) -> None:
+    """At the evaluation that ends it, at the checkpoint after it, and before it is noted as finished."""
+    metric = ("eval.early_stopping.metric=validation_loss", "eval.early_stopping.min_delta=1e9")
+    soon = (*metric, "eval.early_stopping.patience=1", "eval.every_steps=4", "checkpoint.every_steps=3")
+    chain = Chain(faulty, tmp_path, 40, (*soon, COUNTING))
+    assert chain.kill_at("write killed/samples.jsonl", 2)
+    for within in (False, True):
+        assert chain.kill_at("rename *.tmp-step-00000004 *", within=within)
+    assert chain.kill_at("rename killed/.run.json.new *", 1)
+    chain.finish(last_step=4)
+    print(f"kills at an early end: {len(chain.kills)} of {len(chain.kills)} bit-identical")
