@@ -62,13 +62,14 @@ class Checkpointer:
     run: RunDirectory
     model: PreTrainedModel
     optimizer: torch.optim.Optimizer
-    companions: dict[str, bytes]
+    companions: dict[str, bytes] = field(default_factory=dict)
     """files that make the directory open with `from_pretrained`: configuration and tokenizer"""
-    fingerprints: dict[str, str]
-    retention: Retention
-    sync_logs: Callable[[], None]
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """stand in the manifest: of store, tokenizer and plan"""
+    retention: Retention = field(default_factory=lambda: Retention(2))
+    sync_logs: Callable[[], None] = lambda: None
     """makes every log line durable that the sections count"""
-    say: Callable[[str], None]
+    say: Callable[[str], None] = print
     """told, by `check` and `save`, of long waits and of what a full disk costs"""
     began_at: int | None = None
     """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""

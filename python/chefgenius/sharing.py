@@ -67,6 +67,8 @@ class Sharing:
         self.loss.zero_grad(set_to_none=True)
         with torch.no_grad(), isolated(0, "rehearsal", 0, 1):
             self.loss(self.nothing())
+        if isinstance(self.loss, FSDPModule):
+            self.loss.reshard()
 
     def __str__(self) -> str:
         if self.world.size == 1:

@@ -105,7 +105,7 @@ class Trainer:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
             self._last.ask(self.checkpoints.drain)
-            while memory.progress.step < total and not memory.stopping.reached:
+            while not self.ended:
                 self._boundary(self._step())
             self._last.ask(self.checkpoints.drain)
             outcome = self._outcome() if world.leads else None
@@ -124,6 +124,11 @@ class Trainer:
         finally:
             self._tell("on_train_end", outcome)
         self.checkpoints.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no step is left: the last one is taken, or early stopping has ended the run."""
+        return self.memory.progress.step >= self.schedule.total_steps or self.memory.stopping.reached
 
     def _step(self) -> StepInfo:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapters import on_base
 from chefgenius.config import Config, ConfigError
 from chefgenius.ranks import Ranks, World
 from chefgenius.rundir import RunDirectory
@@ -63,6 +64,16 @@ def test_any_number_of_processes_takes_the_same_steps(nursery: Nursery, tmp_path
         for line, other in zip(figures, metrics(tmp_path / "one", "evaluation"), strict=True):
             assert line["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-5)
             assert line["validation_tokens"] == other["validation_tokens"]
+
+
+@pytest.mark.long
+def test_an_adapter_is_trained_by_two_as_by_one(nursery: Nursery, tmp_path: Path) -> None:
+    plan = (*on_base(tmp_path), *QUICK, "train.max_steps=5", "eval.every_steps=5")
+    alone = train(nursery, tmp_path, 1, *plan, run="one")
+    assert_alike(train(nursery, tmp_path, 2, *plan), alone)
+    last = RunDirectory(tmp_path / "run").step_path(5)
+    assert (last / "adapter_model.safetensors").exists()
+    assert not (last / "model.safetensors").exists()
 
 
 def test_a_run_saved_by_two_goes_on_with_one_and_with_three(nursery: Nursery, tmp_path: Path) -> None:
