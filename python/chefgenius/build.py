@@ -43,6 +43,7 @@ from chefgenius.model import Vocabulary, build_model, count_parameters, describi
 from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
+from chefgenius.proofs import fit_for
 from chefgenius.ranks import Ranks, World
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
@@ -72,12 +73,12 @@ def build_run(
     settings = config.train
     world, ranks = world or World(), ranks or Ranks()
     device = choose_device(settings.device, world)
-    vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
+    vocabulary = Vocabulary.of(data.store, data.layout.bos_id)
     saved = origin.directory if origin is not None else None
     base = choose_base(config.model)
     if origin is not None:
         refuse_other_base(config, base, origin)
-    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base)
+    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base, say=say)
     if base is not None:
         add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
@@ -85,6 +86,7 @@ def build_run(
     strict = is_strict(settings.determinism, device)
     set_arithmetic(threads, strict=strict)
     model.to(device)  # type: ignore[arg-type]
+    fit_for(model, config)
     rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
     found = {
         **facts(device, threads, strict=strict, world_size=world.size),
@@ -113,7 +115,8 @@ def build_run(
         with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
             stopping.load_state_dict(sections["early_stopping"])
     ranks.join(device.type, device.index)
-    sharing = Sharing(TokenLoss(model, settings.precision), ranks.world, settings.sharding)
+    loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
+    sharing = Sharing(loss, ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
@@ -122,8 +125,7 @@ def build_run(
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
         f"{sharing}"
     )
-    samples = settings.gradient_accumulation_steps * config.data.batch_size
-    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {per_epoch:,} an epoch")
+    say(data.told_plan(config, schedule.total_steps))
     return Built(
         config=config,
         data=data,
@@ -220,6 +222,13 @@ def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> 
     Nothing is changed but `built`, which takes the checkpoint's memory.
     """
     _check_space(built, run, touch=False)
+    examine(built, callbacks)
+
+
+def examine(built: Built, callbacks: Sequence[Callback]) -> None:
+    """Raises what `start` would raise of the checkpoint's tensors and memory, and of the logs: it may be of
+    another run. Nothing is changed but `built`, as above.
+    """
     if built.origin is not None:
         logs = Logs(built.origin.run_path, touch=False)
         _restore(built, built.origin, _components(built, logs, callbacks)[2])
@@ -299,6 +308,7 @@ def _evaluator(built: Built, stop: Stop) -> Evaluator | None:
         settings=built.config.eval,
         precision=built.config.train.precision,
         max_input_length=built.config.data.max_input_length,
+        layout=built.data.layout,
         seed=built.config.seed,
         # where all evaluate together, none may leave
         check=stop.check if not built.sharing.sharded else lambda: None,

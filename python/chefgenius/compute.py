@@ -16,6 +16,8 @@ from chefgenius.differences import saved_count
 from chefgenius.ranks import World
 from chefgenius.resume import Origin
 
+Precision = Literal["float32", "bf16"]
+"""arithmetic of a forward pass"""
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
 
@@ -82,7 +84,7 @@ def set_arithmetic(threads: int, *, strict: bool) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def autocast(device: torch.device, precision: Literal["float32", "bf16"]) -> AbstractContextManager[None]:
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     """The context of a forward pass: bfloat16 where it is safe, over float32 parameters, or float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from chefgenius.section import Names, Paths, Section
+from chefgenius.reading import DataConfig as DataConfig
+from chefgenius.reading import TemplateConfig as TemplateConfig
+from chefgenius.section import Names, Section
 from chefgenius.watching import CheckpointConfig, EvalConfig, LogConfig
 
 # What `model.config` is when neither it nor `model.name_or_path` is given.
@@ -23,6 +25,8 @@ SMALL_T5: dict[str, Any] = {
     "num_heads": 4,
     "dropout_rate": 0.0,
 }
+# Rows of a micro-batch when neither `data.batch_size` nor `data.batch_tokens` is given.
+DEFAULT_ROWS = 16
 # How long a run is when neither `train.epochs` nor `train.max_steps` is given.
 DEFAULT_STEPS = 1500
 # The highest learning rate of a pretrained model, unless set; a new small one bears far more.
@@ -33,90 +37,6 @@ class ConfigError(ValueError):
     """A configuration that cannot be used. The message names the key, the value and the remedy."""
 
     exit_code = 2
-
-
-class TemplateConfig(Section):
-    """How a recipe becomes a prompt and a target.
-
-    {title} {names} {ingredients} {directions} {recipe} are filled in.
-    """
-
-    prompt: str | None = None
-    """format of the prompt; none: `Write a recipe for {title}. Ingredients: {names}.`"""
-
-    target: str | None = None
-    """format of the target; none: `{recipe}`, the whole recipe text"""
-
-
-class DataConfig(Section):
-    """Which recipes are read, and how they are cut into batches."""
-
-    sources: Paths = ()
-    """files, directories, archives or globs of recipes; none: the recipes that ship with the package"""
-
-    store: str | None = Field(default=None, min_length=1)
-    """a store that `chefgenius.prepare` made, in place of `data.sources`; it brings its tokenizer along"""
-
-    columns: dict[str, str] = Field(default={})
-    """which field of the sources is which part, as in {title: dish}; known names need no entry"""
-
-    tokenizer: str | None = None
-    """a tokenizer.json or a directory holding one; none: the model's, or the one in the package"""
-
-    template: TemplateConfig = TemplateConfig()
-    """formats of prompt and target"""
-
-    plan: Literal["fixed", "bucketed"] = "fixed"
-    """how records are grouped: as the order deals them, or by like lengths, with a tenth of the padding"""
-
-    batch_size: int = Field(default=16, ge=1, lt=2**31)
-    """records in one micro-batch"""
-
-    max_input_length: int = Field(default=256, ge=2, lt=2**31)
-    """prompts are cut to this many tokens, end mark included"""
-
-    max_target_length: int = Field(default=512, ge=2, lt=2**31)
-    """targets are cut to this many tokens, end mark included"""
-
-    validation_fraction: float = Field(default=0.05, ge=0, lt=1)
-    """share of the records, chosen by content, that is held out for evaluation"""
-
-    validation_sources: Paths = ()
-    """files that are held out whole, instead of a fraction; they need not stand in `data.sources`"""
-
-    split_seed: int = Field(default=0, ge=0, lt=2**64)
-    """another value holds out other records; independent of `seed`"""
-
-    min_quality: float | None = None
-    """records with a quality score under this are left out; none: all are kept"""
-
-    on_error: Literal["fail", "skip"] = "fail"
-    """what a record that cannot be read does: end the preparation, or be counted and left out"""
-
-    max_bad: int = Field(default=1000, ge=0)
-    """with `on_error` skip: how many bad records are too many"""
-
-    tombstones: str | None = Field(default=None, min_length=1)
-    """a file of record numbers, one a line, `#` begins a comment: training leaves these records out"""
-
-    cache_dir: str | None = Field(default=None, min_length=1)
-    """where token stores are built; none: `stores` beside the run"""
-
-    prefetch: int = Field(default=8, ge=0, le=4096)
-    """batches built ahead of the trainer; changes nothing but speed"""
-
-    threads: int = Field(default=1, ge=1, le=64)
-    """threads that build batches ahead; changes nothing but speed"""
-
-    @model_validator(mode="after")
-    def _a_store_or_what_makes_one(self) -> Self:
-        makes = {"sources": self.sources, "tokenizer": self.tokenizer, "columns": self.columns}
-        given = [f"`data.{name}`" for name, value in makes.items() if value]
-        if self.template != TemplateConfig():
-            given.append("`data.template`")
-        if self.store is not None and given:
-            raise ValueError(f"give either `data.store` or {', '.join(given)}: a store is prepared already")
-        return self
 
 
 class LoraConfig(Section):
@@ -144,6 +64,12 @@ class ModelConfig(Section):
     config: dict[str, Any] | None = None
     """configuration of a new model, in the words of transformers; none: a small T5"""
 
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = "auto"
+    """the kernel of attention; auto: what transformers takes for this kind of model"""
+
+    trust_remote_code: bool = False
+    """whether code that a model of `model.name_or_path` brings along is run; only of somebody you trust"""
+
     lora: LoraConfig = LoraConfig()
     """the adapter that is trained in place of the model, if any"""
 
@@ -151,6 +77,8 @@ class ModelConfig(Section):
     def _one_of_both(self) -> Self:
         if self.name_or_path is not None and self.config is not None:
             raise ValueError("give either `model.name_or_path` or `model.config`, not both")
+        if self.trust_remote_code and self.name_or_path is None:
+            raise ValueError("`model.trust_remote_code` is for a model of `model.name_or_path`: name it")
         return self
 
 
@@ -202,6 +130,12 @@ class TrainConfig(Section):
 
     gradient_accumulation_steps: int = Field(default=1, ge=1, lt=2**31)
     """micro-batches in one optimizer step; their gradient is that of one large batch"""
+
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """share of each target that is spread over the whole vocabulary; the validation loss has none"""
+
+    activation_checkpointing: bool = False
+    """whether activations of the layers are computed again in the backward pass, to save memory"""
 
     rows_per_forward: int | Literal["auto"] = "auto"
     """rows of a micro-batch that go forward together; auto: all on a cpu, as many as fit on cuda"""

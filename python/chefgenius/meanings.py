@@ -33,6 +33,10 @@ class Meaning:
 GROUPS = (
     "data.plan",
     "data.batch_size",
+    "data.batch_tokens",
+    "data.weights",
+    "data.separator",
+    "data.loss_on",
     "data.max_input_length",
     "data.max_target_length",
     "train.gradient_accumulation_steps",
@@ -65,13 +69,14 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.EXACTNESS,
         "other updates from the same gradients",
-        ("optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
+        ("train.label_smoothing", "optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
     ),
     (
         Kind.EXACTNESS,
         "other rounding of the same sums",
         (
             "train.precision",
+            "train.activation_checkpointing",
             "train.sharding",
             "threads",
             "rows_per_forward",
@@ -100,6 +105,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "data.max_bad",
             "data.cache_dir",
             "model.name_or_path",
+            "model.trust_remote_code",
         ),
     ),
     (Kind.EXACTNESS, "other recipes are left out from here on", ("tombstones",)),
@@ -109,7 +115,13 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.FREE,
         "what follows from it is compared as a fact",
-        ("train.device", "train.determinism", "train.threads", "train.rows_per_forward"),
+        (
+            "model.attention",
+            "train.device",
+            "train.determinism",
+            "train.threads",
+            "train.rows_per_forward",
+        ),
     ),
     (
         Kind.FREE,

@@ -17,7 +17,8 @@ from chefgenius.config import Config
 from chefgenius.data import RecipeLoader
 from chefgenius.differences import saved_count
 from chefgenius.generators import isolated
-from chefgenius.loss import IGNORED, TokenLoss
+from chefgenius.inputs import IGNORED
+from chefgenius.loss import TokenLoss
 from chefgenius.optim import state_bytes
 from chefgenius.resume import Origin
 

@@ -86,11 +86,12 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         callbacks = [LossPlot(), *choose_callbacks(config, say), console]
         prepare_environment(config.train.determinism)
         ranks.meet()
+        saved = None if origin is None else origin.directory
         data = ranks.first(
             "data",
-            lambda: dataset.prepare_data(config, say, ranks.world),
+            lambda: dataset.prepare_data(config, say, ranks.world, saved=saved),
             lambda data: str(data.store.path.absolute()),
-            lambda path: dataset.prepare_data(config, say, ranks.world, Path(path)),
+            lambda path: dataset.prepare_data(config, say, ranks.world, Path(path), saved),
         )
         closing.callback(data.close)
         try:
@@ -103,10 +104,14 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             raise
         if line.explain:
             _print(*explain.differences(built.comparison))
-            if not built.finished:
+            if built.finished:
+                build.examine(built, callbacks)
+            else:
                 build.rehearse(built, directory, callbacks)
             _print(*explain.verdict(built))
             return
+        if built.finished:  # else what somebody put there would say so
+            build.examine(built, callbacks)
         for text in _told(built):
             say(text)
         if built.finished:

@@ -14,17 +14,21 @@ from typing import Any
 from adapters import on_base
 from chefgenius.rundir import RunDirectory
 from faults.shim import Faults, operations
+from kinds import KINDS
 from running import COUNTING, Child, Nursery, answer, assert_same_run, words
 
 LORA_ROW = "an adapter"
 """stands for the overrides of a run that trains one, which name a base in the chain's folder"""
 
+CAUSAL = f"model.config={json.dumps({**KINDS['gpt2'], 'n_layer': 1, 'resid_pdrop': 0.1})}"
 ROWS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    "bucketed": ("data.plan=bucketed",),
+    "fixed": ("data.plan=fixed",),
+    "causal": (CAUSAL,),
+    "packed": ("data.plan=packed", "data.batch_size=2"),
     "bf16": ("train.precision=bf16",),
     "accumulation 1": ("train.gradient_accumulation_steps=1",),
-    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
+    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=fixed", "train.precision=bf16"),
     "no evaluation": ("eval.every_steps=0",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
     "early stopping, a callback with a state": (

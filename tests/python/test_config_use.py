@@ -11,7 +11,7 @@ from chefgenius.section import Section
 from pydantic import BaseModel
 from running import opened
 
-DESCRIBING = {"config", "section", "watching", "options", "meanings", "differences", "commandline"}
+DESCRIBING = {"config", "section", "reading", "watching", "options", "meanings", "differences", "commandline"}
 """modules that hold, check, fill in, compare or write keys: a read there puts nothing into effect"""
 LEAST = 60
 """keys there are at least: the guard must not look at a part of them alone"""

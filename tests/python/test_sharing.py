@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from adapters import on_base
 from chefgenius.loss import TokenLoss
 from chefgenius.ranks import World
 from chefgenius.rundir import RunDirectory
@@ -72,6 +73,18 @@ def test_a_sharded_run_is_that_of_whole_models_and_goes_on_with_any_number(
     other = metrics(tmp_path / "whole", "evaluation")[-1]
     assert last["step"] == other["step"] == 8
     assert last["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-5)
+
+
+@pytest.mark.long
+def test_a_sharded_model_trains_an_adapter_as_a_whole_one_does(nursery: Nursery, tmp_path: Path) -> None:
+    plan = (*on_base(tmp_path), *QUICK)
+    train(nursery, tmp_path, 1, *plan, run="whole")
+    train(nursery, tmp_path, 2, *plan, FSDP, "train.max_steps=4")
+    newest = RunDirectory(tmp_path / "run").step_path(4)
+    names = {"adapter_model.safetensors", "optim.safetensors"}
+    assert {one.name for one in newest.glob("*.safetensors")} == names
+    train(nursery, tmp_path, 1, *plan, *LEAVE)
+    assert_alike(metrics(tmp_path / "run"), metrics(tmp_path / "whole"))
 
 
 @pytest.mark.long
