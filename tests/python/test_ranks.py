@@ -1,10 +1,15 @@
 """Several processes train as one: the same records in the same steps, one that writes, one end for all."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from adapters import on_base
 from chefgenius.config import Config, ConfigError
@@ -137,6 +142,49 @@ def test_an_error_of_rank_0_ends_the_others_with_its_code(nursery: Nursery, tmp_
     assert error.startswith("error: rank 1: rank 0 ended: ")
     assert "holds nothing to go on from" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.long
+def test_torchrun_restarts_after_a_lost_rank_and_stops_all_on_request(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    """By the real launcher: SIGKILL of one process, a restart from the last checkpoint, SIGTERM."""
+    plan = (*QUICK, "train.max_steps=400", "checkpoint.every_steps=5")
+    options = "--standalone --nproc-per-node 2 --max-restarts 1 --shutdown-timeout 120 -m chefgenius.train"
+    with open(tmp_path / "told", "wb") as output:
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *options.split(), *words(tmp_path, *plan)],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )
+    log, run = tmp_path / "run" / "metrics.jsonl", tmp_path / "run"
+
+    def wait_until(step: int, after: str) -> None:
+        end = time.monotonic() + 400
+        while not (log.exists() and f'"step": {step},' in log.read_text() and after in text()):
+            assert agent.poll() is None, text()
+            assert time.monotonic() < end, text()
+            time.sleep(0.05)
+
+    def text() -> str:
+        return (tmp_path / "told").read_text()
+
+    try:
+        wait_until(12, "")
+        workers = psutil.Process(agent.pid).children()
+        assert len(workers) == 2
+        workers[1].kill()
+        wait_until(40, "going on from")
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(200) != 0
+    finally:
+        agent.kill()
+    assert "is saved: start the same command again to go on" in text()
+    newest = RunDirectory(run).steps()[0]
+    assert newest == metrics(run)[-1]["step"] >= 40
+    expected = train(nursery, tmp_path, 2, *plan, f"train.max_steps={newest}", run="whole")
+    assert metrics(run) == expected  # bit for bit, digests of the records too
 
 
 def test_more_processes_than_micro_batches_are_refused() -> None:
