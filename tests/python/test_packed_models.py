@@ -179,7 +179,7 @@ def test_attention_that_does_not_reach_over_a_record_is_not_packed() -> None:
 def test_ids_without_padding_are_those_of_the_records(mixed: TokenStore) -> None:
     """What kernels of variable length are given, which this machine has none of."""
     batch = next(iter(open_loader(mixed, "packed", "causal")))
-    flat = unpadded(batch)
+    flat: dict[str, Any] = unpadded(batch)
     assert flat["input_ids"].tolist() == [batch["input_ids"][batch["segment_ids"] > 0].tolist()]
     bounds = flat["cu_seq_lens_q"].tolist()
     assert flat["max_length_q"] == max(last - first for first, last in pairwise(bounds))
