@@ -59,8 +59,11 @@ def test_points_are_those_of_the_whole_protocol(points: list[Point]) -> None:
 
 def test_the_rows_are_of_every_kind_of_run() -> None:
     """A plan or a precision that is added to the configuration adds its row."""
-    settings: dict[str, set[str]] = {"data.plan": {"fixed"}, "train.precision": {"float32"}}
-    settings["train.gradient_accumulation_steps"] = {"2"}
+    settings: dict[str, set[str]] = {
+        "data.plan": {DataConfig().plan},
+        "train.precision": {TrainConfig().precision},
+        "train.gradient_accumulation_steps": {"2"},  # of `running.words`
+    }
     for overrides in ROWS.values():
         for key, value in (one.split("=", 1) for one in overrides if "=" in one):
             settings.setdefault(key, set()).add(value)
