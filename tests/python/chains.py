@@ -35,13 +35,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     "averages": ("train.ema_decay=0.9", "eval.use_ema=true"),
     "in pieces": ("train.rows_per_forward=3",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
-    "early stopping": (
+    "early stopping, a callback with a state": (
         "eval.early_stopping.metric=perplexity",
         "eval.early_stopping.min_delta=1e9",
         "eval.early_stopping.patience=1000",  # it counts, and never ends
         "eval.best_metric=sections",
+        COUNTING,
     ),
-    "callback with a state": (COUNTING,),
     "lora": (LORA_ROW,),
 }
 
