@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from chefgenius import resume
+from chefgenius import lora, resume
 from chefgenius.built import Built
 from chefgenius.callbacks import Callback, States
 from chefgenius.checkpoint import Checkpointer
@@ -26,14 +26,6 @@ from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.loading import checkpoint_bytes, load_tensors
-from chefgenius.lora import (
-    adapter_files,
-    add_adapter,
-    base_facts,
-    choose_base,
-    refuse_other_base,
-    share_trained,
-)
 from chefgenius.loss import TokenLoss
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
@@ -76,12 +68,12 @@ def build_run(
     device = choose_device(settings.device, world)
     vocabulary = Vocabulary.of(data.store, data.layout.bos_id)
     saved = origin.directory if origin is not None else None
-    base = choose_base(config.model)
+    base = lora.choose_base(config.model)
     if origin is not None:
-        refuse_other_base(config, base, origin)
+        lora.refuse_other_base(config, base, origin)
     model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base, say=say)
     if base is not None:
-        add_adapter(model, config.model.lora, config.seed)
+        lora.add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters, origin, world)
     strict = is_strict(settings.determinism, device)
@@ -97,7 +89,7 @@ def build_run(
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
         "tombstones": data.feed.configured,
-        **base_facts(base),
+        **lora.base_facts(base),
     }
     per_epoch = data.train.steps_per_epoch
     comparison, exactness, stopping = Comparison(), Exactness(), EarlyStopping(config.eval.early_stopping)
@@ -121,7 +113,7 @@ def build_run(
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
-        f"model: {model.config.model_type}, {parameters:,} parameters{share_trained(model)} "
+        f"model: {model.config.model_type}, {parameters:,} parameters{lora.share_trained(model)} "
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
         f"{sharing}"
     )
@@ -256,7 +248,7 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     store = built.data.store
     files = describing_files(built.model)
     if built.base is not None:
-        files |= adapter_files(built.model, built.config.model.lora, built.base)
+        files |= lora.adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
     size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
