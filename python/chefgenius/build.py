@@ -7,7 +7,6 @@
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -43,8 +42,10 @@ from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError, State
+from chefgenius.state import Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
+
+Parts = tuple[Memory, Tombstones, Registry]
 
 
 def build_run(
@@ -104,8 +105,7 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
-        with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
-            stopping.load_state_dict(sections["early_stopping"])
+        stopping.look_at(sections)
     ranks.join(device.type, device.index)
     loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
     sharing = Sharing(loss, ranks.world, settings.sharding)
@@ -221,20 +221,15 @@ def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> 
 
 
 def examine(built: Built, callbacks: Sequence[Callback]) -> None:
-    """Raises what `start` would raise of the checkpoint's tensors and memory, and of the logs: it may be of
-    another run. Nothing is changed but `built`, as above.
-    """
+    """Raises what `start` would of tensors, memory and logs, also those of another run; changes `built`."""
     if built.origin is not None:
         logs = Logs(built.origin.run_path, touch=False)
         _restore(built, built.origin, _components(built, logs, callbacks)[2])
 
 
-def _components(
-    built: Built, logs: Logs, callbacks: Sequence[Callback]
-) -> tuple[Memory, Tombstones, Registry]:
+def _components(built: Built, logs: Logs, callbacks: Sequence[Callback]) -> Parts:
     """All that has a memory, under its name in state.json."""
-    best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
-    memory, registry = Memory(best=best, stopping=built.stopping), Registry()
+    memory, registry = Memory.of(built.config, built.stopping), Registry()
     tombstones = Tombstones(built.data.feed)
     trained = trained_parameters(built.model)
     memory.register(registry)
