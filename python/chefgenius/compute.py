@@ -13,8 +13,8 @@ import transformers
 
 from chefgenius.config import ConfigError
 from chefgenius.differences import saved_count
-from chefgenius.ranks import World
 from chefgenius.resume import Origin
+from chefgenius.world import World
 
 Precision = Literal["float32", "bf16"]
 """arithmetic of a forward pass"""
