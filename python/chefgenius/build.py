@@ -223,6 +223,13 @@ def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> 
     Nothing is changed but `built`, which takes the checkpoint's memory.
     """
     _check_space(built, run, touch=False)
+    examine(built, callbacks)
+
+
+def examine(built: Built, callbacks: Sequence[Callback]) -> None:
+    """Raises what `start` would raise of the checkpoint's tensors and memory, and of the logs: it may be of
+    another run. Nothing is changed but `built`, as above.
+    """
     if built.origin is not None:
         logs = Logs(built.origin.run_path, touch=False)
         _restore(built, built.origin, _components(built, logs, callbacks)[2])

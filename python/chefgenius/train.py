@@ -105,10 +105,14 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             raise
         if line.explain:
             _print(*explain.differences(built.comparison))
-            if not built.finished:
+            if built.finished:
+                build.examine(built, callbacks)
+            else:
                 build.rehearse(built, directory, callbacks)
             _print(*explain.verdict(built))
             return
+        if built.finished:  # else what somebody put there would say so
+            build.examine(built, callbacks)
         for text in _told(built):
             say(text)
         if built.finished:

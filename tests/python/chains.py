@@ -31,13 +31,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=fixed", "train.precision=bf16"),
     "no evaluation": ("eval.every_steps=0",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
-    "early stopping": (
+    "early stopping, a callback with a state": (
         "eval.early_stopping.metric=perplexity",
         "eval.early_stopping.min_delta=1e9",
         "eval.early_stopping.patience=1000",  # it counts, and never ends
         "eval.best_metric=sections",
+        COUNTING,
     ),
-    "callback with a state": (COUNTING,),
     "lora": (LORA_ROW,),
 }
 

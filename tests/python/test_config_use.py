@@ -9,7 +9,7 @@ import pytest
 from chefgenius.config import Config, keys
 from chefgenius.section import Section
 from pydantic import BaseModel
-from running import opened
+from running import run_here
 
 DESCRIBING = {"config", "section", "reading", "watching", "options", "meanings", "differences", "commandline"}
 """modules that hold, check, fill in, compare or write keys: a read there puts nothing into effect"""
@@ -53,13 +53,11 @@ def test_every_key_is_read_where_it_acts(tmp_path: Path, reads: set[str]) -> Non
     known = keys()
     assert len(known) >= LEAST
     few = ("optim.warmup_steps=1", "train.max_steps=2")
-    with opened(tmp_path, *few, "optim.schedule=wsd") as trainer:
-        trainer.fit()
+    assert run_here(tmp_path, *few, "optim.schedule=wsd") == 0
     saved = tmp_path / "run" / "checkpoints" / "step-00000002"
-    # what an adapter is told is read where there is one
+    # what a feature is told is read where it is on
     adapted = (f"model.name_or_path={saved}", "model.config=null", "model.lora.rank=2")
-    with opened(tmp_path, *few, *adapted, run="adapted") as trainer:
-        trainer.fit()
+    assert run_here(tmp_path, *few, *adapted, run="adapted") == 0
     unread = sorted(set(known) - reads)
     assert not unread, f"of {len(known)} keys nothing reads {', '.join(unread)}"
 

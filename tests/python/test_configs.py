@@ -16,18 +16,29 @@ from samples import recipes, write_lines
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))
-NAMES = {"bundled", "flan-t5-base", "flan-t5-large-lora"}
+NAMES = {"bundled", "causal-lora", "flan-t5-base", "flan-t5-large-lora", "two-gpus"}
+
+
+CAUSAL = {
+    "model_type": "qwen2",
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+}
 
 
 @pytest.fixture(scope="module")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A T5 of the package's tokenizer with one layer, as `save_pretrained` leaves it."""
-    folder = tmp_path_factory.mktemp("t5")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """Models of the package's tokenizer with one layer, as `save_pretrained` leaves them; by being causal."""
     words = json.loads(TOKENIZER.read_bytes())["model"]["vocab"]
-    model = build_model(ModelConfig(config=MODEL), Vocabulary(len(words), 0, 1), 1)
-    model.save_pretrained(folder)
-    shutil.copy(TOKENIZER, folder / "tokenizer.json")
-    return folder
+    made = {}
+    for causal, config in ((False, MODEL), (True, CAUSAL)):
+        made[causal] = tmp_path_factory.mktemp("model")
+        build_model(ModelConfig(config=config), Vocabulary(len(words), 0, 1), 1).save_pretrained(made[causal])
+        shutil.copy(TOKENIZER, made[causal] / "tokenizer.json")
+    return made
 
 
 def small(folder: Path) -> list[str]:
@@ -53,18 +64,18 @@ def test_all_are_here_and_say_how_they_are_started() -> None:
     assert {path.stem for path in FILES} == NAMES
     for path in FILES:
         text = path.read_text()
-        assert f"chefgenius.train configs/{path.name}" in text
+        assert f"-m chefgenius.train configs/{path.name}" in text
         config = options.load(str(path))
         assert config.run_dir == f"runs/{path.stem}"
         assert options.load(str(path), ["eval.samples=1"]).eval.samples == 1
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_each_trains(path: Path, t5: Path, tmp_path: Path) -> None:
+def test_each_trains(path: Path, stand_ins: dict[bool, Path], tmp_path: Path) -> None:
     config = options.load(str(path))
     more = small(tmp_path)
     if config.model.name_or_path is not None:
-        more.append(f"model.name_or_path={t5}")
+        more.append(f"model.name_or_path={stand_ins[path.stem == 'causal-lora']}")
     assert train.main([str(path), *more]) == 0
     lines = metrics(tmp_path / "run")
     assert [line["step"] for line in lines] == [1, 2, 3]
