@@ -8,11 +8,10 @@
 
 import platform
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from chefgenius import resume
+from chefgenius import lora, resume
 from chefgenius.built import Built
 from chefgenius.callbacks import Callback, States
 from chefgenius.checkpoint import Checkpointer
@@ -27,14 +26,6 @@ from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.loading import checkpoint_bytes, load_tensors
-from chefgenius.lora import (
-    adapter_files,
-    add_adapter,
-    base_facts,
-    choose_base,
-    refuse_other_base,
-    share_trained,
-)
 from chefgenius.loss import TokenLoss
 from chefgenius.manifest import replace_file, to_json
 from chefgenius.memory import Memory
@@ -51,9 +42,11 @@ from chefgenius.rundir import RUN_SCHEMA, RunDirectory
 from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError, State
+from chefgenius.state import Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
 from chefgenius.world import World
+
+Parts = tuple[Memory, Tombstones, Registry]
 
 
 def build_run(
@@ -76,12 +69,12 @@ def build_run(
     device = choose_device(settings.device, world)
     vocabulary = Vocabulary.of(data.store, data.layout.bos_id)
     saved = origin.directory if origin is not None else None
-    base = choose_base(config.model)
+    base = lora.choose_base(config.model)
     if origin is not None:
-        refuse_other_base(config, base, origin)
+        lora.refuse_other_base(config, base, origin)
     model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base, say=say)
     if base is not None:
-        add_adapter(model, config.model.lora, config.seed)
+        lora.add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters, origin, world)
     strict = is_strict(settings.determinism, device)
@@ -97,7 +90,7 @@ def build_run(
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
         "tombstones": data.feed.configured,
-        **base_facts(base),
+        **lora.base_facts(base),
     }
     per_epoch = data.train.steps_per_epoch
     comparison, exactness, stopping = Comparison(), Exactness(), EarlyStopping(config.eval.early_stopping)
@@ -113,8 +106,7 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
-        with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
-            stopping.load_state_dict(sections["early_stopping"])
+        stopping.look_at(sections)
     ranks.join(device.type, device.index)
     loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
     sharing = Sharing(loss, ranks.world, settings.sharding)
@@ -122,7 +114,7 @@ def build_run(
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
-        f"model: {model.config.model_type}, {parameters:,} parameters{share_trained(model)} "
+        f"model: {model.config.model_type}, {parameters:,} parameters{lora.share_trained(model)} "
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
         f"{sharing}"
     )
@@ -227,20 +219,15 @@ def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> 
 
 
 def examine(built: Built, callbacks: Sequence[Callback]) -> None:
-    """Raises what `start` would raise of the checkpoint's tensors and memory, and of the logs: it may be of
-    another run. Nothing is changed but `built`, as above.
-    """
+    """Raises what `start` would of tensors, memory and logs, also those of another run; changes `built`."""
     if built.origin is not None:
         logs = Logs(built.origin.run_path, touch=False)
         _restore(built, built.origin, _components(built, logs, callbacks)[2])
 
 
-def _components(
-    built: Built, logs: Logs, callbacks: Sequence[Callback]
-) -> tuple[Memory, Tombstones, Registry]:
+def _components(built: Built, logs: Logs, callbacks: Sequence[Callback]) -> Parts:
     """All that has a memory, under its name in state.json."""
-    best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
-    memory, registry = Memory(best=best, stopping=built.stopping), Registry()
+    memory, registry = Memory.of(built.config, built.stopping), Registry()
     tombstones = Tombstones(built.data.feed)
     trained = trained_parameters(built.model)
     memory.register(registry)
@@ -262,7 +249,7 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     store = built.data.store
     files = describing_files(built.model)
     if built.base is not None:
-        files |= adapter_files(built.model, built.config.model.lora, built.base)
+        files |= lora.adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
     size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)

@@ -1,9 +1,10 @@
 """What the training loop itself remembers, and what it writes down of a step."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from chefgenius.callbacks import StepInfo
+from chefgenius.config import Config
 from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
@@ -21,6 +22,11 @@ class Memory:
     history: History = field(default_factory=History)
     digest: RollingDigest = field(default_factory=RollingDigest)
     pending: Pending = field(default_factory=Pending)
+
+    @classmethod
+    def of(cls, config: Config, stopping: EarlyStopping) -> Self:
+        """The memory of a run that begins."""
+        return cls(best=Best(config.checkpoint.keep_best, config.eval.best_metric), stopping=stopping)
 
     def register(self, registry: Registry) -> None:
         """Name the sections."""

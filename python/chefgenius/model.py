@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
+from transformers.utils.peft_utils import find_adapter_config_file
 
-from chefgenius.base import Base
+from chefgenius.base import ALONE, Base
+from chefgenius.base import is_local as is_path
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
 from chefgenius.plan import LayoutKind
@@ -81,7 +83,7 @@ def build_model(
 
 def is_local(name_or_path: str | None) -> bool:
     """Whether the name means something on this machine, so that no network is needed."""
-    return name_or_path is None or Path(name_or_path).exists() or name_or_path.startswith(("/", ".", "~"))
+    return name_or_path is None or is_path(name_or_path)
 
 
 def named_tensors(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -256,6 +258,8 @@ def _pretrained(
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     configuration = configuration or _named_configuration(settings, name)
     try:
+        if find_adapter_config_file(place, local_files_only=local) is not None:
+            raise ConfigError(f"`{name}` {ALONE}")  # else transformers would load it, with the base it names
         model, report = auto_class(configuration).from_pretrained(
             place,
             config=configuration,
@@ -266,6 +270,8 @@ def _pretrained(
             output_loading_info=True,
             **_attention(settings),
         )
+    except ConfigError:
+        raise
     except Exception as error:  # a stranger's file can fail in any way that transformers and torch know
         if settings.attention != "auto" and "ttention" in str(error):
             raise _unfit(error, settings) from None

@@ -83,6 +83,20 @@ def test_a_bad_configuration_beside_an_adapter_is_refused(
     assert limits.getrusage(limits.RUSAGE_SELF).ru_maxrss - before < 500_000, "half a gigabyte"
 
 
+@pytest.mark.parametrize("option", ["", "model.trust_remote_code=true"])
+def test_a_base_with_an_adapter_beside_it_is_no_model(
+    folder: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shutil.copytree(folder / "base", tmp_path / "both")
+    described = b'{"peft_type": "LORA", "base_model_name_or_path": "stranger/model"}'
+    (place / "adapter_config.json").write_bytes(described)
+    (place / "adapter_model.bin").write_bytes(b"a pickle")
+    for words in ((), ("model.lora.rank=4",)):
+        given = (*QUICK, "model.config=null", f"model.name_or_path={place}", *words, *filter(None, [option]))
+        assert run_here(tmp_path, *given) == 2
+        assert "has an adapter alone: make a whole model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["model.name_or_path", "--init-from"])
 def test_an_adapter_is_no_model(folder: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Else transformers would read what the adapter names as its base."""
@@ -92,4 +106,5 @@ def test_an_adapter_is_no_model(folder: Path, option: str, capsys: pytest.Captur
     capsys.readouterr()
     assert run_here(folder, *QUICK, "model.config=null", *given, run="new") in (2, 3)
     told = capsys.readouterr().err
+    assert not (folder / "new" / "checkpoints").exists()
     assert "has an adapter alone: make a whole model of it with `python -m chefgenius.ckpt export`" in told
