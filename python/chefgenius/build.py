@@ -6,13 +6,12 @@
    place and gives the `Trainer`.
 """
 
-import platform
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from chefgenius import lora, resume
-from chefgenius.built import Built
+from chefgenius.built import Built, write_run_facts
 from chefgenius.callbacks import Callback, States
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
@@ -22,12 +21,13 @@ from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
 from chefgenius.early_stopping import EarlyStopping
+from chefgenius.ema import begin_averages
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
 from chefgenius.loading import checkpoint_bytes, load_tensors
 from chefgenius.loss import TokenLoss
-from chefgenius.manifest import replace_file, to_json
+from chefgenius.manifest import replace_file
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
@@ -38,7 +38,7 @@ from chefgenius.proofs import fit_for
 from chefgenius.ranks import Ranks
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
-from chefgenius.rundir import RUN_SCHEMA, RunDirectory
+from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
 from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
@@ -78,7 +78,7 @@ def build_run(
     parameters = count_parameters(model)
     threads = choose_threads(settings.threads, parameters, origin, world)
     strict = is_strict(settings.determinism, device)
-    set_arithmetic(threads, strict=strict)
+    set_arithmetic(threads, strict=strict, device=device)
     model.to(device)  # type: ignore[arg-type]
     fit_for(model, config)
     rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
@@ -111,6 +111,7 @@ def build_run(
     loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
     sharing = Sharing(loss, ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
+    averages = begin_averages(trained_parameters(model), settings.ema_decay)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
@@ -127,6 +128,7 @@ def build_run(
         sharing=sharing,
         base=base,
         optimizer=optimizer,
+        averages=averages,
         schedule=schedule,
         facts=found,
         origin=origin,
@@ -161,7 +163,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
     elif built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
-        _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
+        write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
         logs.begin()
     else:
         if built.origin.foreign:
@@ -170,7 +172,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
         _restore(built, built.origin, registry)
-        _write_run_facts(built, finished=None)
+        write_run_facts(built, finished=None)
     if ranks.world.leads:
         replace_file(run.path / "config.yaml", to_yaml(config).encode())
     ranks.together("start", {"facts": built.facts, "place": data.feed.state_dict(), "steps": built.bounds})
@@ -187,6 +189,7 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         sharded=built.sharing.sharded,
         began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
         best=memory.best.steps,
+        averages=built.averages,
     )
     return Trainer(
         config=config,
@@ -251,34 +254,18 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     if built.base is not None:
         files |= lora.adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
-    size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
+    size = checkpoint_bytes(built.model, built.config) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
     return files
 
 
 def mark_finished(built: Built, step: int) -> None:
     """Notes in run.json that nothing is left to do after this step."""
-    _write_run_facts(built, finished=step)
-
-
-def _write_run_facts(built: Built, finished: int | None) -> None:
-    """run.json: what a person may want to know of the run; only `finished` is ever read again."""
-    values = {
-        "schema": RUN_SCHEMA,
-        "python": platform.python_version(),
-        "machine": platform.platform(),
-        "parameters": count_parameters(built.model),
-        "total_steps": built.schedule.total_steps,
-        "facts": built.facts,
-        "exact": built.exactness.since is None,
-        "not_exact_since": built.exactness.since,
-        "finished": finished,
-    }
-    replace_file(built.config.run_path / "run.json", to_json(values))
+    write_run_facts(built, finished=step)
 
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:
-    load_tensors(origin, built.model, built.optimizer)
+    load_tensors(origin, built.model, built.optimizer, built.averages, allowed=built.comparison.allowed)
     try:
         registry.load_state_dict(built.sections)
     except ResumeError as error:

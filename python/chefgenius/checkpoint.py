@@ -1,4 +1,4 @@
-"""Saving a boundary and getting it back.
+"""Saving a boundary.
 
 1. `Checkpointer.save` copies weights, optimizer and sections at the boundary: the only part that must stand
    still. It goes on while a thread does the rest.
@@ -19,6 +19,8 @@ from threading import Thread
 import torch
 from transformers import PreTrainedModel
 
+from chefgenius.base import AVERAGES
+from chefgenius.ema import Averages
 from chefgenius.loading import OPTIMIZER, saved_tensors, weights_file
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
 from chefgenius.optim import state_tensors
@@ -79,7 +81,11 @@ class Checkpointer:
     """whether each rank has a part of every tensor: then all call `save` together"""
     best: Sequence[int] = ()
     """the steps of the best evaluations by the newest checkpoint: they stay until there is a newer one"""
-    _images: tuple[Image, Image] = field(default_factory=lambda: (Image(), Image()), repr=False)
+    averages: Averages | None = None
+    """of the weights, saved beside them"""
+    _images: tuple[Image, Image, Image] = field(
+        default_factory=lambda: (Image(), Image(), Image()), repr=False
+    )
     _thread: Thread | None = field(default=None, repr=False)
     _writing: int | None = field(default=None, repr=False)
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
@@ -101,7 +107,9 @@ class Checkpointer:
         if wanted and self.ranks.world.leads:
             self._begin(self._snapshot(step, sections, best, anew=anew))
         elif wanted:
-            take_part(saved_tensors(self.model))
+            take_part(own := saved_tensors(self.model))
+            if self.averages is not None:
+                take_part(self.averages.over(own))
             take_part(state_tensors(self.model, self.optimizer))
 
     def _is_wanted(self, step: int, *, anew: bool) -> bool:
@@ -165,10 +173,12 @@ class Checkpointer:
     def _snapshot(
         self, step: int, sections: dict[str, State], best: Sequence[int], *, anew: bool
     ) -> Snapshot:
-        model, optimizer = self._images
+        model, optimizer, averages = self._images
+        own = saved_tensors(self.model)
         files: dict[str, list[bytes | memoryview]] = {
             **{name: [data] for name, data in self.companions.items()},
-            weights_file(self.model): model.take(saved_tensors(self.model)),
+            weights_file(self.model): model.take(own),
+            **({} if self.averages is None else {AVERAGES: averages.take(self.averages.over(own))}),
             OPTIMIZER: optimizer.take(state_tensors(self.model, self.optimizer)),
             STATE: [to_json({"schema": STATE_SCHEMA, "sections": sections})],
         }

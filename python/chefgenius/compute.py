@@ -11,13 +11,11 @@ from typing import Literal
 import torch
 import transformers
 
-from chefgenius.config import ConfigError
+from chefgenius.config import ConfigError, Precision
 from chefgenius.differences import saved_count
 from chefgenius.resume import Origin
 from chefgenius.world import World
 
-Precision = Literal["float32", "bf16"]
-"""arithmetic of a forward pass"""
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
 
@@ -76,17 +74,23 @@ def prepare_environment(determinism: Literal["auto", "strict", "fast"]) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def set_arithmetic(threads: int, *, strict: bool) -> None:
-    """Fixes the threads of this process; when `strict`, operations that do not repeat raise RuntimeError."""
+def set_arithmetic(threads: int, *, strict: bool, device: torch.device | None = None) -> None:
+    """Fixes the threads of this process; when `strict`, operations that do not repeat raise RuntimeError.
+
+    On a CUDA `device`, float32 products may round their factors to TF32 unless `strict`.
+    """
     torch.set_num_threads(threads)
+    if device is not None and device.type == "cuda":
+        torch.backends.fp32_precision = "ieee" if strict else "tf32"  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(strict)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    """The context of a forward pass: bfloat16 where it is safe, over float32 parameters, or float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    """The context of a forward pass: 16 bits where that is safe, over float32 parameters, or float32."""
+    half = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=half, enabled=precision != "float32")
 
 
 def facts(

@@ -82,8 +82,16 @@ class ModelConfig(Section):
         return self
 
 
+OptimizerKind = Literal["adamw", "adafactor", "adamw8bit"]
+Precision = Literal["float32", "bf16", "fp16"]
+"""arithmetic of a forward pass"""
+
+
 class OptimConfig(Section):
-    """AdamW (fused, no decay on norms and biases) and the closed form of its learning rate."""
+    """The optimizer, without decay on norms and biases, and the closed form of its learning rate."""
+
+    kind: OptimizerKind = "adamw"
+    """adafactor keeps a row and a column of each second moment; adamw8bit quantises both, on cuda alone"""
 
     learning_rate: float = Field(default=5e-3, gt=0)
     """highest learning rate, reached when the warmup ends; unless set, 3e-4 for a pretrained model"""
@@ -104,18 +112,22 @@ class OptimConfig(Section):
     """decoupled decay of every parameter that is neither norm nor bias"""
 
     betas: Annotated[tuple[float, float], Field(strict=False)] = (0.9, 0.999)
-    """decay rates of the running means of the gradient and of its square"""
+    """of adamw: decay rates of the running means of the gradient and of its square"""
 
     eps: float = Field(default=1e-8, gt=0)
-    """added to the root of the second moment"""
+    """of adamw: added to the root of the second moment"""
 
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     """gradients are scaled down to this norm over all parameters; none: never"""
 
     @model_validator(mode="after")
-    def _betas_in_range(self) -> Self:
+    def _betas_that_count(self) -> Self:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("each of `optim.betas` must be at least 0 and less than 1")
+        for name in ("betas", "eps"):
+            plain = type(self).model_fields[name].default
+            if self.kind == "adafactor" and getattr(self, name) != plain:
+                raise ValueError(f"`optim.{name}` means nothing to `optim.kind=adafactor`: leave it out")
         return self
 
 
@@ -146,8 +158,11 @@ class TrainConfig(Section):
     sharding: Literal["none", "fsdp2"] = "none"
     """with several processes: a whole model on each, or a part of every parameter, gradient and moment"""
 
-    precision: Literal["float32", "bf16"] = "float32"
-    """arithmetic of the forward pass; the parameters are float32 in both"""
+    precision: Precision = "float32"
+    """arithmetic of the forward pass, with a scaled loss for fp16; the parameters are float32 in all three"""
+
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    """weight of the past in a running average of the weights, less in the first steps; none: no average"""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the model lives; auto: cuda where there is a device, else cpu"""
@@ -182,6 +197,17 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     eval: EvalConfig = EvalConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _sections_that_agree(self) -> Self:
+        if self.train.sharding == "fsdp2" and self.optim.kind != "adamw":
+            raise ValueError(
+                f"`optim.kind={self.optim.kind}` needs whole tensors, which `train.sharding=fsdp2` parts: "
+                "use `adamw`, or `train.sharding=none`"
+            )
+        if self.eval.use_ema and self.train.ema_decay is None:
+            raise ValueError("`eval.use_ema` needs averages to judge: set `train.ema_decay`, such as 0.999")
+        return self
 
     @property
     def run_path(self) -> Path:

@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from chefgenius.compute import autocast
+from chefgenius.config import Precision
 from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
 from chefgenius.judging import Judge, Vocabulary
@@ -120,7 +121,7 @@ class Evaluator:
     store: TokenStore
     decoder: TextDecoder
     settings: EvalConfig
-    precision: Literal["float32", "bf16"]
+    precision: Precision
     max_input_length: int
     seed: int
     layout: Layout = field(default_factory=Layout)

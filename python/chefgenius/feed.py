@@ -144,3 +144,8 @@ class Tombstones:
             masked.update(records)
         self.feed.mask(masked)
         self.skipped = skipped
+
+
+def flat(records: list[Ids]) -> list[int]:
+    """The numbers of the records of several micro-batches, in order."""
+    return [int(record) for ids in records for record in ids]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from chefgenius.compute import Precision, autocast
+from chefgenius.compute import autocast
+from chefgenius.config import Precision
 from chefgenius.inputs import IGNORED, Forward, forward_of
 
 _KNOWN: WeakKeyDictionary[PreTrainedModel, "Head"] = WeakKeyDictionary()

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from chefgenius.compute import Precision, autocast
+from chefgenius.compute import autocast
+from chefgenius.config import Precision
 from chefgenius.head import given, head_of, last_layer, whole_logits
 from chefgenius.inputs import Forward, encoder_sees, forward_of
 from chefgenius.projection import summed_loss

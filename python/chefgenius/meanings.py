@@ -69,8 +69,16 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (
         Kind.EXACTNESS,
         "other updates from the same gradients",
-        ("train.label_smoothing", "optim.weight_decay", "optim.betas", "optim.eps", "optim.max_grad_norm"),
+        (
+            "train.label_smoothing",
+            "optim.kind",
+            "optim.weight_decay",
+            "optim.betas",
+            "optim.eps",
+            "optim.max_grad_norm",
+        ),
     ),
+    (Kind.EXACTNESS, "another average of the same weights", ("train.ema_decay",)),
     (
         Kind.EXACTNESS,
         "other rounding of the same sums",
@@ -159,6 +167,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.prompts",
             "eval.samples",
             "eval.max_new_tokens",
+            "eval.use_ema",
             "eval.metrics",
             "eval.best_metric",
             "log.every_steps",

@@ -8,6 +8,7 @@ from chefgenius.config import Config
 from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
+from chefgenius.scaler import LossScale
 from chefgenius.state import Best, Losses, Pending, Progress, Registry
 
 
@@ -22,6 +23,7 @@ class Memory:
     history: History = field(default_factory=History)
     digest: RollingDigest = field(default_factory=RollingDigest)
     pending: Pending = field(default_factory=Pending)
+    scale: LossScale = field(default_factory=LossScale)
 
     @classmethod
     def of(cls, config: Config, stopping: EarlyStopping) -> Self:
@@ -38,6 +40,7 @@ class Memory:
             ("evaluation", self.history),
             ("digest", self.digest),
             ("pending", self.pending),
+            ("scaler", self.scale),
         ):
             registry.register(name, component)
 
@@ -57,6 +60,8 @@ def step_line(info: StepInfo, memory: Memory) -> dict[str, Any]:
         "target_tokens": progress.target_tokens,
         "digest": memory.digest.value,
     }
+    if info.loss_scale is not None:
+        line["loss_scale"] = info.loss_scale
     if info.skipped:
         line["skipped"] = list(info.skipped)
     return line

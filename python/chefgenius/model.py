@@ -18,7 +18,7 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedConfig, PreTrai
 from transformers.utils import logging
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from chefgenius.base import ALONE, Base
+from chefgenius.base import ADAPTER_CONFIGURATION, ALONE, Base
 from chefgenius.base import is_local as is_path
 from chefgenius.config import ConfigError, ModelConfig
 from chefgenius.generators import isolated
@@ -39,7 +39,7 @@ def kind_of(settings: ModelConfig, saved: Path | None = None) -> LayoutKind:
     if name is None:
         known = _known_configuration(settings.config or {})
     elif saved is not None and (saved / CONFIGURATION).is_file():
-        adapted = settings.lora.rank is not None  # its weights lie elsewhere
+        adapted = (saved / ADAPTER_CONFIGURATION).exists()  # its weights lie elsewhere
         known = _described(settings, saved, saved / "none" if adapted else None)
     else:
         known = _named_configuration(settings, name)

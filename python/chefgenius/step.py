@@ -17,8 +17,9 @@ from chefgenius.batch import Batch
 from chefgenius.batch import StepInfo as Window
 from chefgenius.config import Config
 from chefgenius.generators import isolated
-from chefgenius.optim import clip_gradients
+from chefgenius.optim import clip_gradients, unscale_gradients
 from chefgenius.pieces import WHOLE, Rows, cut
+from chefgenius.scaler import LossScale
 from chefgenius.sharing import Sharing
 
 _NO_ROOM = (
@@ -36,6 +37,10 @@ class Gradient:
     """over the target tokens; 0 where there are none"""
     grad_norm: float
     """before clipping"""
+    loss_scale: float | None = None
+    """under fp16: what the loss was multiplied by"""
+    overflow: bool = False
+    """under fp16: whether a smaller scale of the loss may mend the gradient; the step moves nothing"""
 
     @property
     def empty(self) -> bool:
@@ -44,8 +49,13 @@ class Gradient:
 
     @property
     def finite(self) -> bool:
+        """Whether it is no divergence."""
+        return self.overflow or (math.isfinite(self.loss_sum) and math.isfinite(self.grad_norm))
+
+    @property
+    def moves(self) -> bool:
         """Whether the weights may be moved along it."""
-        return math.isfinite(self.loss_sum) and math.isfinite(self.grad_norm)
+        return self.finite and not self.overflow and not self.empty
 
 
 @dataclass
@@ -61,6 +71,8 @@ class Backward:
     """called before and after each forward and each backward; may raise to drop the window"""
     rows: Rows = WHOLE
     """rows that go forward together at most; `all`: whole micro-batches"""
+    scale: LossScale = field(default_factory=LossScale)
+    """of the loss, under fp16 alone; the trainer counts the steps there"""
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +88,7 @@ class Backward:
 
     def _gradient(self, step: int, window: Window) -> Gradient:
         settings, sharing = self.config, self.sharing
+        scale = self.scale.scale if settings.train.precision == "fp16" else None
         total = torch.zeros((), device=sharing.inner.model.device)
         share = window.target_tokens / sharing.world.size  # whose gradients are averaged over the ranks
         for slot, last in sharing.passes(window.micro_batches):
@@ -93,18 +106,20 @@ class Backward:
                 with isolated(settings.seed, "train", step, slot or 0, piece), sharing.part(last=latest):
                     loss = sharing.loss(part)
                     self.check()
-                    (loss / share).backward()
+                    (loss / share * (scale or 1.0)).backward()
                 total += loss.detach()
         self.check()
         told = sharing.total(total)
         if window.target_tokens == 0:
             sharing.hear(told.tolist()[1:])
             return Gradient(window, 0.0, 0.0)
+        unscale_gradients(self.parameters, scale or 1.0)
         norm = clip_gradients(self.parameters, settings.optim.max_grad_norm)
         # the one place of a step where the host waits for the device
         loss_sum, *asked, grad_norm = torch.cat([told, norm[None]]).tolist()
         sharing.hear(asked)
-        return Gradient(window, loss_sum, grad_norm)
+        overflow = scale is not None and self.scale.is_overflow(loss_sum, grad_norm)
+        return Gradient(window, loss_sum, grad_norm, scale, overflow)
 
     def _nothing(self, *, last: bool) -> None:
         """A pass without a micro-batch: only for what the other ranks wait for."""

@@ -76,6 +76,11 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def own_part(tensor: Tensor) -> Tensor:
+    """The tensor itself, or the part that this rank has of one that is shared; the same memory."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def alike(value: Tensor, own: Tensor) -> Tensor:
     """A whole tensor, or of it the part that this rank has of `own`. Nothing is sent."""
     if not isinstance(own, DTensor):

@@ -23,8 +23,9 @@ from chefgenius.boundary import Boundary
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
+from chefgenius.ema import lent
 from chefgenius.evaluation import Evaluation, Evaluator, Sample, figures, saved_samples
-from chefgenius.feed import Feed, Tombstones
+from chefgenius.feed import Feed, Tombstones, flat
 from chefgenius.memory import Memory, step_line
 from chefgenius.metrics import Logs, Stopwatch
 from chefgenius.pieces import WHOLE, Rows
@@ -96,7 +97,7 @@ class Trainer:
         )
         # with several ranks a stop waits for the boundary that all come to
         check = self.stop.check if world.size == 1 else lambda: None
-        self._backward = Backward(self.config, self.sharing, self._next, check, self.rows)
+        self._backward = Backward(self.config, self.sharing, self._next, check, self.rows, memory.scale)
         step, every = memory.progress.step, self.config.log.every_steps
         pending = bool(self._due(step) if self.fresh else memory.pending.work)
         self._tell("on_train_start", RunInfo(run, step, total, every, pending))
@@ -144,35 +145,40 @@ class Trainer:
                 f"norm of the gradient {gradient.grad_norm}"
             )
         self._last.ask(self.checkpoints.check)
-        if learned := gradient.finite and not gradient.empty:
+        if gradient.moves:
             self._last.moving = True
             self.optimizer.step()
+            if (averages := self.checkpoints.averages) is not None:
+                averages.update(step)
         self.optimizer.zero_grad(set_to_none=True)
         self.feed.settle(window)
-        self._count(step, gradient, records, learned=learned)
+        self._count(step, gradient, records)
         steps, recipes, tokens = self._watch.rates(progress)
         return StepInfo(
             step=step,
             total_steps=self.schedule.total_steps,
             epoch=epoch,
-            loss=gradient.loss_sum / window.target_tokens if learned else None,
+            loss=gradient.loss_sum / window.target_tokens if gradient.moves or gradient.overflow else None,
             learning_rate=rate,
-            grad_norm=gradient.grad_norm if learned else None,
+            grad_norm=gradient.grad_norm if gradient.moves else None,
             recipes_per_second=recipes,
             tokens_per_second=tokens,
             seconds_left=(self.schedule.total_steps - step) / steps,
-            skipped=() if gradient.finite else tuple(_flat(records)),
+            skipped=() if gradient.finite else tuple(flat(records)),
+            loss_scale=gradient.loss_scale,
         )
 
-    def _count(self, step: int, gradient: Gradient, records: list[Ids], *, learned: bool) -> None:
+    def _count(self, step: int, gradient: Gradient, records: list[Ids]) -> None:
         """Moves the counters to the boundary after a step."""
         memory, progress, window = self.memory, self.memory.progress, gradient.window
         for ids in records:
             memory.digest.update(ids)
-        if learned:
+        if gradient.moves or gradient.overflow:
+            if gradient.loss_scale is not None:
+                memory.scale.update(overflow=gradient.overflow)
             memory.losses.add(gradient.loss_sum, window.target_tokens)
         if not gradient.finite:
-            self.tombstones.skip(step, _flat(records))
+            self.tombstones.skip(step, flat(records))
         epoch, index = self.feed.place
         if epoch != progress.epoch:
             memory.losses.end_epoch()
@@ -251,15 +257,16 @@ class Trainer:
     def _evaluated(self, evaluator: Evaluator, prompts: int) -> tuple[Evaluation, list[Sample]]:
         """By rank 0, for whose figures the others wait; by all where each has a part of the model."""
         step, epoch = self.memory.progress.step, self.memory.progress.epoch
-        if self.sharing.sharded:
-            with self.sharing.evaluating():
-                return evaluator.evaluate(step, epoch, prompts)
-        return self.ranks.first(
-            "evaluation",
-            lambda: evaluator.evaluate(step, epoch, prompts),
-            lambda both: asdict(both[0]),
-            lambda values: (Evaluation(**values), []),
-        )
+        with lent(self.checkpoints.averages if self.config.eval.use_ema else None):
+            if self.sharing.sharded:
+                with self.sharing.evaluating():
+                    return evaluator.evaluate(step, epoch, prompts)
+            return self.ranks.first(
+                "evaluation",
+                lambda: evaluator.evaluate(step, epoch, prompts),
+                lambda both: asdict(both[0]),
+                lambda values: (Evaluation(**values), []),
+            )
 
     def _asked(self, *, first: bool) -> bool:
         """Whether this boundary was asked for, by what every rank knows."""
@@ -301,7 +308,3 @@ class Trainer:
 
     def _tell(self, point: str, value: Any) -> None:
         tell(self.callbacks, point, value)
-
-
-def _flat(records: list[Ids]) -> list[int]:
-    return [int(record) for ids in records for record in ids]

@@ -64,6 +64,9 @@ class EvalConfig(Section):
     max_new_tokens: int = Field(default=160, ge=1)
     """length at which generation stops"""
 
+    use_ema: bool = False
+    """judge the running average of the weights, which `train.ema_decay` keeps, instead of the weights"""
+
     metrics: Groups = ("recipe",)
     """what texts are judged by: recipe, bleu, chrf, rouge; the last three need `chefgenius[metrics]`"""
 

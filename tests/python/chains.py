@@ -30,6 +30,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     "accumulation 1": ("train.gradient_accumulation_steps=1",),
     "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=fixed", "train.precision=bf16"),
     "no evaluation": ("eval.every_steps=0",),
+    "adafactor": ("optim.kind=adafactor",),
+    "fp16": ("train.precision=fp16",),
+    "averages": ("train.ema_decay=0.9", "eval.use_ema=true"),
+    "in pieces": ("train.rows_per_forward=3",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
     "early stopping, a callback with a state": (
         "eval.early_stopping.metric=perplexity",

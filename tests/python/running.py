@@ -100,10 +100,11 @@ def outcome(run: Path) -> dict[str, Any]:
     last = RunDirectory(run).step_path(RunDirectory(run).steps()[0])
     sections = json.loads((last / "state.json").read_bytes())["sections"]
     del sections["config"]["run_dir"], sections["logs"]["timing.jsonl"]
-    adapter = last / "adapter_model.safetensors"
+    adapter, averages = last / "adapter_model.safetensors", last / "averages.safetensors"
     return {
         "checkpoint": last.name,
         "model": (adapter if adapter.exists() else last / "model.safetensors").read_bytes(),
+        "averages": averages.read_bytes() if averages.exists() else b"",
         "optimizer": (last / "optim.safetensors").read_bytes(),
         "sections": sections,
         "metrics": (run / "metrics.jsonl").read_bytes(),

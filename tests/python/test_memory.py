@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from adapters import on_base
+from chefgenius.config import OptimizerKind
 from chefgenius.manifest import hash_file
+from chefgenius.optim import entries
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError
 from chefgenius.tensors import read_tensors
@@ -28,6 +30,10 @@ NEEDS = {
     "first and last evaluation": ("evaluation", "last"),
     "records seen, in order": ("digest", "value"),
     "work pending": ("pending", "work"),
+    "scale of the loss under fp16": ("scaler", "scale"),
+    "steps since it changed": ("scaler", "good_steps"),
+    "steps that overflowed": ("scaler", "overflows"),
+    "rows that go forward together": ("facts", "rows_per_forward"),
     "learning rate": ("schedule", "learning_rate"),
     "kind of the optimizer": ("optimizer", "kind"),
     "configuration": ("config", "seed"),
@@ -98,6 +104,21 @@ def test_of_an_adapter_its_weights_and_moments_are_saved_and_the_base_is_named(t
     assert not (run.step_path(8) / "model.safetensors").exists()
     moments = {f"{name}/{key}" for name in trained for key in ("step", "exp_avg", "exp_avg_sq")}
     assert set(read_tensors(run.step_path(8) / "optim.safetensors")) == moments
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adafactor"])
+def test_all_tensors_that_a_resume_needs_are_saved(tmp_path: Path, kind: OptimizerKind) -> None:
+    """Those of weights, averages and optimizer, each by the name of its parameter."""
+    options = ("eval.every_steps=0", "train.ema_decay=0.9", f"optim.kind={kind}")
+    stop_at(tmp_path, *options, step=2)
+    saved = RunDirectory(tmp_path / "run").step_path(2)
+    with opened(tmp_path, *options) as trainer:
+        parameters = dict(trainer.model.named_parameters())
+    for name in ("model.safetensors", "averages.safetensors"):
+        assert set(read_tensors(saved / name)) == set(parameters)
+    expected = {f"{name}/{key}" for name, one in parameters.items() for key in entries(kind, one)}
+    assert set(read_tensors(saved / "optim.safetensors")) == expected
+    assert len(expected) > 2 * len(parameters)
 
 
 def test_no_section_can_be_missing(stopped: Path) -> None:

@@ -28,6 +28,7 @@ def gradients(folder: Path, accumulation: int, sizes: list[Any]) -> Iterator[Fou
     split = (
         f"data.batch_size={ROWS // accumulation}",
         f"train.gradient_accumulation_steps={accumulation}",
+        "data.plan=fixed",
         "data.validation_fraction=0",
         "optim.max_grad_norm=null",
     )

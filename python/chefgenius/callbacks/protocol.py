@@ -45,6 +45,8 @@ class StepInfo:
     seconds_left: float
     skipped: tuple[int, ...] = ()
     """records of a step that was not finite: they are left out from now on"""
+    loss_scale: float | None = None
+    """under fp16: what the loss of this step was multiplied by; a step without `grad_norm` overflowed"""
 
 
 @dataclass(frozen=True)
