@@ -35,7 +35,7 @@ from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
 from chefgenius.proofs import fit_for
-from chefgenius.ranks import Ranks, World
+from chefgenius.ranks import Ranks
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
@@ -44,6 +44,7 @@ from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
 from chefgenius.state import Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
+from chefgenius.world import World
 
 Parts = tuple[Memory, Tombstones, Registry]
 

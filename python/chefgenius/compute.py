@@ -13,8 +13,8 @@ import transformers
 
 from chefgenius.config import ConfigError, Precision
 from chefgenius.differences import saved_count
-from chefgenius.ranks import World
 from chefgenius.resume import Origin
+from chefgenius.world import World
 
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""

@@ -23,9 +23,9 @@ from chefgenius.judging import check_extra
 from chefgenius.layout import Layout
 from chefgenius.model import is_local, kind_of
 from chefgenius.plan import LayoutKind
-from chefgenius.ranks import World
 from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
+from chefgenius.world import World
 
 VALIDATION_SEED = 0
 """order of the validation batches: the same for every run, whatever its seed"""

@@ -13,9 +13,9 @@ import blake3
 
 from chefgenius.batch import Batch, StepInfo
 from chefgenius.data import RecipeLoader, StateMismatchError
-from chefgenius.ranks import World
 from chefgenius.state import ResumeError, State
 from chefgenius.store import Ids
+from chefgenius.world import World
 
 
 class Feed:

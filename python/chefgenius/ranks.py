@@ -1,9 +1,8 @@
-"""The processes of one run: who is who, and how they meet outside the collectives of a step.
+"""The processes of one run: how they meet outside the collectives of a step.
 
-1. `World` reads what `torchrun` put into the environment.
-2. `Ranks.first` lets rank 0 do a thing while the others wait for what it tells; `Ranks.together` waits for
+1. `Ranks.first` lets rank 0 do a thing while the others wait for what it tells; `Ranks.together` waits for
    all and compares what they tell. Both go through torch's own store, as JSON: nothing is pickled.
-3. A rank that fails says so there before it ends, so that the others end with a line and its exit code. No
+2. A rank that fails says so there before it ends, so that the others end with a line and its exit code. No
    wait has a time limit of its own, since rank 0 may prepare data for an hour; each ends when a rank fails,
    when the store is gone, or by a signal, which `torchrun` sends when a process is lost.
 
@@ -11,17 +10,16 @@ torch is imported by the first thing that needs it, never by one process alone.
 """
 
 import json
-import os
+import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from chefgenius.config import Config, ConfigError
 from chefgenius.signals import Stop, StopRequested
 from chefgenius.state import RunError, one_line
+from chefgenius.world import World
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -43,53 +41,6 @@ class RankError(RunError):
     def __init__(self, message: str, exit_code: int = RunError.exit_code) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-@dataclass(frozen=True)
-class World:
-    """This process among those of its run, which all see the same files."""
-
-    rank: int = 0
-    size: int = 1
-    local_rank: int = 0
-    """among those on the same machine"""
-    local_size: int = 1
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """As `torchrun` says, else one process alone. Raises ConfigError for what it never says."""
-        if not {"RANK", "WORLD_SIZE"} <= set(os.environ):
-            return cls()
-        rank, size = _number("RANK", 0), _number("WORLD_SIZE", 1)
-        local_rank, local_size = _number("LOCAL_RANK", rank), _number("LOCAL_WORLD_SIZE", size)
-        if not rank < size or not local_rank < local_size <= size:
-            raise ConfigError(
-                f"environment: RANK {rank} of WORLD_SIZE {size}, LOCAL_RANK {local_rank} of "
-                f"LOCAL_WORLD_SIZE {local_size} is no place among processes: start with `torchrun`"
-            )
-        return cls(rank, size, local_rank, local_size)
-
-    @property
-    def leads(self) -> bool:
-        """Whether this is rank 0, which alone writes, prints and calls back."""
-        return self.rank == 0
-
-    def check(self, config: Config) -> None:
-        """Raises ConfigError where some ranks would never get a micro-batch."""
-        slots = config.train.gradient_accumulation_steps
-        if self.size > slots:
-            raise ConfigError(
-                f"`train.gradient_accumulation_steps`: `{slots}` is fewer than the {self.size} processes "
-                "that share the micro-batches of a step, so some would never get one: "
-                f"set it to {self.size} or more, or start fewer processes (`--nproc-per-node`)"
-            )
-
-
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise ConfigError(f"environment: {name} is `{text:.40}`, no number of a process: use `torchrun`")
-    return int(text)
 
 
 class Ranks:
@@ -194,17 +145,43 @@ class Ranks:
         if self.world.size > 1:
             self._meet()
 
-    def _meet(self) -> "Store":
-        """The store that `torchrun` keeps, or the one that rank 0 opens; told is what was waiting for it."""
+    def _meet(self, seconds: float = TIMEOUT.total_seconds()) -> "Store":
+        """The store that `torchrun` keeps, or the one that rank 0 opens; told is what was waiting for it.
+
+        Raises RankError when not all ranks come in time.
+        """
         if self._store is None:
             from torch.distributed.distributed_c10d import PrefixStore
             from torch.distributed.rendezvous import rendezvous
 
             place = rendezvous("env://", self.world.rank, self.world.size, timeout=TIMEOUT)
-            self._store = PrefixStore("chefgenius", next(place)[0])
+            store = PrefixStore("chefgenius", next(place)[0])
+            self._store = PrefixStore(self._attempt(store, seconds), store)
             for key, text in self._untold:
                 self._store.set(key, text)
         return self._store
+
+    def _attempt(self, store: "Store", seconds: float) -> str:
+        """A name that these processes share, and none that were here before: what those said is kept.
+
+        Each asks by a word of its own, which rank 0 answers with the name.
+        """
+        mine, end = secrets.token_hex(8), time.monotonic() + seconds
+        others = range(1, self.world.size)
+        if not self.world.leads:
+            store.set(f"ask/{self.world.rank}", mine)
+        while time.monotonic() < end:
+            if not self.world.leads and store.check([f"answer/{mine}"]):
+                name = store.get(f"answer/{mine}").decode()
+                store.set(f"here/{name}/{self.world.rank}", "")
+                return name
+            if self.world.leads and store.check([f"here/{mine}/{rank}" for rank in others]):
+                return mine
+            for rank in others if self.world.leads else ():
+                if store.check([f"ask/{rank}"]):
+                    store.set(f"answer/{store.get(f'ask/{rank}').decode()}", mine)
+            time.sleep(_INTERVAL)
+        raise RankError("not all processes of the run have come")
 
     def _named(self, name: str) -> str:
         self._meetings += 1
@@ -257,7 +234,7 @@ class Ranks:
         collective = isinstance(error, DistError) or "gloo" in str(error) or "NCCL" in str(error)
         first: RankError | StopRequested | None = None
         try:
-            store = self._meet()
+            store = self._meet(PATIENCE)
             if collective:  # whoever is gone may have said why, or is about to
                 end = time.monotonic() + 1
                 while first is None and time.monotonic() < end:
@@ -273,7 +250,7 @@ class Ranks:
                 if not store.check(["failed"]):
                     store.set("failed", json.dumps(told))
                     self._linger("heard", 2)
-        except (DistError, RuntimeError):
+        except (DistError, RuntimeError, RankError):
             pass  # the store went with the process that kept it
         if collective:
             lost = first or RankError(f"lost the other processes of the run: {one_line(error)}")

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from chefgenius.generators import isolated
 from chefgenius.loss import TokenLoss
-from chefgenius.ranks import World
+from chefgenius.world import World
 
 Kind = Literal["none", "fsdp2"]
 

@@ -23,10 +23,11 @@ from chefgenius.config import Config, ConfigError
 from chefgenius.descent import Weights
 from chefgenius.differences import DifferentRunError
 from chefgenius.manifest import STDOUT, named_errors
-from chefgenius.ranks import RankError, Ranks, World
+from chefgenius.ranks import RankError, Ranks
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import DivergedError, RunError, printable
 from chefgenius.store import ChefGeniusError
+from chefgenius.world import World
 
 if TYPE_CHECKING:
     from chefgenius.built import Built

@@ -13,8 +13,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from adapters import on_base
 from chefgenius.config import Config, ConfigError
-from chefgenius.ranks import Ranks, World
+from chefgenius.ranks import Ranks
 from chefgenius.rundir import RunDirectory
+from chefgenius.world import World
 from fitting import metrics
 from running import Child, Nursery, assert_same_run, words
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from adapters import on_base
 from chefgenius.loss import TokenLoss
-from chefgenius.ranks import World
 from chefgenius.rundir import RunDirectory
 from chefgenius.sharing import Sharing
+from chefgenius.world import World
 from fitting import metrics
 from running import Nursery, assert_same_run, opened, words
 from test_ranks import QUICK, SHARED, assert_alike, ended, told
