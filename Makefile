@@ -10,7 +10,7 @@ CARGO_DENY := target/tools/bin/cargo-deny
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint lock clean
+.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint bench-train lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-prepare: setup ## measure raw recipes to a ready store beside the tokenize
 
 bench-checkpoint: setup ## measure saving, loading and seeking beside torch.save and the Trainer; ARGS=--quick for a look
 	$(BIN)/python benches/python/checkpoint.py $(ARGS)
+
+bench-train: setup ## measure training beside transformers' Seq2SeqTrainer; ARGS=--quick for a look
+	$(BIN)/python benches/python/train.py $(ARGS)
 
 fuzz: ## run each fuzz target for a minute (needs a nightly compiler and cargo-fuzz)
 	for target in $$(cargo +nightly fuzz list); do \

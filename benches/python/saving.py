@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import ModelConfig, OptimConfig
+from chefgenius.loading import load_tensors
 from chefgenius.loss import TokenLoss
 from chefgenius.manifest import verify
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chefgenius.batch import Batch, StepInfo
+    from chefgenius.callbacks import Callback
+    from chefgenius.checkpoint import Checkpointer
+    from chefgenius.config import Config, ConfigError, TrainConfig
     from chefgenius.data import LoaderError, RecipeLoader, StateMismatchError
+    from chefgenius.options import load as load_config
     from chefgenius.outcome import Report
     from chefgenius.recipe import Recipe, ingredient_name
+    from chefgenius.rundir import RunDirectory
+    from chefgenius.session import open_run, restore, sections_of
+    from chefgenius.signals import Stop, StopRequested
+    from chefgenius.state import ResumeError
     from chefgenius.store import (
         ChefGeniusError,
         DataError,
@@ -23,41 +31,70 @@ if TYPE_CHECKING:
         TokenStore,
         prepare,
     )
+    from chefgenius.trainer import Trainer
 
 _MODULES = {
     "Batch": "batch",
+    "Callback": "callbacks",
+    "Checkpointer": "checkpoint",
     "ChefGeniusError": "store",
+    "Config": "config",
+    "ConfigError": "config",
     "DataError": "store",
     "LoaderError": "data",
     "Recipe": "recipe",
     "RecipeLoader": "data",
     "Report": "outcome",
+    "ResumeError": "state",
+    "RunDirectory": "rundir",
     "StateMismatchError": "data",
     "StepInfo": "batch",
+    "Stop": "signals",
+    "StopRequested": "signals",
     "StoreError": "store",
     "StoredRecord": "store",
     "TokenStore": "store",
     "TokenizerError": "store",
+    "TrainConfig": "config",
+    "Trainer": "trainer",
     "ingredient_name": "recipe",
+    "load_config": "options",
+    "open_run": "session",
     "prepare": "store",
+    "restore": "session",
+    "sections_of": "session",
 }
 
 __all__ = [
     "Batch",
+    "Callback",
+    "Checkpointer",
     "ChefGeniusError",
+    "Config",
+    "ConfigError",
     "DataError",
     "LoaderError",
     "Recipe",
     "RecipeLoader",
     "Report",
+    "ResumeError",
+    "RunDirectory",
     "StateMismatchError",
     "StepInfo",
+    "Stop",
+    "StopRequested",
     "StoreError",
     "StoredRecord",
     "TokenStore",
     "TokenizerError",
+    "TrainConfig",
+    "Trainer",
     "ingredient_name",
+    "load_config",
+    "open_run",
     "prepare",
+    "restore",
+    "sections_of",
 ]
 
 
@@ -69,4 +106,5 @@ def __getattr__(name: str) -> Any:
         warnings.warn(
             "the extension is a debug build, many times slower: run `maturin develop --release`", stacklevel=2
         )
-    return getattr(import_module(f"chefgenius.{_MODULES[name]}"), name)
+    attribute = "load" if name == "load_config" else name
+    return getattr(import_module(f"chefgenius.{_MODULES[name]}"), attribute)

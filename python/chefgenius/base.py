@@ -17,6 +17,8 @@ from chefgenius.state import one_line
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER, ADAPTER_CONFIGURATION = "adapter_model.safetensors", "adapter_config.json"
+AVERAGES = "averages.safetensors"
+"""of a checkpoint: the averages of its weights, under the same names"""
 """the names that peft reads"""
 ALONE = (
     "has an adapter alone: make a whole model of it with `python -m chefgenius.ckpt export`, and give that"

@@ -6,53 +6,47 @@
    place and gives the `Trainer`.
 """
 
-import platform
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
+from typing import Any
 
-from chefgenius import resume
-from chefgenius.built import Built
-from chefgenius.callbacks import Callback
-from chefgenius.checkpoint import Checkpointer, checkpoint_bytes, load_tensors
-from chefgenius.compute import (
-    choose_device,
-    choose_threads,
-    facts,
-    is_strict,
-    set_arithmetic,
-)
+from chefgenius import lora, resume
+from chefgenius.built import Built, write_run_facts
+from chefgenius.callbacks import Callback, States
+from chefgenius.checkpoint import Checkpointer
+from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights, write_descent, write_weights
 from chefgenius.differences import Comparison, Exactness, compare, saved_exactness
 from chefgenius.disk import check_space
 from chefgenius.early_stopping import EarlyStopping
+from chefgenius.ema import begin_averages
 from chefgenius.evaluation import Evaluator
 from chefgenius.feed import Tombstones
 from chefgenius.generators import AmbientGenerators, seed_ambient
-from chefgenius.lora import (
-    adapter_files,
-    add_adapter,
-    base_facts,
-    choose_base,
-    refuse_other_base,
-    share_trained,
-)
-from chefgenius.manifest import replace_file, to_json
+from chefgenius.loading import checkpoint_bytes, load_tensors
+from chefgenius.loss import TokenLoss
+from chefgenius.manifest import replace_file
 from chefgenius.memory import Memory
 from chefgenius.metrics import Logs
 from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
 from chefgenius.optim import build_optimizer, describe, trained_parameters
 from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
+from chefgenius.proofs import fit_for
+from chefgenius.ranks import Ranks
 from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
-from chefgenius.rundir import RUN_SCHEMA, RunDirectory
+from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
+from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
-from chefgenius.state import Best, Derived, Registry, ResumeError, State
+from chefgenius.state import Derived, Registry, ResumeError, State
 from chefgenius.trainer import Trainer
+from chefgenius.world import World
+
+Parts = tuple[Memory, Tombstones, Registry]
 
 
 def build_run(
@@ -62,36 +56,41 @@ def build_run(
     say: Callable[[str], None],
     allowed: frozenset[str] = frozenset(),
     weights: Weights | None = None,
+    world: World | None = None,
+    ranks: Ranks | None = None,
 ) -> Built:
     """Model, optimizer and schedule, the comparison with the saved run, and the loader at its place.
 
-    `allowed` names what may differ from the saved run. Raises ConfigError, ResumeError.
+    `allowed` names what may differ from the saved run. `world` is this process's place, `ranks` those that it
+    meets in order to train. Raises ConfigError, ResumeError.
     """
     settings = config.train
-    device = choose_device(settings.device)
-    vocabulary = Vocabulary(data.store.vocab_size, data.store.pad_token_id, data.store.eos_token_id)
+    world, ranks = world or World(), ranks or Ranks()
+    device = choose_device(settings.device, world)
+    vocabulary = Vocabulary.of(data.store, data.layout.bos_id)
     saved = origin.directory if origin is not None else None
-    base = choose_base(config.model)
+    base = lora.choose_base(config.model)
     if origin is not None:
-        refuse_other_base(config, base, origin)
-    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base)
+        lora.refuse_other_base(config, base, origin)
+    model = build_model(config.model, vocabulary, config.seed, saved=saved, base=base, say=say)
     if base is not None:
-        add_adapter(model, config.model.lora, config.seed)
+        lora.add_adapter(model, config.model.lora, config.seed)
     parameters = count_parameters(model)
-    threads = choose_threads(settings.threads, parameters, origin)
+    threads = choose_threads(settings.threads, parameters, origin, world)
     strict = is_strict(settings.determinism, device)
-    set_arithmetic(threads, strict=strict)
+    set_arithmetic(threads, strict=strict, device=device)
     model.to(device)  # type: ignore[arg-type]
-    rows = choose_rows(config, model, data.train, origin, say)
+    fit_for(model, config)
+    rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
     found = {
-        **facts(device, threads, strict=strict),
+        **facts(device, threads, strict=strict, world_size=world.size),
         "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
         "tombstones": data.feed.configured,
-        **base_facts(base),
+        **lora.base_facts(base),
     }
     per_epoch = data.train.steps_per_epoch
     comparison, exactness, stopping = Comparison(), Exactness(), EarlyStopping(config.eval.early_stopping)
@@ -107,23 +106,29 @@ def build_run(
         exactness.add(origin.step, [*changes, moved] if left else changes)
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
-        with suppress(KeyError, TypeError, ValueError):  # a section that does not fit is refused below
-            stopping.load_state_dict(sections["early_stopping"])
+        stopping.look_at(sections)
+    ranks.join(device.type, device.index)
+    loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
+    sharing = Sharing(loss, ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
+    averages = begin_averages(trained_parameters(model), settings.ema_decay)
     last = bounds(config, data.feed, per_epoch, taken)
     schedule = Schedule(optimizer, config.optim, min(last.values()))
     say(
-        f"model: {model.config.model_type}, {parameters:,} parameters{share_trained(model)} "
+        f"model: {model.config.model_type}, {parameters:,} parameters{lora.share_trained(model)} "
         f"on {found['device']}, threads {threads}, {settings.precision}{', strict' if strict else ''}"
+        f"{sharing}"
     )
-    samples = settings.gradient_accumulation_steps * config.data.batch_size
-    say(f"plan: {schedule.total_steps:,} steps of {samples} recipes, {per_epoch:,} an epoch")
+    say(data.told_plan(config, schedule.total_steps))
     return Built(
         config=config,
         data=data,
         model=model,
+        ranks=ranks,
+        sharing=sharing,
         base=base,
         optimizer=optimizer,
+        averages=averages,
         schedule=schedule,
         facts=found,
         origin=origin,
@@ -138,19 +143,27 @@ def build_run(
     )
 
 
+def _same(rows: Any) -> Any:
+    return rows
+
+
 def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Sequence[Callback]) -> Trainer:
-    """Begins or goes on with a run that was built, in a run directory that is locked.
+    """Begins or goes on with a run that was built, in a run directory that rank 0 has locked.
 
     Raises ResumeError when the checkpoint's tensors or memory do not fit; OSError.
     """
     config, data, model, optimizer = built.config, built.data, built.model, built.optimizer
-    companions = _check_space(built, run, touch=True)
-    memory, tombstones, registry = _components(built, logs)
+    ranks = built.ranks
+    companions = _check_space(built, run, touch=True) if ranks.world.leads else {}
+    memory, tombstones, registry = _components(built, logs, callbacks)
     seed_ambient(config.seed)
-    if built.origin is None:
+    if not ranks.world.leads:
+        if built.origin is not None:
+            _restore(built, built.origin, registry)
+    elif built.origin is None:
         if built.weights is not None:
             write_weights(run.path, built.weights)
-        _write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
+        write_run_facts(built, finished=None)  # first: it makes the files after it those of a run
         logs.begin()
     else:
         if built.origin.foreign:
@@ -159,8 +172,10 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
         _restore(built, built.origin, registry)
-        _write_run_facts(built, finished=None)
-    replace_file(run.path / "config.yaml", to_yaml(config).encode())
+        write_run_facts(built, finished=None)
+    if ranks.world.leads:
+        replace_file(run.path / "config.yaml", to_yaml(config).encode())
+    ranks.together("start", {"facts": built.facts, "place": data.feed.state_dict(), "steps": built.bounds})
     checkpoints = Checkpointer(
         run=run,
         model=model,
@@ -170,8 +185,11 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         retention=Retention(config.checkpoint.keep, config.checkpoint.keep_every_steps),
         sync_logs=logs.sync,
         say=built.say,
+        ranks=ranks,
+        sharded=built.sharing.sharded,
         began_at=built.origin.step if built.origin is not None and not built.origin.foreign else None,
         best=memory.best.steps,
+        averages=built.averages,
     )
     return Trainer(
         config=config,
@@ -188,24 +206,31 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
         stop=stop,
         callbacks=callbacks,
         fresh=built.origin is None,
+        sharing=built.sharing,
+        ranks=ranks,
         rows=built.facts["rows_per_forward"],
     )
 
 
-def rehearse(built: Built, run: RunDirectory) -> None:
+def rehearse(built: Built, run: RunDirectory, callbacks: Sequence[Callback]) -> None:
     """Raises what `start` would raise of the checkpoint's tensors and memory, the logs and the room.
 
     Nothing is changed but `built`, which takes the checkpoint's memory.
     """
     _check_space(built, run, touch=False)
+    examine(built, callbacks)
+
+
+def examine(built: Built, callbacks: Sequence[Callback]) -> None:
+    """Raises what `start` would of tensors, memory and logs, also those of another run; changes `built`."""
     if built.origin is not None:
-        _restore(built, built.origin, _components(built, Logs(built.origin.run_path, touch=False))[2])
+        logs = Logs(built.origin.run_path, touch=False)
+        _restore(built, built.origin, _components(built, logs, callbacks)[2])
 
 
-def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]:
+def _components(built: Built, logs: Logs, callbacks: Sequence[Callback]) -> Parts:
     """All that has a memory, under its name in state.json."""
-    best = Best(built.config.checkpoint.keep_best, built.config.eval.best_metric)
-    memory, registry = Memory(best=best, stopping=built.stopping), Registry()
+    memory, registry = Memory.of(built.config, built.stopping), Registry()
     tombstones = Tombstones(built.data.feed)
     trained = trained_parameters(built.model)
     memory.register(registry)
@@ -217,6 +242,7 @@ def _components(built: Built, logs: Logs) -> tuple[Memory, Tombstones, Registry]
     registry.register("tombstones", tombstones)
     registry.register("loader", built.data.feed)
     registry.register("generators", AmbientGenerators())
+    registry.register("callbacks", States(callbacks, built.say))
     registry.register("logs", logs)  # last: it cuts the files, and a refusal before it leaves all as it was
     return memory, tombstones, registry
 
@@ -226,36 +252,20 @@ def _check_space(built: Built, run: RunDirectory, *, touch: bool) -> dict[str, b
     store = built.data.store
     files = describing_files(built.model)
     if built.base is not None:
-        files |= adapter_files(built.model, built.config.model.lora, built.base)
+        files |= lora.adapter_files(built.model, built.config.model.lora, built.base)
     files |= built.data.decoder.files(store.pad_token_id, store.eos_token_id)
-    size = checkpoint_bytes(built.model) + sum(len(one) for one in files.values())
+    size = checkpoint_bytes(built.model, built.config) + sum(len(one) for one in files.values())
     check_space(run.checkpoints, size, standing=bool(run.steps()), touch=touch)
     return files
 
 
 def mark_finished(built: Built, step: int) -> None:
     """Notes in run.json that nothing is left to do after this step."""
-    _write_run_facts(built, finished=step)
-
-
-def _write_run_facts(built: Built, finished: int | None) -> None:
-    """run.json: what a person may want to know of the run; only `finished` is ever read again."""
-    values = {
-        "schema": RUN_SCHEMA,
-        "python": platform.python_version(),
-        "machine": platform.platform(),
-        "parameters": count_parameters(built.model),
-        "total_steps": built.schedule.total_steps,
-        "facts": built.facts,
-        "exact": built.exactness.since is None,
-        "not_exact_since": built.exactness.since,
-        "finished": finished,
-    }
-    replace_file(built.config.run_path / "run.json", to_json(values))
+    write_run_facts(built, finished=step)
 
 
 def _restore(built: Built, origin: resume.Origin, registry: Registry) -> None:
-    load_tensors(origin, built.model, built.optimizer)
+    load_tensors(origin, built.model, built.optimizer, built.averages, allowed=built.comparison.allowed)
     try:
         registry.load_state_dict(built.sections)
     except ResumeError as error:
@@ -273,6 +283,8 @@ def _evaluator(built: Built, stop: Stop) -> Evaluator | None:
         settings=built.config.eval,
         precision=built.config.train.precision,
         max_input_length=built.config.data.max_input_length,
+        layout=built.data.layout,
         seed=built.config.seed,
-        check=stop.check,
+        # where all evaluate together, none may leave
+        check=stop.check if not built.sharing.sharded else lambda: None,
     )

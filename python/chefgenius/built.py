@@ -1,5 +1,6 @@
 """A run that is checked and not begun: what `build` hands over, and what `--explain` tells of."""
 
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,13 @@ from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
 from chefgenius.early_stopping import EarlyStopping
-from chefgenius.rundir import read_run_facts
+from chefgenius.ema import Averages
+from chefgenius.manifest import replace_file, to_json
+from chefgenius.model import count_parameters
+from chefgenius.ranks import Ranks
+from chefgenius.rundir import RUN_SCHEMA, read_run_facts
 from chefgenius.schedule import Schedule
+from chefgenius.sharing import Sharing
 from chefgenius.state import State
 
 
@@ -26,9 +32,13 @@ class Built:
     config: Config
     data: Data
     model: PreTrainedModel
+    ranks: Ranks
+    sharing: Sharing
     base: Base | None
     """the weights that an adapter is trained on; None where the whole model is trained"""
     optimizer: torch.optim.Optimizer
+    averages: Averages | None
+    """of the weights, where `train.ema_decay` wants them"""
     schedule: Schedule
     facts: dict[str, Any]
     origin: resume.Origin | None
@@ -73,3 +83,18 @@ class Built:
             f"is at step {step}, {'the last one' if step == total else f'past {past}'}. "
             f"To go on raise {raised}, to begin anew give another `run_dir`"
         )
+
+
+def write_run_facts(built: Built, finished: int | None) -> None:
+    """run.json: what a person may want to know of the run; only `finished` is ever read again."""
+    values = {
+        "schema": RUN_SCHEMA,
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "parameters": count_parameters(built.model),
+        "total_steps": built.schedule.total_steps,
+        "facts": built.facts,
+        "exact": built.exactness.since is None,
+        "not_exact_since": built.exactness.since,
+    }
+    replace_file(built.config.run_path / "run.json", to_json({**values, "finished": finished}))

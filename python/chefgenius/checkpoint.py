@@ -1,4 +1,4 @@
-"""Saving a boundary and getting it back.
+"""Saving a boundary.
 
 1. `Checkpointer.save` copies weights, optimizer and sections at the boundary: the only part that must stand
    still. It goes on while a thread does the rest.
@@ -6,7 +6,6 @@
    be kept. A boundary that is saved anew takes the other's place in one step. Where the disk is full it makes
    room and tries once more.
 3. `Checkpointer.check` tells the training thread what became of it.
-4. `load_tensors` copies a verified checkpoint's tensors into the parameters' and the optimizer's own memory.
 """
 
 import errno
@@ -18,21 +17,21 @@ from queue import SimpleQueue
 from threading import Thread
 
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
-from chefgenius.base import ADAPTER
-from chefgenius.lora import adapter_tensors, is_adapted
+from chefgenius.base import AVERAGES
+from chefgenius.ema import Averages
+from chefgenius.loading import OPTIMIZER, saved_tensors, weights_file
 from chefgenius.manifest import DamagedError, fsync_directory, publish, seal, to_json, write_file
-from chefgenius.model import named_tensors
-from chefgenius.optim import load_state_tensors, state_bytes, state_tensors
-from chefgenius.resume import STATE_SCHEMA, Origin
+from chefgenius.optim import state_tensors
+from chefgenius.ranks import Ranks
+from chefgenius.resume import STATE_SCHEMA
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory, remove_tree
-from chefgenius.state import ResumeError, State
-from chefgenius.tensors import Image, read_tensors
+from chefgenius.state import State
+from chefgenius.tensors import Image, take_part
 
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optim.safetensors", "state.json"
+STATE = "state.json"
 
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 """what a save may fail with where more room, or another place on the disk, may help"""
@@ -65,19 +64,28 @@ class Checkpointer:
     run: RunDirectory
     model: PreTrainedModel
     optimizer: torch.optim.Optimizer
-    companions: dict[str, bytes]
+    companions: dict[str, bytes] = field(default_factory=dict)
     """files that make the directory open with `from_pretrained`: configuration and tokenizer"""
-    fingerprints: dict[str, str]
-    retention: Retention
-    sync_logs: Callable[[], None]
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """stand in the manifest: of store, tokenizer and plan"""
+    retention: Retention = field(default_factory=lambda: Retention(2))
+    sync_logs: Callable[[], None] = lambda: None
     """makes every log line durable that the sections count"""
-    say: Callable[[str], None]
+    say: Callable[[str], None] = print
     """told, by `check` and `save`, of long waits and of what a full disk costs"""
     began_at: int | None = None
     """the checkpoint of this directory that the process began from: it stays until two newer ones stand"""
+    ranks: Ranks = field(default_factory=Ranks)
+    """rank 0 alone writes"""
+    sharded: bool = False
+    """whether each rank has a part of every tensor: then all call `save` together"""
     best: Sequence[int] = ()
     """the steps of the best evaluations by the newest checkpoint: they stay until there is a newer one"""
-    _images: tuple[Image, Image] = field(default_factory=lambda: (Image(), Image()), repr=False)
+    averages: Averages | None = None
+    """of the weights, saved beside them"""
+    _images: tuple[Image, Image, Image] = field(
+        default_factory=lambda: (Image(), Image(), Image()), repr=False
+    )
     _thread: Thread | None = field(default=None, repr=False)
     _writing: int | None = field(default=None, repr=False)
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
@@ -93,14 +101,27 @@ class Checkpointer:
         the boundary is another now), or when `check` has a failure to tell.
         """
         step = int(sections["progress"]["step"])
+        wanted = self.ranks.world.leads and self._is_wanted(step, anew=anew)
+        if self.sharded:
+            wanted = self.ranks.agree("save", wanted)
+        if wanted and self.ranks.world.leads:
+            self._begin(self._snapshot(step, sections, best, anew=anew))
+        elif wanted:
+            take_part(own := saved_tensors(self.model))
+            if self.averages is not None:
+                take_part(self.averages.over(own))
+            take_part(state_tensors(self.model, self.optimizer))
+
+    def _is_wanted(self, step: int, *, anew: bool) -> bool:
+        """Whether the step is to be written, once the save before it is over."""
         if self._thread is not None and self._thread.is_alive():
             if self._writing == step and not anew:
-                return
+                return False
             self._wait(self._thread)
-        if self._failed is not None or (not anew and self._is_saved(step)):
-            return
-        snapshot = self._snapshot(step, sections, best, anew=anew)
-        self._writing = step
+        return self._failed is None and (anew or not self._is_saved(step))
+
+    def _begin(self, snapshot: Snapshot) -> None:
+        self._writing = snapshot.step
         self._thread = Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True)
         self._thread.start()
 
@@ -152,10 +173,12 @@ class Checkpointer:
     def _snapshot(
         self, step: int, sections: dict[str, State], best: Sequence[int], *, anew: bool
     ) -> Snapshot:
-        model, optimizer = self._images
+        model, optimizer, averages = self._images
+        own = saved_tensors(self.model)
         files: dict[str, list[bytes | memoryview]] = {
             **{name: [data] for name, data in self.companions.items()},
-            weights_file(self.model): model.take(saved_tensors(self.model)),
+            weights_file(self.model): model.take(own),
+            **({} if self.averages is None else {AVERAGES: averages.take(self.averages.over(own))}),
             OPTIMIZER: optimizer.take(state_tensors(self.model, self.optimizer)),
             STATE: [to_json({"schema": STATE_SCHEMA, "sections": sections})],
         }
@@ -248,57 +271,3 @@ class Checkpointer:
                     continue
                 good += 1
         return good == 2
-
-
-def saved_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """What a checkpoint holds of a model by the names in its file: an adapter alone, or all. No copies."""
-    return adapter_tensors(model) if is_adapted(model) else named_tensors(model)
-
-
-def weights_file(model: PreTrainedModel) -> str:
-    """The file of a checkpoint that holds `saved_tensors`."""
-    return ADAPTER if is_adapted(model) else MODEL
-
-
-def checkpoint_bytes(model: PreTrainedModel) -> int:
-    """About how large a checkpoint is: weights, the optimizer's state, 1 MB for the rest."""
-    weights = sum(one.nbytes for one in saved_tensors(model).values())
-    return weights + state_bytes(model) + 10**6
-
-
-def load_tensors(origin: Origin, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:
-    """Copies weights and optimizer state of a verified checkpoint into place.
-
-    Raises ResumeError, before anything is changed, when a name, shape or dtype is not that of this model.
-    """
-    place, own = origin.directory / weights_file(model), saved_tensors(model)
-    try:
-        weights = read_tensors(place)
-        state = read_tensors(origin.directory / OPTIMIZER)
-        described = origin.sections["optimizer"]
-    except (OSError, SafetensorError) as error:
-        raise ResumeError(
-            f"cannot read the tensors of `{origin.directory}`: {error}: use another checkpoint"
-        ) from error
-    except KeyError as error:
-        raise ResumeError(
-            f"`{origin.directory}` has a state without section `optimizer`: use another checkpoint"
-        ) from error
-    if set(weights) != set(own):
-        odd = sorted(set(weights) ^ set(own))
-        raise ResumeError(
-            f"`{place}` is of another model: {len(odd)} parameters stand on one side "
-            f"only, such as `{odd[0]}`: set `model` back to what was saved"
-        )
-    for name, tensor in own.items():
-        saved = weights[name]
-        if saved.shape != tensor.shape or saved.dtype != tensor.dtype:
-            raise ResumeError(
-                f"`{place}` is of another model: `{name}` is {saved.dtype} "
-                f"{list(saved.shape)}, here {tensor.dtype} {list(tensor.shape)}: "
-                "set `model` back to what was saved"
-            )
-    load_state_tensors(model, optimizer, state, described)
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(weights[name])

@@ -115,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("out", type=directory, metavar="OUT", help="a directory that is not there yet")
     one.add_argument("--step", type=_step, metavar="N|best", help="of a run; none: the newest")
     one.add_argument("--adapter", action="store_true", help="of one with an adapter: that alone, unmerged")
+    one.add_argument("--ema", action="store_true", help="the averages of the weights in place of the weights")
     one.add_argument("--base", type=directory, metavar="DIR", help="where the adapter's base lies now")
     return made
 
@@ -200,8 +201,8 @@ def export(options: argparse.Namespace) -> int:
     from chefgenius.export import export as copy
 
     checkpoint = find_checkpoint(options.checkpoint, _asked(options.checkpoint, options.step))
-    size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base)
-    what = "adapter" if options.adapter else "model"
+    size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base, averages=options.ema)
+    what = f"{'averaged ' if options.ema else ''}{'adapter' if options.adapter else 'model'}"
     print(f"`{options.out}`: the {what} of `{checkpoint}`, {gigabytes(size)}")
     return 0
 

@@ -11,9 +11,10 @@ from typing import Literal
 import torch
 import transformers
 
-from chefgenius.config import ConfigError
+from chefgenius.config import ConfigError, Precision
 from chefgenius.differences import saved_count
 from chefgenius.resume import Origin
+from chefgenius.world import World
 
 SMALL_MODEL = 30_000_000
 """Up to this many parameters one thread is faster than several: their meeting costs more than their work."""
@@ -23,11 +24,12 @@ MOST_THREADS = 1024
 """more than any machine that a run was saved on"""
 
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """The device of the run; CUDA is started here.
+def choose_device(wanted: Literal["auto", "cpu", "cuda"], world: World | None = None) -> torch.device:
+    """The device of the run; CUDA is started here, and each process of a machine has a device of its own.
 
-    Raises ConfigError when `cuda` is asked for and not there.
+    Raises ConfigError when `cuda` is asked for and not there, or is too few.
     """
+    world = world or World()
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "`train.device`: no CUDA device is available: set `train.device=cpu`, or look at the driver"
@@ -35,20 +37,30 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if wanted == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     torch.cuda.init()  # type: ignore[no-untyped-call]
+    if world.local_size > torch.cuda.device_count():
+        raise ConfigError(
+            f"`train.device`: {world.local_size} processes on a machine with {torch.cuda.device_count()} "
+            "CUDA devices: start as many as it has (`--nproc-per-node`), or set `train.device=cpu`"
+        )
+    if world.size > 1:
+        torch.cuda.set_device(world.local_rank)
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_threads(wanted: int | Literal["auto"], parameters: int, origin: Origin | None = None) -> int:
+def choose_threads(
+    wanted: int | Literal["auto"], parameters: int, origin: Origin | None = None, world: World | None = None
+) -> int:
     """Threads of one torch operation: as told, else as saved, else by the model's size.
 
-    That is 1 up to `SMALL_MODEL` parameters, and above it all cores. Raises ResumeError for a saved number
-    that cannot be one.
+    That is 1 up to `SMALL_MODEL` parameters, and above it all cores, which the processes of a machine share.
+    Raises ResumeError for a saved number that cannot be one.
     """
     if wanted != "auto":
         return wanted
     if origin is not None:
         return saved_count(origin.directory, origin.sections, "threads", "train.threads", MOST_THREADS)
-    return 1 if parameters <= SMALL_MODEL else len(os.sched_getaffinity(0))
+    share = len(os.sched_getaffinity(0)) // (world or World()).local_size
+    return 1 if parameters <= SMALL_MODEL else max(1, share)
 
 
 def is_strict(wanted: Literal["auto", "strict", "fast"], device: torch.device) -> bool:
@@ -62,20 +74,28 @@ def prepare_environment(determinism: Literal["auto", "strict", "fast"]) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def set_arithmetic(threads: int, *, strict: bool) -> None:
-    """Fixes the threads of this process; when `strict`, operations that do not repeat raise RuntimeError."""
+def set_arithmetic(threads: int, *, strict: bool, device: torch.device | None = None) -> None:
+    """Fixes the threads of this process; when `strict`, operations that do not repeat raise RuntimeError.
+
+    On a CUDA `device`, float32 products may round their factors to TF32 unless `strict`.
+    """
     torch.set_num_threads(threads)
+    if device is not None and device.type == "cuda":
+        torch.backends.fp32_precision = "ieee" if strict else "tf32"  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(strict)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 
-def autocast(device: torch.device, precision: Literal["float32", "bf16"]) -> AbstractContextManager[None]:
-    """The context of a forward pass: bfloat16 where it is safe, over float32 parameters, or float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+    """The context of a forward pass: 16 bits where that is safe, over float32 parameters, or float32."""
+    half = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=half, enabled=precision != "float32")
 
 
-def facts(device: torch.device, threads: int, *, strict: bool) -> dict[str, str | int | bool]:
+def facts(
+    device: torch.device, threads: int, *, strict: bool, world_size: int = 1
+) -> dict[str, str | int | bool]:
     """What the bits of a run depend on besides its configuration and data."""
     kind = torch.backends.cpu.get_cpu_capability()
     if device.type == "cuda":
@@ -86,5 +106,5 @@ def facts(device: torch.device, threads: int, *, strict: bool) -> dict[str, str 
         "device": f"{device.type} ({kind})",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "world_size": 1,
+        "world_size": world_size,
     }

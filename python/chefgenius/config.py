@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from chefgenius.section import Names, Paths, Section
+from chefgenius.reading import DataConfig as DataConfig
+from chefgenius.reading import TemplateConfig as TemplateConfig
+from chefgenius.section import Names, Section
 from chefgenius.watching import CheckpointConfig, EvalConfig, LogConfig
 
 # What `model.config` is when neither it nor `model.name_or_path` is given.
@@ -23,6 +25,8 @@ SMALL_T5: dict[str, Any] = {
     "num_heads": 4,
     "dropout_rate": 0.0,
 }
+# Rows of a micro-batch when neither `data.batch_size` nor `data.batch_tokens` is given.
+DEFAULT_ROWS = 16
 # How long a run is when neither `train.epochs` nor `train.max_steps` is given.
 DEFAULT_STEPS = 1500
 # The highest learning rate of a pretrained model, unless set; a new small one bears far more.
@@ -33,90 +37,6 @@ class ConfigError(ValueError):
     """A configuration that cannot be used. The message names the key, the value and the remedy."""
 
     exit_code = 2
-
-
-class TemplateConfig(Section):
-    """How a recipe becomes a prompt and a target.
-
-    {title} {names} {ingredients} {directions} {recipe} are filled in.
-    """
-
-    prompt: str | None = None
-    """format of the prompt; none: `Write a recipe for {title}. Ingredients: {names}.`"""
-
-    target: str | None = None
-    """format of the target; none: `{recipe}`, the whole recipe text"""
-
-
-class DataConfig(Section):
-    """Which recipes are read, and how they are cut into batches."""
-
-    sources: Paths = ()
-    """files, directories, archives or globs of recipes; none: the recipes that ship with the package"""
-
-    store: str | None = Field(default=None, min_length=1)
-    """a store that `chefgenius.prepare` made, in place of `data.sources`; it brings its tokenizer along"""
-
-    columns: dict[str, str] = Field(default={})
-    """which field of the sources is which part, as in {title: dish}; known names need no entry"""
-
-    tokenizer: str | None = None
-    """a tokenizer.json or a directory holding one; none: the model's, or the one in the package"""
-
-    template: TemplateConfig = TemplateConfig()
-    """formats of prompt and target"""
-
-    plan: Literal["fixed", "bucketed"] = "fixed"
-    """how records are grouped: as the order deals them, or by like lengths, with a tenth of the padding"""
-
-    batch_size: int = Field(default=16, ge=1, lt=2**31)
-    """records in one micro-batch"""
-
-    max_input_length: int = Field(default=256, ge=2, lt=2**31)
-    """prompts are cut to this many tokens, end mark included"""
-
-    max_target_length: int = Field(default=512, ge=2, lt=2**31)
-    """targets are cut to this many tokens, end mark included"""
-
-    validation_fraction: float = Field(default=0.05, ge=0, lt=1)
-    """share of the records, chosen by content, that is held out for evaluation"""
-
-    validation_sources: Paths = ()
-    """files that are held out whole, instead of a fraction; they need not stand in `data.sources`"""
-
-    split_seed: int = Field(default=0, ge=0, lt=2**64)
-    """another value holds out other records; independent of `seed`"""
-
-    min_quality: float | None = None
-    """records with a quality score under this are left out; none: all are kept"""
-
-    on_error: Literal["fail", "skip"] = "fail"
-    """what a record that cannot be read does: end the preparation, or be counted and left out"""
-
-    max_bad: int = Field(default=1000, ge=0)
-    """with `on_error` skip: how many bad records are too many"""
-
-    tombstones: str | None = Field(default=None, min_length=1)
-    """a file of record numbers, one a line, `#` begins a comment: training leaves these records out"""
-
-    cache_dir: str | None = Field(default=None, min_length=1)
-    """where token stores are built; none: `stores` beside the run"""
-
-    prefetch: int = Field(default=8, ge=0, le=4096)
-    """batches built ahead of the trainer; changes nothing but speed"""
-
-    threads: int = Field(default=1, ge=1, le=64)
-    """threads that build batches ahead; changes nothing but speed"""
-
-    @model_validator(mode="after")
-    def _a_store_or_what_makes_one(self) -> Self:
-        makes = {"sources": self.sources, "tokenizer": self.tokenizer, "columns": self.columns}
-        given = [f"`data.{name}`" for name, value in makes.items() if value]
-        if self.template != TemplateConfig():
-            given.append("`data.template`")
-        if self.store is not None and given:
-            raise ValueError(f"give either `data.store` or {', '.join(given)}: a store is prepared already")
-        return self
 
 
 class LoraConfig(Section):
@@ -144,6 +64,12 @@ class ModelConfig(Section):
     config: dict[str, Any] | None = None
     """configuration of a new model, in the words of transformers; none: a small T5"""
 
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = "auto"
+    """the kernel of attention; auto: what transformers takes for this kind of model"""
+
+    trust_remote_code: bool = False
+    """whether code that a model of `model.name_or_path` brings along is run; only of somebody you trust"""
+
     lora: LoraConfig = LoraConfig()
     """the adapter that is trained in place of the model, if any"""
 
@@ -151,11 +77,21 @@ class ModelConfig(Section):
     def _one_of_both(self) -> Self:
         if self.name_or_path is not None and self.config is not None:
             raise ValueError("give either `model.name_or_path` or `model.config`, not both")
+        if self.trust_remote_code and self.name_or_path is None:
+            raise ValueError("`model.trust_remote_code` is for a model of `model.name_or_path`: name it")
         return self
 
 
+OptimizerKind = Literal["adamw", "adafactor", "adamw8bit"]
+Precision = Literal["float32", "bf16", "fp16"]
+"""arithmetic of a forward pass"""
+
+
 class OptimConfig(Section):
-    """AdamW (fused, no decay on norms and biases) and the closed form of its learning rate."""
+    """The optimizer, without decay on norms and biases, and the closed form of its learning rate."""
+
+    kind: OptimizerKind = "adamw"
+    """adafactor keeps a row and a column of each second moment; adamw8bit quantises both, on cuda alone"""
 
     learning_rate: float = Field(default=5e-3, gt=0)
     """highest learning rate, reached when the warmup ends; unless set, 3e-4 for a pretrained model"""
@@ -176,18 +112,22 @@ class OptimConfig(Section):
     """decoupled decay of every parameter that is neither norm nor bias"""
 
     betas: Annotated[tuple[float, float], Field(strict=False)] = (0.9, 0.999)
-    """decay rates of the running means of the gradient and of its square"""
+    """of adamw: decay rates of the running means of the gradient and of its square"""
 
     eps: float = Field(default=1e-8, gt=0)
-    """added to the root of the second moment"""
+    """of adamw: added to the root of the second moment"""
 
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     """gradients are scaled down to this norm over all parameters; none: never"""
 
     @model_validator(mode="after")
-    def _betas_in_range(self) -> Self:
+    def _betas_that_count(self) -> Self:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("each of `optim.betas` must be at least 0 and less than 1")
+        for name in ("betas", "eps"):
+            plain = type(self).model_fields[name].default
+            if self.kind == "adafactor" and getattr(self, name) != plain:
+                raise ValueError(f"`optim.{name}` means nothing to `optim.kind=adafactor`: leave it out")
         return self
 
 
@@ -203,14 +143,26 @@ class TrainConfig(Section):
     gradient_accumulation_steps: int = Field(default=1, ge=1, lt=2**31)
     """micro-batches in one optimizer step; their gradient is that of one large batch"""
 
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """share of each target that is spread over the whole vocabulary; the validation loss has none"""
+
+    activation_checkpointing: bool = False
+    """whether activations of the layers are computed again in the backward pass, to save memory"""
+
     rows_per_forward: int | Literal["auto"] = "auto"
     """rows of a micro-batch that go forward together; auto: all on a cpu, as many as fit on cuda"""
 
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """a loss or gradient that is no finite number: end the run, or leave out the records of that step"""
 
-    precision: Literal["float32", "bf16"] = "float32"
-    """arithmetic of the forward pass; the parameters are float32 in both"""
+    sharding: Literal["none", "fsdp2"] = "none"
+    """with several processes: a whole model on each, or a part of every parameter, gradient and moment"""
+
+    precision: Precision = "float32"
+    """arithmetic of the forward pass, with a scaled loss for fp16; the parameters are float32 in all three"""
+
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    """weight of the past in a running average of the weights, less in the first steps; none: no average"""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the model lives; auto: cuda where there is a device, else cpu"""
@@ -245,6 +197,17 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     eval: EvalConfig = EvalConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _sections_that_agree(self) -> Self:
+        if self.train.sharding == "fsdp2" and self.optim.kind != "adamw":
+            raise ValueError(
+                f"`optim.kind={self.optim.kind}` needs whole tensors, which `train.sharding=fsdp2` parts: "
+                "use `adamw`, or `train.sharding=none`"
+            )
+        if self.eval.use_ema and self.train.ema_decay is None:
+            raise ValueError("`eval.use_ema` needs averages to judge: set `train.ema_decay`, such as 0.999")
+        return self
 
     @property
     def run_path(self) -> Path:

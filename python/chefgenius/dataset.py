@@ -20,9 +20,12 @@ from chefgenius.config import Config, ConfigError
 from chefgenius.data import RecipeLoader
 from chefgenius.feed import Feed
 from chefgenius.judging import check_extra
-from chefgenius.model import is_local
+from chefgenius.layout import Layout
+from chefgenius.model import is_local, kind_of
+from chefgenius.plan import LayoutKind
 from chefgenius.store import TokenStore, prepare
 from chefgenius.tokenizer import TextDecoder
+from chefgenius.world import World
 
 VALIDATION_SEED = 0
 """order of the validation batches: the same for every run, whatever its seed"""
@@ -34,6 +37,7 @@ class Data:
 
     store: TokenStore
     decoder: TextDecoder
+    layout: Layout
     feed: Feed
     """what is trained on"""
     validation: RecipeLoader | None
@@ -44,6 +48,14 @@ class Data:
         """The loader of the training side."""
         return self.feed.loader
 
+    def told_plan(self, config: Config, total_steps: int) -> str:
+        """A line on how long the run is; about how many recipes, where the plan does not count records."""
+        size, train = config.data.batch_size, self.train
+        recipes = f"about {round(train.records / train.steps_per_epoch)}"
+        if size is not None and config.data.plan != "packed":
+            recipes = str(config.train.gradient_accumulation_steps * size)
+        return f"plan: {total_steps:,} steps of {recipes} recipes, {train.steps_per_epoch:,} an epoch"
+
     def close(self) -> None:
         """End the loaders' threads."""
         self.feed.close()
@@ -51,22 +63,35 @@ class Data:
             self.validation.close()
 
 
-def prepare_data(config: Config, say: Callable[[str], None]) -> Data:
+def prepare_data(
+    config: Config,
+    say: Callable[[str], None],
+    world: World | None = None,
+    store: Path | None = None,
+    saved: Path | None = None,
+) -> Data:
     """The store of the configured sources, built where it is not there yet, and its loaders.
 
-    Raises ConfigError for a value out of range or an empty side of the split, else what `prepare` raises.
+    Of several processes rank 0 prepares; the others open the `store` that it tells of. With `saved`, a
+    checkpoint, its model says of which kind the layout is. Raises ConfigError for a value out of range or an
+    empty side of the split, else what `prepare` raises.
     """
     if config.eval.every_steps:
         check_extra(config.eval.metrics)
     try:
-        return _prepare_data(config, say)
+        return _prepare_data(config, say, world or World(), store, kind_of(config.model, saved))
     except ValueError as error:  # an argument of the core
         raise ConfigError(str(error)) from error
 
 
-def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
+def _prepare_data(
+    config: Config, say: Callable[[str], None], world: World, ready: Path | None, kind: LayoutKind
+) -> Data:
     settings = config.data
-    if settings.store is not None:
+    if ready is not None:
+        store = TokenStore.open(ready)
+        decoder = TextDecoder(store.path / "tokenizer.json")
+    elif settings.store is not None:
         say(f"data: the store `{settings.store}`")
         store = TokenStore.open(Path(settings.store).expanduser())
         decoder = TextDecoder(store.path / "tokenizer.json")
@@ -74,14 +99,20 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
             say("warning: the store was made with another tokenizer than the model's own")
     else:
         store, decoder = _store_of_sources(config, say)
+    layout = _layout(config, kind, decoder, say)
 
     def loader(split: str, seed: int, prefetch: int, masked: Collection[int] = ()) -> RecipeLoader:
         return RecipeLoader(
             store,
             settings.batch_size,
             plan=settings.plan,
+            batch_tokens=settings.batch_tokens,
+            weights=settings.weights if split == "train" else None,
+            **layout.options,
             seed=seed,
             split="train" if split == "train" else "validation",
+            rank=world.rank if split == "train" else 0,
+            world_size=world.size if split == "train" else 1,
             micro_batches_per_step=config.train.gradient_accumulation_steps,
             on_plan_change="next_epoch",  # whether the plan may change, `differences` decides before
             tombstones=masked,
@@ -96,7 +127,7 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
         )
 
     masked = [] if settings.tombstones is None else _read_tombstones(settings.tombstones, len(store))
-    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked)
+    feed = Feed(lambda masked: loader("train", config.seed, settings.prefetch, masked), masked, world)
     train = feed.loader
     left = train.records
     if masked:
@@ -112,7 +143,30 @@ def _prepare_data(config: Config, say: Callable[[str], None]) -> Data:
     held_out = f", {validation.records:,} held out" if validation else ""
     out = f", {train.records - left:,} left out" if masked else ""
     say(f"{len(store):,} recipes: {left:,} to train on{out}{held_out}; store {store.path}")
-    return Data(store, decoder, feed, validation)
+    return Data(store, decoder, layout, feed, validation)
+
+
+def _layout(config: Config, kind: LayoutKind, decoder: TextDecoder, say: Callable[[str], None]) -> Layout:
+    """That of the model's kind. Raises ConfigError for what is not for it."""
+    settings = config.data
+    if kind == "seq2seq":
+        for key, given in (("separator", settings.separator), ("loss_on", settings.loss_on != "target")):
+            if given:
+                raise ConfigError(
+                    f"`data.{key}`: is for causal models, and this one is an encoder-decoder: leave it out"
+                )
+        return Layout()
+    separator = "\n" if settings.separator is None else settings.separator
+    ids = decoder.between(separator) if separator else ()
+    if settings.separator and not ids:
+        raise ConfigError(
+            f"`data.separator`: the tokenizer has nothing for `{separator!r}`: give a text that it knows"
+        )
+    begin = decoder.begin_id()
+    parts = [*([] if begin is None else [f"`{decoder.token(begin)}`"]), "prompt"]
+    parts += [*([f"{separator!r} ({len(ids)} tokens)"] if ids else []), "target", "end-of-text"]
+    say(f"layout: {', '.join(parts)}")
+    return Layout("causal", begin, ids, settings.loss_on)
 
 
 def _read_tombstones(name: str, records: int) -> list[int]:

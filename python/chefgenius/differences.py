@@ -17,6 +17,7 @@ from chefgenius.state import Count, ResumeError, State, checked, one_line
 
 _MOST_LINES = 40
 _MOST_TEXT = 28
+_PROCESSES = "another number of processes takes the same recipes in the same steps, but rounds otherwise"
 NEW_RUN = "or begin a run of its own with another `run_dir`"
 
 
@@ -115,9 +116,11 @@ class Comparison:
         )
 
     def _related(self) -> list[str]:
-        """Free differences that may be the cause of others."""
+        """Free differences that may be the cause of others, and what the number of processes means."""
+        sizes = [one for one in self.refused if one.name == "world_size"]
+        told = [f"{_PROCESSES}: start {one.values[0]} with `--nproc-per-node`" for one in sizes]
         related = [one for one in self.free if one.name.startswith(("data.", "model."))]
-        return ["changed besides:", *aligned(related)] if related else []
+        return told + (["changed besides:", *aligned(related)] if related else [])
 
 
 class DifferentRunError(ResumeError):

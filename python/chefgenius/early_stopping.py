@@ -4,6 +4,7 @@ Decided at a boundary, between its evaluation and its checkpoint, from what the 
 so a run that is stopped and goes on ends at the same step. Nothing here imports torch.
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from chefgenius.measures import MEASURES
@@ -57,6 +58,11 @@ class EarlyStopping:
     def state_dict(self) -> State:
         """The section."""
         return asdict(self.waiting)
+
+    def look_at(self, sections: dict[str, State]) -> None:
+        """What a checkpoint says of it, as far as it can be read; what does not fit is refused later."""
+        with suppress(KeyError, TypeError, ValueError):
+            self.load_state_dict(sections["early_stopping"])
 
     def load_state_dict(self, state: State) -> None:
         """Take a saved section; with another metric than the saved one, begin to count anew."""

@@ -15,16 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from chefgenius.compute import autocast
+from chefgenius.config import Precision
 from chefgenius.data import RecipeLoader
 from chefgenius.generators import isolated
 from chefgenius.judging import Judge, Vocabulary
+from chefgenius.layout import Layout
 from chefgenius.loss import TokenLoss
 from chefgenius.state import State, checked
 from chefgenius.store import TokenStore
@@ -119,9 +121,11 @@ class Evaluator:
     store: TokenStore
     decoder: TextDecoder
     settings: EvalConfig
-    precision: Literal["float32", "bf16"]
+    precision: Precision
     max_input_length: int
     seed: int
+    layout: Layout = field(default_factory=Layout)
+    """what stands around a prompt, as in training"""
     check: Callable[[], None] = field(default=lambda: None)
     """called between batches and between generated tokens; may raise to end the evaluation"""
 
@@ -182,25 +186,25 @@ class Evaluator:
         return samples
 
     def _prompt_ids(self, record: int) -> list[int]:
-        ids = self.store.record(record).prompt_ids[: self.max_input_length - 1]
-        return [*map(int, ids), self.store.eos_token_id]
+        ids = self.store.record(record).prompt_ids.tolist()
+        return self.layout.prompt(ids, self.max_input_length, self.store.eos_token_id)
 
     def _write(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         """Greedy texts for prompts of token ids."""
-        device, width = self.model.device, max(map(len, prompts))
-        pad = self.store.pad_token_id
-        ids = torch.tensor([[*prompt, *[pad] * (width - len(prompt))] for prompt in prompts], device=device)
-        mask = torch.tensor([[1] * len(one) + [0] * (width - len(one)) for one in prompts], device=device)
+        device = self.model.device
+        ids, mask, begin = self.layout.batch(prompts, self.store.pad_token_id)
         with autocast(device, self.precision):
             written: Tensor = self.model.generate(  # type: ignore[operator]
-                input_ids=ids,
-                attention_mask=mask,
+                input_ids=torch.tensor(ids, device=device),
+                attention_mask=torch.tensor(mask, device=device),
+                pad_token_id=self.store.pad_token_id,
+                eos_token_id=self.store.eos_token_id,
                 max_new_tokens=self.settings.max_new_tokens,
                 do_sample=False,
                 num_beams=1,
                 stopping_criteria=StoppingCriteriaList([_Check(self.check)]),
             )
-        return [self.decoder.decode(row) for row in written.tolist()]
+        return [self.decoder.decode(row[begin:]) for row in written.tolist()]
 
     def _sample(self, record: int, text: str) -> Sample:
         reference = self._reference(record)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from chefgenius.base import ADAPTER, ADAPTER_CONFIGURATION, WEIGHTS, Base, find_base
+from chefgenius.base import ADAPTER, ADAPTER_CONFIGURATION, AVERAGES, WEIGHTS, Base, find_base
 from chefgenius.config import ConfigError
 from chefgenius.manifest import DamagedError, Entry, fsync_directory, publish, verify, write_file
 from chefgenius.merge import MergeError, merged, read_adapter
@@ -30,12 +30,20 @@ class ExportError(ValueError):
     """Nothing was exported; the message says why."""
 
 
-def export(checkpoint: Path, out: Path, *, adapter: bool = False, base: Path | None = None) -> int:
+def export(
+    checkpoint: Path,
+    out: Path,
+    *,
+    adapter: bool = False,
+    base: Path | None = None,
+    averages: bool = False,
+) -> int:
     """Makes the directory `out`, which `from_pretrained` opens; returns its bytes.
 
     `adapter`: that of the checkpoint alone, which peft opens. `base`: where the weights lie now that the
-    adapter was trained on. Raises ExportError when something stands at `out`, the checkpoint is damaged or
-    the base another one, OSError; nothing is left then.
+    adapter was trained on. `averages`: those of the weights in place of the weights. Raises ExportError when
+    something stands at `out`, the checkpoint is damaged, the base another one or averages are not kept,
+    OSError; nothing is left then.
     """
     if os.path.lexists(out):
         raise ExportError(f"`{out}` exists: give a directory that does not, or move it away")
@@ -47,18 +55,27 @@ def export(checkpoint: Path, out: Path, *, adapter: bool = False, base: Path | N
     if not adapted and (adapter or base is not None):
         option = "--adapter" if adapter else "--base"
         raise ExportError(f"checkpoint `{checkpoint}` holds a whole model: leave `{option}` out")
-    left_out = {*TRAINING}
+    if averages and AVERAGES not in manifest.files:
+        raise ExportError(
+            f"checkpoint `{checkpoint}` holds no averages of the weights, which `train.ema_decay` keeps: "
+            "leave `--ema` out"
+        )
+    weights = ADAPTER if adapted else WEIGHTS
+    left_out = {*TRAINING, weights if averages else AVERAGES}
     if adapted:
-        left_out |= {*WHOLE} if adapter else {ADAPTER, ADAPTER_CONFIGURATION}
+        left_out |= {*WHOLE} if adapter else {ADAPTER, AVERAGES, ADAPTER_CONFIGURATION}
     files = {name: entry for name, entry in manifest.files.items() if name not in left_out}
     whole = _base_of(checkpoint, base) if adapted and not adapter else None
 
     def fill(made: Path) -> int:
         for name, entry in files.items():
-            if _copy(checkpoint / name, made / name, entry.size) != entry:
+            target = made / (weights if name == AVERAGES else name)
+            if _copy(checkpoint / name, target, entry.size) != entry:
                 raise ExportError(f"`{checkpoint / name}` changed while it was copied: export it again")
         size = sum(entry.size for entry in files.values())
-        return size if whole is None else size + _merge(checkpoint, whole, made / WEIGHTS).size
+        if whole is None:
+            return size
+        return size + _merge(checkpoint, whole, made / WEIGHTS, AVERAGES if averages else ADAPTER).size
 
     return _appear(out, fill)
 
@@ -101,9 +118,9 @@ def _base_of(checkpoint: Path, given: Path | None) -> Base:
     return base
 
 
-def _merge(checkpoint: Path, base: Base, target: Path) -> Entry:
+def _merge(checkpoint: Path, base: Base, target: Path, weights: str) -> Entry:
     try:
-        return write_file(target, merged(base, read_adapter(checkpoint)))
+        return write_file(target, merged(base, read_adapter(checkpoint, weights)))
     except MergeError as error:
         raise ExportError(f"cannot merge the adapter in `{checkpoint}`: {error}") from error
 

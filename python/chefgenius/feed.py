@@ -14,6 +14,8 @@ import blake3
 from chefgenius.batch import Batch, StepInfo
 from chefgenius.data import RecipeLoader, StateMismatchError
 from chefgenius.state import ResumeError, State
+from chefgenius.store import Ids
+from chefgenius.world import World
 
 
 class Feed:
@@ -22,11 +24,16 @@ class Feed:
     Args:
         open_loader: opens the loader of the run without the records of the given numbers.
         masked: records that are left out from the beginning.
+        world: the process that the loader gives the micro-batches of.
     """
 
     def __init__(
-        self, open_loader: Callable[[Collection[int]], RecipeLoader], masked: Collection[int] = ()
+        self,
+        open_loader: Callable[[Collection[int]], RecipeLoader],
+        masked: Collection[int] = (),
+        world: World | None = None,
     ) -> None:
+        self._world = world or World()
         self._open = open_loader
         self.loader = open_loader(masked)
         numbers = self.loader.tombstones.astype("<i8").tobytes()
@@ -45,6 +52,23 @@ class Feed:
     def window(self, epoch: int, index: int) -> StepInfo:
         """What the step that begins with micro-batch `index` of `epoch` holds, without the masked records."""
         return self.loader.step_info(epoch, self.step(epoch, index))
+
+    def records(self, epoch: int, index: int, window: StepInfo) -> list[Ids]:
+        """The records of each micro-batch of the step that begins at `index`, over all ranks, in order."""
+        return [self.loader.record_ids_at(epoch, index + slot) for slot in range(window.micro_batches)]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and index of the boundary that all ranks come to once each has its part of the step."""
+        if self._world.size == 1:
+            return self.loader.epoch, self.loader.index
+        state = self.loader.state_dict()
+        return int(state["epoch"]), int(state["index"])
+
+    def settle(self, window: StepInfo) -> None:
+        """Ends a step that this rank may have had no part of."""
+        if self._world.rank >= window.micro_batches:
+            self.loader.skip(1)
 
     def mask(self, records: Collection[int]) -> None:
         """Leaves out these records too, from the next micro-batch on; batches built ahead are built anew.
@@ -120,3 +144,8 @@ class Tombstones:
             masked.update(records)
         self.feed.mask(masked)
         self.skipped = skipped
+
+
+def flat(records: list[Ids]) -> list[int]:
+    """The numbers of the records of several micro-batches, in order."""
+    return [int(record) for ids in records for record in ids]

@@ -181,12 +181,15 @@ def _layers(model: PreTrainedModel, targets: tuple[str, ...]) -> list[str]:
     holders: dict[int, int] = {}
     for _, weight in model.named_parameters(remove_duplicate=False):
         holders[id(weight)] = holders.get(id(weight), 0) + 1
+    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     for name in sorted(names):
         layer = modules[name]
         if not isinstance(layer, _LAYERS):
             raise _unfit(f"`{name}`, which is no linear layer but `{type(layer).__name__}`", "leave it out")
         if holders[id(layer.weight)] > 1:
             raise _unfit(f"`{name}`, whose weights are those of another layer too", "leave it out")
+        if layer is head:  # its product and the loss are computed in one, from its weights alone
+            raise _unfit(f"`{name}`, which gives the words", "leave it out")
     return sorted(names)
 
 

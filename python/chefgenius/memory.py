@@ -1,12 +1,14 @@
 """What the training loop itself remembers, and what it writes down of a step."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from chefgenius.callbacks import StepInfo
+from chefgenius.config import Config
 from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import History
 from chefgenius.metrics import RollingDigest
+from chefgenius.scaler import LossScale
 from chefgenius.state import Best, Losses, Pending, Progress, Registry
 
 
@@ -21,6 +23,12 @@ class Memory:
     history: History = field(default_factory=History)
     digest: RollingDigest = field(default_factory=RollingDigest)
     pending: Pending = field(default_factory=Pending)
+    scale: LossScale = field(default_factory=LossScale)
+
+    @classmethod
+    def of(cls, config: Config, stopping: EarlyStopping) -> Self:
+        """The memory of a run that begins."""
+        return cls(best=Best(config.checkpoint.keep_best, config.eval.best_metric), stopping=stopping)
 
     def register(self, registry: Registry) -> None:
         """Name the sections."""
@@ -32,6 +40,7 @@ class Memory:
             ("evaluation", self.history),
             ("digest", self.digest),
             ("pending", self.pending),
+            ("scaler", self.scale),
         ):
             registry.register(name, component)
 
@@ -51,6 +60,8 @@ def step_line(info: StepInfo, memory: Memory) -> dict[str, Any]:
         "target_tokens": progress.target_tokens,
         "digest": memory.digest.value,
     }
+    if info.loss_scale is not None:
+        line["loss_scale"] = info.loss_scale
     if info.skipped:
         line["skipped"] = list(info.skipped)
     return line

@@ -52,28 +52,31 @@ class Adapter:
     """whether the layers keep their weights as [in, out]"""
 
 
-def read_adapter(directory: Path) -> Adapter:
-    """The adapter in a directory in peft's layout, its sizes held against its tensors. Raises MergeError."""
+def read_adapter(directory: Path, weights: str = ADAPTER) -> Adapter:
+    """The adapter in a directory in peft's layout, its sizes held against its tensors. Raises MergeError.
+
+    `weights` names the file of its tensors.
+    """
     values = _values(directory / ADAPTER_CONFIGURATION)
     rank: Any = values.get("r")
     alpha: Any = values.get("lora_alpha")
     if not (_is_number(rank) and _is_number(alpha)) or rank < 1:
         raise MergeError(f"`{directory / ADAPTER_CONFIGURATION}`: `r` and `lora_alpha` are no numbers")
     try:
-        tensors = bits.read(directory / ADAPTER)
+        tensors = bits.read(directory / weights)
     except (SafetensorError, OSError, ValueError) as error:
-        raise MergeError(f"`{directory / ADAPTER}` cannot be read: {one_line(error)}") from error
+        raise MergeError(f"`{directory / weights}` cannot be read: {one_line(error)}") from error
     pairs = {}
     for name in sorted(one for one in tensors if one.endswith(".lora_A.weight")):
         layer = name.removesuffix(".lora_A.weight")
         a, b = tensors.pop(name), tensors.pop(f"{layer}.lora_B.weight", None)
         fits = b is not None and len(a.shape) == len(b.shape) == 2 and a.shape[0] == b.shape[1] == rank
         if not fits or b is None or not layer.startswith(_PREFIX):
-            raise MergeError(f"`{directory / ADAPTER}`: `{one_line(name)}` is no matrix of rank {rank}")
+            raise MergeError(f"`{directory / weights}`: `{one_line(name)}` is no matrix of rank {rank}")
         pairs[layer.removeprefix(_PREFIX)] = as_float32(a), as_float32(b)
     if tensors or not pairs:
         odd = f"holds `{one_line(min(tensors))}`" if tensors else "is empty"
-        raise MergeError(f"`{directory / ADAPTER}` {odd}: only plain LoRA of linear layers can be merged")
+        raise MergeError(f"`{directory / weights}` {odd}: only plain LoRA of linear layers can be merged")
     return Adapter(pairs, alpha / rank, values.get("fan_in_fan_out") is True)
 
 

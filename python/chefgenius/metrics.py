@@ -86,18 +86,38 @@ class JsonLines:
             self._file.close()
 
 
+class _Unwritten(JsonLines):
+    """The same without a file, for a process that is not the one to write it."""
+
+    def open(self, length: int = 0, hasher: blake3.blake3 | None = None) -> None:
+        """Nothing to do."""
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+
 class Logs:
     """The three files of a run; the section `logs` of state.json says what they held at the boundary.
 
     Nothing is made or changed before `begin` or `load_state_dict`, which only verifies without `touch`.
+    Without `write` there are no files, and nothing is looked at.
     """
 
-    def __init__(self, directory: Path, say: Callable[[str], None] = print, *, touch: bool = True) -> None:
-        self._touch = touch
+    def __init__(
+        self,
+        directory: Path,
+        say: Callable[[str], None] = print,
+        *,
+        touch: bool = True,
+        write: bool = True,
+    ) -> None:
+        self._touch, self._write = touch, write
         self._directory = self._source = directory
         self._claim: Callable[[], None] | None = None
         self._say = say
-        self.metrics, self.timing, self.samples = self._all = [JsonLines(directory / name) for name in NAMES]
+        self.metrics, self.timing, self.samples = self._all = [
+            (JsonLines if write else _Unwritten)(directory / name) for name in NAMES
+        ]
         self._exact = (self.metrics, self.samples)
 
     def adopt(self, source: Path, claim: Callable[[], None]) -> None:
@@ -134,6 +154,8 @@ class Logs:
 
         Raises ResumeError, before anything is changed, when a file is not what was saved.
         """
+        if not self._write:
+            return
         hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
         timing = _length(state[self.timing.path.name])
         if not self._touch:

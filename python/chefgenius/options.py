@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from chefgenius.config import (
+    DEFAULT_ROWS,
     DEFAULT_STEPS,
     PRETRAINED_RATE,
     SMALL_T5,
@@ -51,13 +52,15 @@ def load(file: str | None = None, overrides: Sequence[str] = ()) -> Config:
 def resolve(config: Config, name: str) -> Config:
     """Fills in what follows from other keys, so that the stored configuration says it all:
 
-    `run_dir` (`runs/NAME`), `data.cache_dir` (`stores` beside the run), the model of the newcomer's run and
-    its number of steps, and the learning rate of a pretrained model.
+    `run_dir` (`runs/NAME`), `data.cache_dir` (`stores` beside the run), `data.batch_size`, the model of the
+    newcomer's run and its number of steps, and the learning rate of a pretrained model.
     """
     run_dir = config.run_dir if config.run_dir is not None else f"runs/{name}"
     data, model, optim, train = config.data, config.model, config.optim, config.train
     if data.cache_dir is None:
         data = data.model_copy(update={"cache_dir": str(Path(run_dir).parent / "stores")})
+    if data.batch_size is None and data.batch_tokens is None:
+        data = data.model_copy(update={"batch_size": DEFAULT_ROWS})
     if model.name_or_path is None and model.config is None:
         model = model.model_copy(update={"config": copy.deepcopy(SMALL_T5)})
     if model.name_or_path is not None and "learning_rate" not in optim.model_fields_set:

@@ -17,8 +17,9 @@ from chefgenius.config import Config
 from chefgenius.data import RecipeLoader
 from chefgenius.differences import saved_count
 from chefgenius.generators import isolated
-from chefgenius.loss import IGNORED, TokenLoss
-from chefgenius.optim import state_bytes
+from chefgenius.inputs import IGNORED
+from chefgenius.loss import TokenLoss
+from chefgenius.optim import state_bytes, trained_parameters
 from chefgenius.resume import Origin
 
 WHOLE: Literal["all"] = "all"
@@ -77,7 +78,10 @@ def choose_rows(
     if not is_searched(model.device):
         return WHOLE
     batch = largest_batch(loader, free=config.data.plan == "fixed")
-    rows = find_rows(TokenLoss(model, config.train.precision), batch, state_bytes(model))
+    reserved = state_bytes(model, config.optim.kind)
+    if config.train.ema_decay is not None:
+        reserved += sum(one.nbytes for one in trained_parameters(model).values())
+    rows = find_rows(TokenLoss(model, config.train.precision), batch, reserved)
     say(f"rows per forward: {rows} of up to {len(batch['labels'])}, as many as fit")
     return rows
 

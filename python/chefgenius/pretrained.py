@@ -17,7 +17,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSeq2SeqLM, PreTrainedConfig
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    PreTrainedConfig,
+)
 
 from chefgenius.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, weight_files
 from chefgenius.config import ConfigError
@@ -30,8 +36,14 @@ Header = dict[str, tuple[str, tuple[int, ...]]]
 _MOST_BYTES = 1 << 20
 _SMALL = 1 << 15
 """a number that needs no tensor to bear it out: positions, limits of lengths"""
+_FAR = 1 << 24
+"""places of a context, which rotary positions need no tensor for"""
+_MOST_BUFFER = 1 << 30
+"""numbers that a model may hold besides its parameters, as masks of a whole context"""
 _SPARE = 1 << 24
 """parameters that a model may have besides those in the file; what is missing is named when it is loaded"""
+_PLACES = ("position", "window", "theta")
+"""parts of the names of keys that say how far attention reaches: tensors of that size are counted"""
 _FOREIGN = ("auto_map", "quantization_config", "implementation", "custom_", "kernel")
 """parts of the names of keys that make transformers fetch or import what is not part of it"""
 
@@ -57,13 +69,13 @@ def read_configuration(directory: Path, weights: Path | None = None) -> PreTrain
     if weights is None and (directory / ADAPTER_CONFIGURATION).exists():
         raise ConfigError(f"`{directory}` {ALONE}")
     values = _values(place)
+    _refuse_foreign(values, place)
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise ConfigError(
             f"`{place}`: transformers has no `model_type` `{one_line(kind):.40}`: use a model such as T5"
         )
     header = _headers(directory if weights is None else weights)
-    _refuse_foreign(values, place)
     if header is not None:
         _refuse_numbers(values, header, place)
     try:
@@ -74,7 +86,7 @@ def read_configuration(directory: Path, weights: Path | None = None) -> PreTrain
         raise ConfigError(
             f"`{place}` makes no model: {type(error).__name__}: {one_line(error)}: mend its values"
         ) from error
-    if header is not None and configuration.is_encoder_decoder:
+    if header is not None:
         _refuse_size(configuration, header, place)
     return configuration
 
@@ -88,6 +100,11 @@ def _headers(directory: Path) -> Header | None:
     return {
         name: one for file in weight_files(directory) for name, one in read_header(directory / file).items()
     }
+
+
+def auto_class(configuration: PreTrainedConfig) -> Any:
+    """Transformers' maker of a model of this kind: an encoder-decoder, or a causal one."""
+    return AutoModelForSeq2SeqLM if configuration.is_encoder_decoder else AutoModelForCausalLM
 
 
 def _values(place: Path) -> dict[str, Any]:
@@ -131,7 +148,12 @@ def _refuse_numbers(values: dict[str, Any], header: Header, place: Path) -> None
         name = key.rpartition(".")[2]
         if isinstance(value, bool) or not isinstance(value, int | float) or name.endswith(("_id", "_ids")):
             continue
-        most = len(header) if "layer" in name and value > 1 else max(widest, _SMALL)
+        far = any(part in name for part in _PLACES)
+        most = max(widest, _SMALL)
+        if "layer" in name and value > 1:
+            most = most if far else len(header)
+        elif far:
+            most = max(most, _FAR)
         if not math.isfinite(value) or (abs(value) > most and _is_whole(value)):
             raise ConfigError(
                 f"`{place}`: `{one_line(key)}` is {value!s:.20}, "
@@ -146,7 +168,7 @@ def _is_whole(value: float) -> bool:
 def _refuse_size(configuration: PreTrainedConfig, header: Header, place: Path) -> None:
     try:
         with torch.device("meta"):
-            model = AutoModelForSeq2SeqLM.from_config(  # type: ignore[no-untyped-call]
+            model = auto_class(configuration).from_config(
                 configuration, dtype=torch.float32, trust_remote_code=False
             )
     except Exception as error:
@@ -155,7 +177,8 @@ def _refuse_size(configuration: PreTrainedConfig, header: Header, place: Path) -
         ) from error
     needed = sum(parameter.numel() for parameter in model.parameters())
     held = sum(math.prod(shape) for _, shape in header.values())
-    if needed > held + _SPARE:
+    beside = sum(buffer.numel() for buffer in model.buffers())
+    if needed > held + _SPARE or beside > _MOST_BUFFER:
         raise ConfigError(
             f"`{place}` describes a model of {needed:,} parameters, `{WEIGHTS}` has {held:,}: "
             "give a complete checkpoint"

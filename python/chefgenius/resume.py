@@ -177,7 +177,7 @@ def _last_boundary(run: RunDirectory, say: Callable[[str], None], *, touch: bool
             _refuse_lost(run, began.step)
             return _beginning(run, began)
     newest = _newest_good(run, say, touch=touch)
-    return None if newest is None else _origin(*newest, foreign=False)
+    return None if newest is None else origin_at(*newest, foreign=False)
 
 
 def _beginning(run: RunDirectory, began: Descent) -> Origin:
@@ -189,7 +189,7 @@ def _beginning(run: RunDirectory, began: Descent) -> Origin:
         raise ResumeError(f"{told}, which is damaged: {error}: restore it from a copy, {NEW_RUN}") from error
     if hash_file(path / MANIFEST) != began.manifest:
         raise ResumeError(f"{told}, which is another one now: restore it from a copy, {NEW_RUN}")
-    return _origin(path, manifest, foreign=True)
+    return origin_at(path, manifest, foreign=True)
 
 
 def _newest_good(
@@ -271,7 +271,7 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
         newest = _newest_good(home, say, touch=touch and own)
         if newest is None:
             raise ResumeError(f"run `{path}` holds nothing to go on from: give another one")
-        return _origin(*newest, foreign=not own)
+        return origin_at(*newest, foreign=not own)
     manifest = _verified(path, "give another one")
     newest = _newest_good(run, say, touch=touch) if own else None
     if newest is not None and newest[1].step != manifest.step:
@@ -279,7 +279,7 @@ def _from_path(run: RunDirectory, path: Path, say: Callable[[str], None], *, tou
             f"checkpoint `{path}` is not the newest good one of `{run.path}`: "
             "going on from it would overwrite what came after; choose a new `run_dir`"
         )
-    return _origin(path.resolve(), manifest, foreign=not own)
+    return origin_at(path.resolve(), manifest, foreign=not own)
 
 
 def _verified(path: Path, remedy: str) -> Manifest:
@@ -289,7 +289,8 @@ def _verified(path: Path, remedy: str) -> Manifest:
         raise ResumeError(f"checkpoint `{path}` is damaged: {error}: {remedy}") from error
 
 
-def _origin(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
+def origin_at(directory: Path, manifest: Manifest, *, foreign: bool) -> Origin:
+    """A verified checkpoint with its sections. Raises ResumeError."""
     return Origin(directory, manifest, read_sections(directory), foreign)
 
 

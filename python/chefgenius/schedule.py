@@ -55,8 +55,7 @@ class Schedule:
     @property
     def learning_rate(self) -> float:
         """What the optimizer uses now."""
-        value: float = self._optimizer.param_groups[0]["lr"]
-        return value
+        return float(self._optimizer.param_groups[0]["lr"])
 
     def apply(self, step: int) -> float:
         """Sets and returns the learning rate of `step`, counted from 1."""
@@ -73,4 +72,7 @@ class Schedule:
 
     def _set(self, value: float) -> None:
         for group in self._optimizer.param_groups:
-            group["lr"] = value
+            if isinstance(group["lr"], torch.Tensor):  # torchao's, which compiled code reads
+                group["lr"].fill_(value)
+            else:
+                group["lr"] = value

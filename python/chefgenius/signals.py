@@ -69,6 +69,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested: str | None = None
+        self.rank = 0
+        """of this process among several; only 0 answers a request with a line"""
         self._save = False
         self._deferred = False
         self._before: dict[signal.Signals, Any] = {}
@@ -117,7 +119,7 @@ class Stop:
         if self.requested is not None and number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a third one needs no interpreter
             raise KeyboardInterrupt
-        if self._deferred and self.requested is None:
+        if self._deferred and self.requested is None and not self.rank:
             _write(f"{name}: saving the last boundary, then ending; Ctrl-C from now on aborts at once")
         self.requested = name
         if not self._deferred:

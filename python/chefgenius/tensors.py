@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from chefgenius.manifest import Entry, write_file
 
@@ -44,8 +45,7 @@ class Image:
         Equal tensors give equal bytes. From a GPU the copies go through page-locked memory, and the host
         waits once. Raises KeyError for a dtype that the format does not have.
         """
-        # wide elements first, so that every tensor is aligned
-        order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+        order = _order(tensors)
         header = _header(tensors, order)
         on_gpu = {one.device for one in tensors.values() if one.is_cuda}
         if self._layout != (header, bool(on_gpu)):
@@ -53,7 +53,7 @@ class Image:
             self._layout = header, bool(on_gpu)
         with _one_thread():
             for name, place in self._places.items():
-                place.copy_(tensors[name].detach(), non_blocking=True)
+                place.copy_(whole(tensors[name].detach()), non_blocking=True)
         for device in on_gpu:
             torch.cuda.synchronize(device)
         return [header, memoryview(self._flat.numpy().data)]
@@ -69,6 +69,30 @@ class Image:
             part = self._flat[start : start + tensor.nbytes]
             self._places[name] = part.view(tensor.dtype).view(tensor.shape)
             start += tensor.nbytes
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor itself; one that ranks have a part of each is gathered, which all of them call for."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """The tensor itself, or the part that this rank has of one that is shared; the same memory."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def alike(value: Tensor, own: Tensor) -> Tensor:
+    """A whole tensor, or of it the part that this rank has of `own`. Nothing is sent."""
+    if not isinstance(own, DTensor):
+        return value
+    there = value.to(own.device)
+    return distribute_tensor(there, own.device_mesh, own.placements, src_data_rank=None)
+
+
+def take_part(tensors: dict[str, Tensor]) -> None:
+    """What the ranks do while another one's `Image` takes tensors that they have parts of."""
+    for name in _order(tensors):
+        whole(tensors[name].detach())
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> Entry:
@@ -93,6 +117,11 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _order(tensors: dict[str, Tensor]) -> list[str]:
+    """The names, wide elements first, so that every tensor is aligned."""
+    return sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
 
 
 def _header(tensors: dict[str, Tensor], order: list[str]) -> bytes:

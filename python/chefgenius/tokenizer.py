@@ -1,6 +1,6 @@
 """The tokenizer on its way out: ids back to text, and the files that a checkpoint needs of it.
 
-Text becomes ids in the Rust core alone; this module never encodes.
+Text of recipes becomes ids in the Rust core alone; here only what stands around it does.
 """
 
 import json
@@ -36,6 +36,27 @@ class TextDecoder:
         """The text of token ids, special tokens left out."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def begin_id(self) -> int | None:
+        """The id that the tokenizer itself puts before a text, as Llama's does and GPT-2's does not."""
+        bare = self._ids("a")
+        whole: list[int] = self._tokenizer.encode("a", add_special_tokens=True).ids
+        return whole[0] if whole[1 : 1 + len(bare)] == bare else None
+
+    def between(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that stands between two others; none where the tokenizer drops it."""
+        before, whole = self._ids("a"), self._ids(f"a{text}b")
+        if whole[: len(before)] == before and len(whole) > len(before):
+            return tuple(whole[len(before) : -1])  # what merged with the text after it is that text's
+        return tuple(self._ids(text))
+
+    def token(self, number: int) -> str:
+        """The token with this id, as tokenizer.json spells it."""
+        return str(self._tokenizer.id_to_token(number))
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
 
     def files(self, pad_token_id: int, eos_token_id: int) -> dict[str, bytes]:
         """tokenizer.json byte for byte, and what `AutoTokenizer` needs besides to open it as it is."""

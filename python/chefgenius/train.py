@@ -18,13 +18,16 @@ from chefgenius.signals import Stop, StopRequested, guard, ignore
 if __name__ == "__main__":  # before the other imports, which take half a second
     guard()
 
-from chefgenius import commandline, explain, options, resume
+from chefgenius import commandline, decision, explain, options, resume
 from chefgenius.config import Config, ConfigError
+from chefgenius.descent import Weights
 from chefgenius.differences import DifferentRunError
 from chefgenius.manifest import STDOUT, named_errors
+from chefgenius.ranks import RankError, Ranks
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import RunError, printable
+from chefgenius.state import DivergedError, RunError, printable
 from chefgenius.store import ChefGeniusError
+from chefgenius.world import World
 
 if TYPE_CHECKING:
     from chefgenius.built import Built
@@ -35,64 +38,94 @@ INPUT, IO, ABORTED = 2, 74, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     with Stop() as stop, report_errors() as report, stop.heard():
+        world = World.from_environment()
+        report.rank = stop.rank = world.rank
         line = commandline.parse(sys.argv[1:] if arguments is None else arguments)
         if line.resume == "never":
             report.again = "start again without `--resume never`"
         config = options.load(line.file, line.overrides)
         if line.print_config:
-            print(options.to_yaml(config), end="")
-        else:
-            run(config, line, stop)
+            print(options.to_yaml(config), end="") if world.leads else None
+        elif world.leads or not line.explain:
+            world.check(config)
+            run(config, line, stop, world)
     return report.code
 
 
-def run(config: Config, line: commandline.CommandLine, stop: Stop) -> None:
-    """Trains as configured, or tells what it would do. Raises what `report_errors` knows how to tell."""
+def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World) -> None:
+    """Trains as configured, or tells what it would do. Raises what `report_errors` knows how to tell.
+
+    Of several processes rank 0 locks the run directory, decides and prepares; the others follow it.
+    """
     with ExitStack() as closing:
+        ranks = closing.enter_context(Ranks(World() if line.explain else world, stop))
         directory = RunDirectory(config.run_path)
-        if not line.explain:
-            closing.callback(directory.lock().close)
-        origin = resume.decide(directory, line.resume, _print, touch=not line.explain)
-        weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, _print)
+
+        def decide() -> tuple[resume.Origin | None, Weights | None]:
+            if not line.explain:
+                closing.callback(directory.lock().close)
+            origin = resume.decide(directory, line.resume, _print, touch=not line.explain)
+            weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, _print)
+            return origin, weights
+
+        origin, weights = ranks.first("decide", decide, decision.tell, decision.follow)
         if weights is not None:
             config = options.with_weights(config, weights.directory)
         if line.explain:
             _print(*explain.position(origin))
-        else:
+        elif world.leads:
             directory.clean()
         _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
-        from chefgenius.callbacks import Console, LossPlot
+        from chefgenius.callbacks import LossPlot, choose_callbacks, choose_console
         from chefgenius.compute import prepare_environment
         from chefgenius.metrics import Logs
 
-        console = Console()
+        console = choose_console(config)
+        say = console.say if world.leads else _silent
+        callbacks = [LossPlot(), *choose_callbacks(config, say), console]
         prepare_environment(config.train.determinism)
-        data = dataset.prepare_data(config, console.say)
+        ranks.meet()
+        saved = None if origin is None else origin.directory
+        data = ranks.first(
+            "data",
+            lambda: dataset.prepare_data(config, say, ranks.world, saved=saved),
+            lambda data: str(data.store.path.absolute()),
+            lambda path: dataset.prepare_data(config, say, ranks.world, Path(path), saved),
+        )
         closing.callback(data.close)
         try:
-            built = build.build_run(config, data, origin, console.say, line.allowed, weights)
+            built = build.build_run(
+                config, data, origin, say, line.allowed, weights, world, ranks if not line.explain else None
+            )
         except DifferentRunError as error:
             if line.explain:
                 _print(*explain.differences(error.comparison))
             raise
         if line.explain:
             _print(*explain.differences(built.comparison))
-            if not built.finished:
-                build.rehearse(built, directory)
+            if built.finished:
+                build.examine(built, callbacks)
+            else:
+                build.rehearse(built, directory, callbacks)
             _print(*explain.verdict(built))
             return
+        if built.finished:  # else what somebody put there would say so
+            build.examine(built, callbacks)
         for text in _told(built):
-            console.say(text)
+            say(text)
         if built.finished:
             return
-        logs = Logs(config.run_path, console.say)
+        logs = Logs(config.run_path, say, write=world.leads)
         closing.callback(logs.close)
-        trainer = build.start(built, directory, logs, stop, [LossPlot(), console])
+        if not world.leads:
+            callbacks = []
+        trainer = build.start(built, directory, logs, stop, callbacks)
         with stop.deferred():
             trainer.fit()
-        build.mark_finished(built, trainer.memory.progress.step)
+        if world.leads:
+            build.mark_finished(built, trainer.memory.progress.step)
 
 
 def _told(built: "Built") -> list[str]:
@@ -112,6 +145,10 @@ def _told(built: "Built") -> list[str]:
     return told
 
 
+def _silent(text: str) -> None:
+    """What rank 0 says already."""
+
+
 def _print(*lines: str) -> None:
     with named_errors(STDOUT):
         print("\n".join(lines), flush=True)
@@ -122,6 +159,7 @@ class Report:
     """How a command ended, and how to go on after a stop."""
 
     code: int = 0
+    rank: int = 0
     again: str = "start the same command again"
 
 
@@ -134,21 +172,25 @@ def report_errors() -> Iterator[Report]:
     except KeyboardInterrupt:
         report.code = _tell(f"aborted: {report.again} to go on from the last checkpoint", ABORTED)
     except StopRequested as error:
-        print(f"{error}: {report.again} to go on", file=sys.stderr)
+        if not report.rank:  # else all ranks know of it, and one says so
+            print(f"{error}: {report.again} to go on", file=sys.stderr)
         report.code = error.exit_code
+    except DivergedError as error:
+        report.code = _tell(f"{error}{_notes(error)}", error.exit_code, silent=report.rank > 0)
     except (ConfigError, RunError) as error:
-        report.code = _tell(f"{error}{_notes(error)}", error.exit_code)
+        remedy = f": {report.again} to go on" if isinstance(error, RankError) else ""
+        report.code = _tell(f"{error}{remedy}{_notes(error)}", error.exit_code, report.rank)
     except ChefGeniusError as error:
-        report.code = _tell(f"{error}{_notes(error)}", INPUT)
+        report.code = _tell(f"{error}{_notes(error)}", INPUT, report.rank)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
         missing = missing and not _notes(error)  # else it went away while the run was using it
         remedy = "" if missing else f": mend this, then {report.again}"
-        report.code = _tell(f"{_place(error)}{remedy}{_notes(error)}", INPUT if missing else IO)
+        report.code = _tell(f"{_place(error)}{remedy}{_notes(error)}", INPUT if missing else IO, report.rank)
     except Exception as error:  # of the model, of a callback, of a defect here
         traceback.print_exception(error)
         told = f"{type(error).__name__}: {error}: mend this, then {report.again} to go on{_notes(error)}"
-        report.code = _tell(told, RunError.exit_code)
+        report.code = _tell(told, RunError.exit_code, report.rank)
 
 
 def _place(error: OSError) -> str:
@@ -163,8 +205,9 @@ def _notes(error: BaseException) -> str:
     return "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
 
 
-def _tell(message: str, code: int) -> int:
-    print(f"error: {printable(message)}", file=sys.stderr)
+def _tell(message: str, code: int, rank: int = 0, *, silent: bool = False) -> int:
+    if not silent:
+        print(f"error: {f'rank {rank}: ' if rank else ''}{printable(message)}", file=sys.stderr)
     return code
 
 

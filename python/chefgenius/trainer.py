@@ -9,8 +9,8 @@
 """
 
 import math
-import traceback
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,23 @@ import torch
 from transformers import PreTrainedModel
 
 from chefgenius.batch import Batch
+from chefgenius.boundary import Boundary
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
 from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import Config
-from chefgenius.evaluation import Evaluator, figures, saved_samples
-from chefgenius.feed import Feed, Tombstones
-from chefgenius.loss import TokenLoss
+from chefgenius.ema import lent
+from chefgenius.evaluation import Evaluation, Evaluator, Sample, figures, saved_samples
+from chefgenius.feed import Feed, Tombstones, flat
 from chefgenius.memory import Memory, step_line
 from chefgenius.metrics import Logs, Stopwatch
 from chefgenius.pieces import WHOLE, Rows
+from chefgenius.ranks import Ranks
 from chefgenius.schedule import Schedule
+from chefgenius.sharing import Sharing
 from chefgenius.signals import SaveRequests, Stop, StopRequested
-from chefgenius.state import DivergedError, Registry, RunError, State
+from chefgenius.state import DivergedError, Registry, RunError
 from chefgenius.step import Backward, Gradient
+from chefgenius.store import Ids
 
 SAVE_FILE = "save"
 """in the run directory: asks for a checkpoint by being there"""
@@ -62,13 +66,11 @@ class Trainer:
     callbacks: Sequence[Callback]
     fresh: bool
     """whether the run begins at step 0; else the memory is that of a checkpoint"""
+    sharing: Sharing
+    ranks: Ranks = field(default_factory=Ranks)
+    """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
     rows: Rows = WHOLE
     """rows of a micro-batch that go forward together at most"""
-    _sections: dict[str, State] = field(default_factory=dict)
-    """of the last boundary"""
-    _standing: bool = False
-    """whether weights and optimizer are those of `_sections`"""
-    _disk_failed: bool = False
 
     def fit(self) -> None:
         """Trains to the last step. Leaves a checkpoint of the last boundary also when it ends early.
@@ -79,37 +81,62 @@ class Trainer:
         memory, total = self.memory, self.schedule.total_steps
         run = self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
-        self._requests = SaveRequests(self.stop, run / SAVE_FILE, self.config.checkpoint.every_minutes)
-        loss = TokenLoss(self.model, self.config.train.precision)
-        self._backward = Backward(self.config, loss, self._next, self.stop.check, self.rows)
-        self._tell("on_train_start", RunInfo(run, memory.progress.step, total, self.config.log.every_steps))
+        world = self.ranks.world
+        minutes = self.config.checkpoint.every_minutes if world.leads else None
+        file = run / SAVE_FILE if world.leads else Path(os.devnull)  # which asks for nothing
+        self._requests = SaveRequests(self.stop, file, minutes)
+        self.sharing.wants = lambda: (self.stop.requested is not None, self._requests.due())
+        self._last = Boundary(
+            registry=self.registry,
+            memory=memory,
+            checkpoints=self.checkpoints,
+            requests=self._requests,
+            ranks=self.ranks,
+            drop=lambda: self.optimizer.zero_grad(set_to_none=True),  # and its memory is free
+            told=lambda path: self._tell("on_save", path),
+        )
+        # with several ranks a stop waits for the boundary that all come to
+        check = self.stop.check if world.size == 1 else lambda: None
+        self._backward = Backward(self.config, self.sharing, self._next, check, self.rows, memory.scale)
+        step, every = memory.progress.step, self.config.log.every_steps
+        pending = bool(self._due(step) if self.fresh else memory.pending.work)
+        self._tell("on_train_start", RunInfo(run, step, total, every, pending))
         outcome = None
         try:
             self._boundary(None)
             # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
-            self._ask(self.checkpoints.drain)
-            while memory.progress.step < total and not memory.stopping.reached:
+            self._last.ask(self.checkpoints.drain)
+            while not self.ended:
                 self._boundary(self._step())
-            self._ask(self.checkpoints.drain)
-            outcome = self._outcome()
+            self._last.ask(self.checkpoints.drain)
+            outcome = self._outcome() if world.leads else None
         except StopRequested as end:
-            raise StopRequested(f"{end}; {self._rescue()}") from None
+            raise StopRequested(f"{end}; {self._last.rescue()}") from None
         except DivergedError as end:
-            raise DivergedError(f"{end}; {self._rescue_after(end)}{_REMEDY}") from None
+            self.ranks.agreed = True
+            raise DivergedError(f"{end}; {self._last.rescue_after(end)}{_REMEDY}") from None
         except SystemExit as end:
-            raise RunError(f"`exit({end.code})` called inside the run; {self._rescue_after(end)}") from end
+            raise RunError(
+                f"`exit({end.code})` called inside the run; {self._last.rescue_after(end)}"
+            ) from end
         except Exception as error:
-            error.add_note(self._rescue_after(error))
+            error.add_note(self._last.rescue_after(error))
             raise
         finally:
             self._tell("on_train_end", outcome)
         self.checkpoints.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no step is left: the last one is taken, or early stopping has ended the run."""
+        return self.memory.progress.step >= self.schedule.total_steps or self.memory.stopping.reached
 
     def _step(self) -> StepInfo:
         """One optimizer step: a window of micro-batches with the gradient of all their target tokens."""
         progress, settings = self.memory.progress, self.config.train
         step, epoch = progress.step + 1, progress.epoch
         window = self.feed.window(epoch, progress.index)
+        records = self.feed.records(epoch, progress.index, window)
         rate = self.schedule.apply(step)
         gradient = self._backward(step, window)
         if settings.on_nonfinite == "stop" and not gradient.finite:
@@ -117,39 +144,46 @@ class Trainer:
                 f"diverged in step {step}: loss {gradient.loss_sum / window.target_tokens}, "
                 f"norm of the gradient {gradient.grad_norm}"
             )
-        self._ask(self.checkpoints.check)
-        if learned := gradient.finite and not gradient.empty:
-            self._standing = False
+        self._last.ask(self.checkpoints.check)
+        if gradient.moves:
+            self._last.moving = True
             self.optimizer.step()
+            if (averages := self.checkpoints.averages) is not None:
+                averages.update(step)
         self.optimizer.zero_grad(set_to_none=True)
-        self._count(step, gradient, learned=learned)
+        self.feed.settle(window)
+        self._count(step, gradient, records)
         steps, recipes, tokens = self._watch.rates(progress)
         return StepInfo(
             step=step,
             total_steps=self.schedule.total_steps,
             epoch=epoch,
-            loss=gradient.loss_sum / window.target_tokens if learned else None,
+            loss=gradient.loss_sum / window.target_tokens if gradient.moves or gradient.overflow else None,
             learning_rate=rate,
-            grad_norm=gradient.grad_norm if learned else None,
+            grad_norm=gradient.grad_norm if gradient.moves else None,
             recipes_per_second=recipes,
             tokens_per_second=tokens,
             seconds_left=(self.schedule.total_steps - step) / steps,
-            skipped=() if gradient.finite else tuple(gradient.records),
+            skipped=() if gradient.finite else tuple(flat(records)),
+            loss_scale=gradient.loss_scale,
         )
 
-    def _count(self, step: int, gradient: Gradient, *, learned: bool) -> None:
+    def _count(self, step: int, gradient: Gradient, records: list[Ids]) -> None:
         """Moves the counters to the boundary after a step."""
         memory, progress, window = self.memory, self.memory.progress, gradient.window
-        for batch in gradient.batches:
-            memory.digest.update(batch.record_ids)
-        if learned:
+        for ids in records:
+            memory.digest.update(ids)
+        if gradient.moves or gradient.overflow:
+            if gradient.loss_scale is not None:
+                memory.scale.update(overflow=gradient.overflow)
             memory.losses.add(gradient.loss_sum, window.target_tokens)
         if not gradient.finite:
-            self.tombstones.skip(step, gradient.records)
-        if self.feed.loader.epoch != progress.epoch:
+            self.tombstones.skip(step, flat(records))
+        epoch, index = self.feed.place
+        if epoch != progress.epoch:
             memory.losses.end_epoch()
         progress.step = step
-        progress.epoch, progress.index = self.feed.loader.epoch, self.feed.loader.index
+        progress.epoch, progress.index = epoch, index
         progress.samples += window.samples
         progress.input_tokens += window.input_tokens
         progress.target_tokens += window.target_tokens
@@ -162,25 +196,25 @@ class Trainer:
             self._judge(info)
         if info is not None or self.fresh:  # else what a checkpoint left pending
             memory.pending.work = self._due(step)
-        self._take()
+        self._last.take()
         if info is not None:
-            self._tell("on_step_end", info)
-            self._take()  # the callbacks may have drawn random numbers
+            try:
+                self._tell("on_step_end", info)
+            finally:
+                self._last.take()  # the callbacks may have drawn random numbers, and remember the step
+            if self.sharing.stop:
+                self._stop()
         with self._watch.paused():
-            wanted, stale = self._requests.due() or self._save_due(step, first=info is None), False
+            first, stale = info is None, False
+            wanted = self._asked(first=first) or self._save_due(step, first=first)
             if memory.pending.work:
                 stale = info is None and not self.fresh  # what is saved says that it is still pending
                 wanted |= self.evaluator is not None and self._evaluate(self.evaluator)
                 memory.pending.work = ()
-                self._take()
+                self._last.take()
             if wanted or stale:
-                self._save(anew=stale)
-            self._ask(self.checkpoints.check)
-
-    def _take(self) -> None:
-        """Takes the sections of the boundary that the run stands at: from now on it can be saved."""
-        self._sections = self.registry.state_dict()
-        self._standing = True
+                self._last.save(anew=stale)
+            self._last.ask(self.checkpoints.check)
 
     def _judge(self, info: StepInfo) -> None:
         """Ends a run that learns nothing any more, at the boundary before: a start comes to the same end."""
@@ -198,7 +232,7 @@ class Trainer:
 
     def _save_due(self, step: int, *, first: bool) -> bool:
         if first:  # a run that begins, and one that goes on from another run directory
-            return step not in self.checkpoints.run.steps()
+            return self.ranks.agree("begin", step not in self.checkpoints.run.steps())
         return step == self.schedule.total_steps or step % self.config.checkpoint.every_steps == 0
 
     def _evaluate(self, evaluator: Evaluator) -> bool:
@@ -206,14 +240,12 @@ class Trainer:
         memory, progress, settings = self.memory, self.memory.progress, self.config.eval
         most, metric = max(settings.prompts, settings.samples), settings.early_stopping.metric
         whole = settings.decides_by_texts or self._ends(progress.step)
-        evaluation, samples = evaluator.evaluate(
-            progress.step, progress.epoch, most if whole else settings.samples
-        )
+        evaluation, samples = self._evaluated(evaluator, most if whole else settings.samples)
         if not math.isfinite(evaluation.validation_loss):
             raise DivergedError(f"diverged at step {progress.step}: the validation loss is not finite")
         memory.stopping.judge(None if metric is None else evaluation.value(metric), progress.step)
         if memory.stopping.reached and not whole:  # the last one, which is shown beside the first
-            evaluation, samples = evaluator.evaluate(progress.step, progress.epoch, most)
+            evaluation, samples = self._evaluated(evaluator, most)
         self.logs.metrics.write(figures(evaluation))
         for sample in samples:
             self.logs.samples.write({"step": progress.step, **asdict(sample)})
@@ -222,62 +254,38 @@ class Trainer:
         is_best = memory.best.offer(evaluation.value(settings.best_metric), progress.step)
         return is_best or memory.stopping.reached
 
+    def _evaluated(self, evaluator: Evaluator, prompts: int) -> tuple[Evaluation, list[Sample]]:
+        """By rank 0, for whose figures the others wait; by all where each has a part of the model."""
+        step, epoch = self.memory.progress.step, self.memory.progress.epoch
+        with lent(self.checkpoints.averages if self.config.eval.use_ema else None):
+            if self.sharing.sharded:
+                with self.sharing.evaluating():
+                    return evaluator.evaluate(step, epoch, prompts)
+            return self.ranks.first(
+                "evaluation",
+                lambda: evaluator.evaluate(step, epoch, prompts),
+                lambda both: asdict(both[0]),
+                lambda values: (Evaluation(**values), []),
+            )
+
+    def _asked(self, *, first: bool) -> bool:
+        """Whether this boundary was asked for, by what every rank knows."""
+        if self.ranks.world.size == 1:
+            return self._requests.due()
+        return self.sharing.save and not first
+
+    def _stop(self) -> None:
+        """Ends the run at a boundary that all ranks stand at."""
+        self.ranks.agreed = True
+        self.stop.check()
+        raise StopRequested("stopped on request of another process")
+
     def _log(self, info: StepInfo) -> None:
         progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
         if not (due or info.skipped or info.step in (1, info.total_steps)):  # step 1: a checkpoint stood
             return
         self.logs.metrics.write(step_line(info, self.memory))
         self.logs.timing.write(self._watch.lap(progress))
-
-    def _save(self, *, anew: bool = False) -> None:
-        """Saves the boundary whose sections were taken last, which weights and optimizer still stand at."""
-        self._requests.begun(self.checkpoints.run.step_path(self._sections["progress"]["step"]))
-        self._ask(lambda: self.checkpoints.save(self._sections, self.memory.best.steps, anew=anew))
-
-    def _ask(self, saving: Callable[[], list[Path] | None]) -> None:
-        """Does something with the saves, and tells of those that stand. Raises OSError of one that failed."""
-        try:
-            saved = saving()
-        except OSError:
-            self._disk_failed = True
-            raise
-        for path in saved or ():
-            self._tell("on_save", path)
-        self._requests.settle()
-
-    def _rescue(self) -> str:
-        """Saves the last boundary if the run still stands at it; says what the next start goes on from.
-
-        Raises OSError, and what a callback raises that is told of the checkpoint; a note says the same then.
-        """
-        self.optimizer.zero_grad(set_to_none=True)  # the window is dropped, and its memory free
-        try:
-            if self._standing and not self._disk_failed:
-                self._save()
-            self._ask(self.checkpoints.drain)
-        except Exception as error:
-            error.add_note(self._left())
-            raise
-        self.checkpoints.close()
-        return self._left()
-
-    def _rescue_after(self, error: BaseException) -> str:
-        """The same after an error, which stays the first one whatever goes wrong now."""
-        if isinstance(error, MemoryError | torch.OutOfMemoryError):
-            traceback.clear_frames(error.__traceback__)  # they hold the activations
-        try:
-            return self._rescue()
-        except Exception as second:
-            return f"{self._left()} (while saving: {type(second).__name__}: {second})"
-
-    def _left(self) -> str:
-        """What the next start goes on from."""
-        if not (steps := self.checkpoints.run.steps()):
-            place = self.checkpoints.run.checkpoints
-            return "nothing is saved" if place.is_dir() else f"`{place}` is gone"
-        if self._sections and self._sections["progress"]["step"] == steps[0]:
-            return f"step {steps[0]} is saved"
-        return f"the next start goes on from step {steps[0]}"
 
     def _next(self) -> Batch:
         with self._watch.waiting():

@@ -4,7 +4,7 @@
 """
 
 import difflib
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -64,6 +64,9 @@ class EvalConfig(Section):
     max_new_tokens: int = Field(default=160, ge=1)
     """length at which generation stops"""
 
+    use_ema: bool = False
+    """judge the running average of the weights, which `train.ema_decay` keeps, instead of the weights"""
+
     metrics: Groups = ("recipe",)
     """what texts are judged by: recipe, bleu, chrf, rouge; the last three need `chefgenius[metrics]`"""
 
@@ -110,3 +113,21 @@ class LogConfig(Section):
 
     every_steps: int = Field(default=10, ge=1)
     """a line in metrics.jsonl and timing.jsonl every so many steps, and of the first and the last"""
+
+    console: Literal["auto", "json"] = "auto"
+    """what the command prints: lines for a person (a bar in a terminal), or one JSON object a line"""
+
+    tensorboard: bool = False
+    """curves in `tensorboard` beside the logs; needs `chefgenius[track]`, like `log.wandb`"""
+
+    wandb: Literal["off", "offline", "online"] = "off"
+    """a run in Weights & Biases; offline: in files beside the run, for `wandb sync`"""
+
+    wandb_project: str = "chefgenius"
+    """its project there"""
+
+    webhook: str | None = None
+    """address that gets start, evaluations, checkpoints and end as JSON; $NAME: that of the environment"""
+
+    system_every_seconds: float | None = Field(default=None, gt=0)
+    """use of processor, memory, disk and GPU, a line in system.jsonl every so many seconds; none: never"""

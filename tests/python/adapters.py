@@ -15,10 +15,14 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 LORA = ("model.lora.rank=4", "model.lora.dropout=0.2", "optim.learning_rate=0.01")
 
 
+def vocabulary() -> Vocabulary:
+    """What a base must have for the bundled tokenizer."""
+    return Vocabulary(Tokenizer.from_file(str(TOKENIZER)).get_vocab_size(), 0, 1)
+
+
 def t5(folder: Path, seed: int = 3, dtype: torch.dtype = torch.float32, **options: Any) -> Path:
     """A small T5 for the bundled tokenizer, as `save_pretrained` writes one."""
-    words = Vocabulary(Tokenizer.from_file(str(TOKENIZER)).get_vocab_size(), 0, 1)
-    model = build_model(ModelConfig(config=MODEL), words, seed)
+    model = build_model(ModelConfig(config=MODEL), vocabulary(), seed)
     model.to(dtype).save_pretrained(folder, **options)  # type: ignore[arg-type]
     return folder
 

@@ -14,21 +14,35 @@ from typing import Any
 from adapters import on_base
 from chefgenius.rundir import RunDirectory
 from faults.shim import Faults, operations
-from running import Child, Nursery, answer, assert_same_run, words
+from kinds import KINDS
+from running import COUNTING, Child, Nursery, answer, assert_same_run, words
 
 LORA_ROW = "an adapter"
 """stands for the overrides of a run that trains one, which name a base in the chain's folder"""
 
+CAUSAL = f"model.config={json.dumps({**KINDS['gpt2'], 'n_layer': 1, 'resid_pdrop': 0.1})}"
 ROWS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    "bucketed": ("data.plan=bucketed",),
+    "fixed": ("data.plan=fixed",),
+    "causal": (CAUSAL,),
+    "packed": ("data.plan=packed", "data.batch_size=2"),
     "bf16": ("train.precision=bf16",),
     "accumulation 1": ("train.gradient_accumulation_steps=1",),
-    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=bucketed", "train.precision=bf16"),
+    "accumulation 4": ("train.gradient_accumulation_steps=4", "data.plan=fixed", "train.precision=bf16"),
     "no evaluation": ("eval.every_steps=0",),
+    "adafactor": ("optim.kind=adafactor",),
+    "fp16": ("train.precision=fp16",),
+    "averages": ("train.ema_decay=0.9", "eval.use_ema=true"),
+    "in pieces": ("train.rows_per_forward=3",),
     "every step": ("checkpoint.every_steps=1", "eval.every_steps=1"),
+    "early stopping, a callback with a state": (
+        "eval.early_stopping.metric=perplexity",
+        "eval.early_stopping.min_delta=1e9",
+        "eval.early_stopping.patience=1000",  # it counts, and never ends
+        "eval.best_metric=sections",
+        COUNTING,
+    ),
     "lora": (LORA_ROW,),
-    "lora, bf16": (LORA_ROW, "train.precision=bf16", "data.plan=bucketed"),
 }
 
 
@@ -131,7 +145,7 @@ class Chain:
         self.kills.append(told)
         self.in_a_save += any((self.path / "checkpoints").glob(".tmp-*"))
 
-    def finish(self) -> None:
+    def finish(self, last_step: int | None = None) -> None:
         """Goes on to the end and compares everything with the run that was left alone."""
         last = self.start()
         assert last.wait() == 0, f"{self.kills[-1:]}: {last.stderr.read_text()}"
@@ -141,4 +155,4 @@ class Chain:
         assert not [*self.path.rglob(".*")], "something is left behind"
         records = [json.loads(line) for line in lines(self.path)]
         steps = [one["step"] for one in records if one["kind"] == "step"]
-        assert steps == list(range(1, self.steps + 1))
+        assert steps == list(range(1, (last_step or self.steps) + 1))

@@ -1,5 +1,6 @@
 """A tiny run taken to its end in this process, and what is looked at afterwards."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,35 @@ def weights(run: Path) -> tuple[bytes, bytes]:
     return found["model"], found["optimizer"]
 
 
+class Counting(Callback):
+    """A callback with a state: all that it was told, in a digest that depends on the order."""
+
+    def __init__(self, name: str = "Counting") -> None:
+        self._name = name
+        self.steps = 0
+        self.seen = ""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def on_step_end(self, info: StepInfo) -> None:
+        self.steps += 1
+        self._note(f"{info.step} {info.loss}")
+
+    def on_eval_end(self, evaluation: Evaluation) -> None:
+        self._note(f"{evaluation}")
+
+    def _note(self, text: str) -> None:
+        self.seen = hashlib.sha256(f"{self.seen} {text}".encode()).hexdigest()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps, self.seen = int(state["steps"]), str(state["seen"])
+
+
 class StopAt(Callback):
     """Asks for a stop by a real signal, at a step or at an evaluation."""
 
@@ -43,9 +73,11 @@ def fit(folder: Path, *overrides: str, run: str = "run", callbacks: tuple[Callba
         trainer.fit()
 
 
-def stop_at(folder: Path, *overrides: str, step: int, run: str = "run") -> None:
+def stop_at(
+    folder: Path, *overrides: str, step: int, run: str = "run", callbacks: tuple[Callback, ...] = ()
+) -> None:
     """The same, stopped at a boundary."""
-    with opened(folder, *overrides, run=run) as trainer:
-        trainer.callbacks = [StopAt(trainer.stop, step=step)]
+    with opened(folder, *overrides, run=run, callbacks=callbacks) as trainer:
+        trainer.callbacks = [*callbacks, StopAt(trainer.stop, step=step)]
         with pytest.raises(StopRequested, match=f"; step {step} is saved$"):
             trainer.fit()

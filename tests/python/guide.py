@@ -54,18 +54,20 @@ Run = Callable[[Watch], object]
 """one process"""
 
 
-def execute(section: str, *blocks: int, without: str | None = None, **names: Any) -> dict[str, Any]:
+def execute(
+    section: str, *blocks: int, without: str | None = None, guide: Path = GUIDE, **names: Any
+) -> dict[str, Any]:
     """Run these blocks of Python under `## section`, given these names; the names they leave.
 
     One line may be left out, to show what it is for.
     """
-    text = GUIDE.read_text().split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+    text = guide.read_text().split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
     found = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     lines = "".join(found[block] for block in blocks).splitlines()
     if without is not None:
         assert sum(line.strip() == without for line in lines) == 1
         lines = [line for line in lines if line.strip() != without]
-    exec(compile("\n".join(lines), f"{GUIDE.name}, {section}", "exec"), names)
+    exec(compile("\n".join(lines), f"{guide.name}, {section}", "exec"), names)
     return names
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import resource as limits
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
-from chefgenius import build, dataset, options, resume, train
+import transformers.models.t5.modeling_t5  # noqa: F401 - likewise
+from chefgenius import build, callbacks, dataset, options, resume, train
 from chefgenius.callbacks import Callback
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.metrics import Logs
@@ -28,6 +30,9 @@ from samples import recipes, write_lines
 
 if TYPE_CHECKING:
     import pytest
+
+COUNTING = "--counting"
+"""among the arguments of a `Nursery`: the run has a callback with a state"""
 
 MODEL = {
     "model_type": "t5",
@@ -95,10 +100,11 @@ def outcome(run: Path) -> dict[str, Any]:
     last = RunDirectory(run).step_path(RunDirectory(run).steps()[0])
     sections = json.loads((last / "state.json").read_bytes())["sections"]
     del sections["config"]["run_dir"], sections["logs"]["timing.jsonl"]
-    adapter = last / "adapter_model.safetensors"
+    adapter, averages = last / "adapter_model.safetensors", last / "averages.safetensors"
     return {
         "checkpoint": last.name,
         "model": (adapter if adapter.exists() else last / "model.safetensors").read_bytes(),
+        "averages": averages.read_bytes() if averages.exists() else b"",
         "optimizer": (last / "optim.safetensors").read_bytes(),
         "sections": sections,
         "metrics": (run / "metrics.jsonl").read_bytes(),
@@ -185,7 +191,21 @@ class Nursery:
             },
         )
 
-    def start(self, *arguments: str, file_size: int | None = None, faults: Faults | None = None) -> Child:
+    def start_ranks(self, size: int, *arguments: str) -> list[Child]:
+        """The same as so many processes of one run, as `torchrun` would start them."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+        return [self.start(*arguments, environment={**meeting, "RANK": str(rank)}) for rank in range(size)]
+
+    def start(
+        self,
+        *arguments: str,
+        file_size: int | None = None,
+        faults: Faults | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Child:
         """`python -m chefgenius.train` with these arguments; no file may grow beyond `file_size` bytes."""
         assert faults is None or self.shim is not None, "this nursery cannot break anything"
         self.count += 1
@@ -194,6 +214,7 @@ class Nursery:
             "arguments": arguments,
             "output": [str(path) for path in output],
             "file_size": file_size,
+            "environment": environment or {},
             "faults": None if faults is None else faults.order(),
         }
         assert self._process.stdin is not None
@@ -234,15 +255,27 @@ def _serve() -> None:
         print(pid, flush=True)
 
 
+def _count() -> None:
+    """Gives this process's runs a callback with a state."""
+    from fitting import Counting
+
+    plain = callbacks.choose_callbacks
+    callbacks.choose_callbacks = lambda *given: [Counting(), *plain(*given)]
+
+
 def _train(order: dict[str, Any]) -> NoReturn:
     """The command in a forked process, which ends with it instead of going back into its parent's loop."""
     code = 70
     try:
+        if COUNTING in order["arguments"]:
+            order["arguments"].remove(COUNTING)
+            _count()
         for number, path in zip((1, 2), order["output"], strict=True):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         if (most := order["file_size"]) is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             limits.setrlimit(limits.RLIMIT_FSIZE, (most, most))
+        os.environ.update(order["environment"])
         if order["faults"] is not None:
             Faults.of(order["faults"]).arm()
         code = train.main(order["arguments"])

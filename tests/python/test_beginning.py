@@ -50,3 +50,24 @@ def test_a_run_that_lost_its_checkpoints_does_not_begin_again(
 def test_a_refused_start_leaves_no_directory(tmp_path: Path, words: tuple[str, str]) -> None:
     assert run_here(tmp_path, *QUICK, *words) == 3
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("explain", [(), ("--explain",)])
+def test_a_checkpoint_of_another_run_finishes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], explain: tuple[str, ...]
+) -> None:
+    """Copied in among a run's own, and past its end: the logs do not tell of it."""
+    longer = (*QUICK, "train.max_steps=4", "optim.learning_rate=0.02", "optim.schedule=constant")
+    assert run_here(tmp_path, *longer, run="longer") == 0
+    assert run_here(tmp_path, *QUICK, "optim.schedule=constant") == 0
+    home = RunDirectory(tmp_path / "run")
+    shutil.copytree(RunDirectory(tmp_path / "longer").step_path(4), home.step_path(4))
+    before = files_below(home.path)
+    capsys.readouterr()
+    assert run_here(tmp_path, *QUICK, "optim.schedule=constant", *explain) == 3
+    told = capsys.readouterr()
+    assert "metrics.jsonl" in told.err
+    assert "finished: " not in told.out
+    assert files_below(home.path) == before
+    shutil.rmtree(home.step_path(4))
+    assert run_here(tmp_path, *QUICK, "optim.schedule=constant", *explain) == 0

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import checkpoint, manifest
-from chefgenius.checkpoint import Checkpointer, load_tensors
+from chefgenius.checkpoint import Checkpointer
 from chefgenius.config import ModelConfig, OptimConfig
 from chefgenius.cookbook import TOKENIZER
+from chefgenius.loading import load_tensors
 from chefgenius.loss import TokenLoss
 from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors
 from chefgenius.optim import build_optimizer, describe, state_tensors, trained_parameters

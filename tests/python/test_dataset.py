@@ -20,6 +20,14 @@ def prepared(folder: Path, *overrides: str) -> tuple[Data, list[str]]:
     return data, said
 
 
+def model_home(folder: Path) -> Path:
+    """A directory that says which kind of model is in it."""
+    home = folder / "model"
+    home.mkdir()
+    (home / "config.json").write_text('{"model_type": "t5"}')
+    return home
+
+
 def test_both_sides_of_the_split_are_opened(tmp_path: Path) -> None:
     data, said = prepared(tmp_path)
     assert data.validation is not None
@@ -79,8 +87,7 @@ def test_the_package_has_data_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_of_a_local_model_is_taken(tmp_path: Path) -> None:
-    home = tmp_path / "model"
-    home.mkdir()
+    home = model_home(tmp_path)
     (home / "tokenizer.json").write_bytes(cookbook.TOKENIZER.read_bytes())
     named = (f"model.name_or_path={home}", "model.config=null", "data.tokenizer=null")
     assert prepared(tmp_path, *named)[0].decoder.path == home / "tokenizer.json"
@@ -103,8 +110,7 @@ def test_a_store_that_was_prepared_is_taken_with_its_tokenizer(tmp_path: Path) -
 def test_a_store_of_another_tokenizer_than_the_models_is_told(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "one.jsonl", recipes(40))
     prepare([source], tokenizer=cookbook.TOKENIZER, out=tmp_path / "mine")
-    home = tmp_path / "model"
-    home.mkdir()
+    home = model_home(tmp_path)
     (home / "tokenizer.json").write_bytes(cookbook.TOKENIZER.read_bytes() + b"\n")
     given = (f"data.store={tmp_path / 'mine'}", "data.sources=[]", "data.tokenizer=null")
     _, said = prepared(tmp_path, *given, f"model.name_or_path={home}", "model.config=null")

@@ -17,7 +17,7 @@ from chefgenius.measures import MEASURES
 from chefgenius.rundir import RunDirectory
 from chefgenius.watching import EarlyStoppingConfig
 from fitting import fit, metrics, stop_at
-from running import assert_same_run, opened, outcome, run_here
+from running import COUNTING, Nursery, assert_same_run, opened, outcome, run_here, words
 
 SOON = (
     "eval.early_stopping.metric=validation_loss",
@@ -131,7 +131,7 @@ def test_a_run_ends_early_says_so_and_is_finished(tmp_path: Path, capsys: pytest
     assert "changed: `eval.early_stopping.patience`: saved `2`, here `3`\n" in told
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.long), 2, 4])
 def test_a_resume_in_the_middle_is_exact(tmp_path: Path, step: int) -> None:
     fit(tmp_path, *SOON, run="whole")
     stop_at(tmp_path, *SOON, step=step)  # 4: inside its evaluation, which decides
@@ -226,16 +226,20 @@ LOOKS = {
 }
 
 
-def test_evaluation_never_changes_training(tmp_path: Path) -> None:
+QUICK = ("none", "loss", "all, for the best")
+
+
+@pytest.mark.parametrize("names", [QUICK, pytest.param([*LOOKS], marks=pytest.mark.long)])
+def test_evaluation_never_changes_training(tmp_path: Path, names: Sequence[str]) -> None:
     """With and without each metric, with dropout on: the same weights, optimizer and steps, bit for bit."""
     found = []
     plain = ("train.max_steps=3", "checkpoint.every_steps=1000", "eval.every_steps=1")
-    for number, look in enumerate(LOOKS.values()):
-        fit(tmp_path, *plain, *look, run=f"run-{number}")
+    for number, name in enumerate(names):
+        fit(tmp_path, *plain, *LOOKS[name], run=f"run-{number}")
         made = outcome(tmp_path / f"run-{number}")
         steps = metrics(tmp_path / f"run-{number}")
         found.append((made["model"], made["optimizer"], steps, made["sections"]["generators"]))
-    assert len(found) == 7
+    assert len(found) >= 3
     for one in found[1:]:
         assert one == found[0]
 
@@ -260,3 +264,16 @@ def test_a_missing_package_is_told_before_anything_is_made(
     assert run_here(tmp_path, "eval.metrics=[bleu]") == 2
     assert "`pip install chefgenius[metrics]`" in capsys.readouterr().err
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_two_processes_end_early_together_and_are_finished(nursery: Nursery, tmp_path: Path) -> None:
+    """Rank 0 alone evaluates, and has the callbacks; the other comes to the same end."""
+    for _ in range(2):
+        line = words(tmp_path, *SOON, "eval.max_new_tokens=2")
+        ranks = nursery.start_ranks(2, *line, COUNTING)
+        assert [rank.wait() for rank in ranks] == [0, 0], ranks[0].stderr.read_text()
+        assert ranks[1].stdout.read_text() == ""
+    assert "is at step 4, where it ended early" in ranks[0].stdout.read_text()
+    sections = outcome(tmp_path / "run")["sections"]
+    assert sections["callbacks"]["Counting"]["steps"] == 4
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["finished"] == 4

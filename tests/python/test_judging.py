@@ -6,6 +6,7 @@ import lzma
 import random
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -340,3 +341,11 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     with pytest.raises(ConfigError, match=rf"`{package}`: `pip install chefgenius\[metrics\]`"):
         check_extra(["recipe", group])
     check_extra(["recipe"])
+
+
+def test_the_guide_has_every_metric_with_its_range() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    for name, one in MEASURES.items():
+        reach = f"{one.low:g} or more" if one.high is None else f"[{one.low:g}, {one.high:g}]"
+        best = "high" if one.higher_is_better else "low"
+        assert f"| `{name}` | {one.meaning} | {reach} | {best} |" in table, name

@@ -9,11 +9,13 @@ import random
 import re
 from collections import Counter
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from chains import LORA_ROW, ROWS, Chain, Point
+from chefgenius.config import DataConfig, TrainConfig
 from faults.shim import Faults, operations
-from running import Nursery
+from running import COUNTING, Nursery
 
 EPOCH = 6
 """steps of an epoch with accumulation 2"""
@@ -55,6 +57,21 @@ def test_points_are_those_of_the_whole_protocol(points: list[Point]) -> None:
     assert len(texts) >= 45
 
 
+def test_the_rows_are_of_every_kind_of_run() -> None:
+    """A plan or a precision that is added to the configuration adds its row."""
+    settings: dict[str, set[str]] = {
+        "data.plan": {DataConfig().plan},
+        "train.precision": {TrainConfig().precision},
+        "train.gradient_accumulation_steps": {"2"},  # of `running.words`
+    }
+    for overrides in ROWS.values():
+        for key, value in (one.split("=", 1) for one in overrides if "=" in one):
+            settings.setdefault(key, set()).add(value)
+    assert settings["data.plan"] >= {*get_args(get_type_hints(DataConfig)["plan"])}
+    assert settings["train.precision"] >= {*get_args(get_type_hints(TrainConfig)["precision"])}
+    assert settings["train.gradient_accumulation_steps"] >= {"1", "2", "4"}
+
+
 def of_row(points: list[Point], row: str) -> list[Point]:
     """Those that a run of this kind comes to."""
     silent = "eval.every_steps=0" in ROWS[row]
@@ -82,12 +99,11 @@ def test_a_run_killed_at_some_points_ends_bit_identical(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("row", ROWS)
 def test_a_run_killed_at_every_point_ends_bit_identical(
-    tmp_path: Path, faulty: Nursery, points: list[Point], row: str, seed: int
+    tmp_path: Path, faulty: Nursery, points: list[Point], row: str
 ) -> None:
-    chance = random.Random(f"{row} {seed}")
+    chance = random.Random(f"{row} 0")
     mine = of_row(points, row)
     chain = Chain(faulty, tmp_path, 150, ROWS[row])
     for number, point in enumerate(chance.sample(mine, len(mine))):
@@ -139,3 +155,16 @@ def test_a_run_killed_at_the_edges_of_epochs_ends_bit_identical(tmp_path: Path, 
             assert chain.kill_at("write *metrics.jsonl", within=True)
     chain.finish()
     print(f"kills at edges of epochs: {len(chain.kills)} of {len(chain.kills)} bit-identical")
+
+
+def test_a_run_killed_while_it_ends_early_ends_there(tmp_path: Path, faulty: Nursery) -> None:
+    """At the evaluation that ends it, at the checkpoint after it, and before it is noted as finished."""
+    metric = ("eval.early_stopping.metric=validation_loss", "eval.early_stopping.min_delta=1e9")
+    soon = (*metric, "eval.early_stopping.patience=1", "eval.every_steps=4", "checkpoint.every_steps=3")
+    chain = Chain(faulty, tmp_path, 40, (*soon, COUNTING))
+    assert chain.kill_at("write killed/samples.jsonl", 2)
+    for within in (False, True):
+        assert chain.kill_at("rename *.tmp-step-00000004 *", within=within)
+    assert chain.kill_at("rename killed/.run.json.new *", 1)
+    chain.finish(last_step=4)
+    print(f"kills at an early end: {len(chain.kills)} of {len(chain.kills)} bit-identical")

@@ -23,7 +23,13 @@ from peft import LoraConfig as PeftConfig
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+)
 
 # peft's own call, which transformers warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -144,6 +150,12 @@ def test_layers_that_can_have_none_are_refused(tmp_path: Path, targets: tuple[st
         adapted(t5(tmp_path / "t5"), target_modules=targets)
     assert "`model.lora.target_modules` names" in str(error.value)
     assert told in str(error.value)
+
+
+def test_the_layer_that_gives_the_words_is_refused(tmp_path: Path) -> None:
+    untied = GPT2Config(vocab_size=40, n_embd=8, n_layer=1, n_head=2, tie_word_embeddings=False)
+    with pytest.raises(ConfigError, match="`lm_head`, which gives the words: leave it out"):
+        add_adapter(GPT2LMHeadModel(untied), settings(target_modules=("lm_head",)), 1)
 
 
 def test_a_kind_that_peft_does_not_know_needs_names(tmp_path: Path) -> None:

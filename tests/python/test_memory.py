@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from adapters import on_base
+from chefgenius.config import OptimizerKind
 from chefgenius.manifest import hash_file
+from chefgenius.optim import entries
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError
 from chefgenius.tensors import read_tensors
-from fitting import stop_at
+from fitting import Counting, stop_at
 from running import opened, outcome
 
 NEEDS = {
@@ -28,6 +30,10 @@ NEEDS = {
     "first and last evaluation": ("evaluation", "last"),
     "records seen, in order": ("digest", "value"),
     "work pending": ("pending", "work"),
+    "scale of the loss under fp16": ("scaler", "scale"),
+    "steps since it changed": ("scaler", "good_steps"),
+    "steps that overflowed": ("scaler", "overflows"),
+    "rows that go forward together": ("facts", "rows_per_forward"),
     "learning rate": ("schedule", "learning_rate"),
     "kind of the optimizer": ("optimizer", "kind"),
     "configuration": ("config", "seed"),
@@ -47,6 +53,7 @@ NEEDS = {
     "generator of numpy": ("generators", "numpy"),
     "generator of torch": ("generators", "torch"),
     "generators of cuda": ("generators", "cuda"),
+    "states of callbacks": ("callbacks", "Counting"),
     "log that a rerun repeats": ("logs", "metrics.jsonl"),
     "samples": ("logs", "samples.jsonl"),
     "timings": ("logs", "timing.jsonl"),
@@ -57,7 +64,7 @@ NEEDS = {
 @pytest.fixture
 def stopped(tmp_path: Path) -> Path:
     """A run stopped in its second epoch, after an evaluation."""
-    stop_at(tmp_path, step=8)
+    stop_at(tmp_path, step=8, callbacks=(Counting(),))
     return tmp_path
 
 
@@ -65,7 +72,7 @@ def test_all_that_a_resume_needs_is_saved_and_taken_back(stopped: Path) -> None:
     run = RunDirectory(stopped / "run")
     saved = outcome(run.path)["sections"]
     whole = json.loads((run.step_path(8) / "state.json").read_bytes())["sections"]
-    with opened(stopped) as trainer:
+    with opened(stopped, callbacks=[Counting()]) as trainer:
         assert set(trainer.registry.names) == set(whole) == {section for section, _ in NEEDS.values()}
         missing = [
             name
@@ -99,8 +106,23 @@ def test_of_an_adapter_its_weights_and_moments_are_saved_and_the_base_is_named(t
     assert set(read_tensors(run.step_path(8) / "optim.safetensors")) == moments
 
 
+@pytest.mark.parametrize("kind", ["adamw", "adafactor"])
+def test_all_tensors_that_a_resume_needs_are_saved(tmp_path: Path, kind: OptimizerKind) -> None:
+    """Those of weights, averages and optimizer, each by the name of its parameter."""
+    options = ("eval.every_steps=0", "train.ema_decay=0.9", f"optim.kind={kind}")
+    stop_at(tmp_path, *options, step=2)
+    saved = RunDirectory(tmp_path / "run").step_path(2)
+    with opened(tmp_path, *options) as trainer:
+        parameters = dict(trainer.model.named_parameters())
+    for name in ("model.safetensors", "averages.safetensors"):
+        assert set(read_tensors(saved / name)) == set(parameters)
+    expected = {f"{name}/{key}" for name, one in parameters.items() for key in entries(kind, one)}
+    assert set(read_tensors(saved / "optim.safetensors")) == expected
+    assert len(expected) > 2 * len(parameters)
+
+
 def test_no_section_can_be_missing(stopped: Path) -> None:
-    with opened(stopped) as trainer:
+    with opened(stopped, callbacks=[Counting()]) as trainer:
         sections = trainer.registry.state_dict()
         for name in sections:
             with pytest.raises(ResumeError, match=f"without section `{name}`"):
@@ -131,7 +153,7 @@ def replaced(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
 def test_junk_in_a_section_is_refused_and_never_crashes(stopped: Path) -> None:
     """Every place of every section, replaced by every kind of JSON value."""
     tried = refused = 0
-    with opened(stopped) as trainer:
+    with opened(stopped, callbacks=[Counting()]) as trainer:
         sections = trainer.registry.state_dict()
         for name in [one for one in sections if one not in ("config", "facts", "optimizer", "logs")]:
             for path in leaves(sections[name]):
@@ -154,7 +176,7 @@ def test_junk_in_the_lengths_of_the_logs_is_refused_and_they_stay(stopped: Path)
     places += [{"bytes": length, "blake3": ""} for length in (-1, 2**70, 1e308)]
     metrics = stopped / "run" / "metrics.jsonl"
     before = metrics.read_bytes()
-    with opened(stopped) as trainer:
+    with opened(stopped, callbacks=[Counting()]) as trainer:
         sections = trainer.registry.state_dict()
         for name in sections["logs"]:
             for junk in places:

@@ -1,6 +1,7 @@
 """A merged model against what peft makes of the same base and adapter."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,20 @@ def whole(base: Path, adapter: Path, folder: Path) -> Path:
     )  # as a checkpoint has it
     write_file(folder / "model.safetensors", merged(find_base(str(base)), read_adapter(adapter)))
     return folder
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds `t5` and an adapter of its layers `q`."""
+    folder = tmp_path_factory.mktemp("adapters")
+    adapter_on(t5(folder / "t5"), folder / "adapter", target_modules=("q",))
+    return folder
+
+
+@pytest.fixture
+def adapter(given: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return shutil.copytree(given / "adapter", tmp_path / "adapter")
 
 
 @pytest.mark.parametrize("kind", ["t5", "gpt2"])
@@ -93,9 +108,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_what_is_no_plain_lora_is_refused(tmp_path: Path, name: str) -> None:
+def test_what_is_no_plain_lora_is_refused(adapter: Path, name: str) -> None:
     change, told = CONFIGURATIONS[name]
-    adapter = adapter_on(t5(tmp_path / "t5"), tmp_path / "adapter")
     values = json.loads((adapter / "adapter_config.json").read_bytes())
     (adapter / "adapter_config.json").write_text(json.dumps({**values, **change}))
     with pytest.raises(MergeError) as error:
@@ -104,16 +118,13 @@ def test_what_is_no_plain_lora_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"[" * 100_000, b" " * (1 << 20) + b"{}"])
-def test_a_configuration_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None:
-    adapter = adapter_on(t5(tmp_path / "t5"), tmp_path / "adapter")
+def test_a_configuration_that_is_none_is_refused(adapter: Path, data: bytes) -> None:
     (adapter / "adapter_config.json").write_bytes(data)
     with pytest.raises(MergeError, match="cannot be read"):
         read_adapter(adapter)
 
 
-def test_tensors_that_are_no_adapter_are_refused(tmp_path: Path) -> None:
-    base = t5(tmp_path / "t5")
-    adapter = adapter_on(base, tmp_path / "adapter", target_modules=("q",))
+def test_tensors_that_are_no_adapter_are_refused(adapter: Path) -> None:
     place = adapter / "adapter_model.safetensors"
     tensors = load_file(place)
     first = sorted(tensors)[0]
@@ -141,13 +152,13 @@ def test_tensors_that_are_no_adapter_are_refused(tmp_path: Path) -> None:
         read_adapter(adapter)
 
 
-def test_a_base_of_another_shape_is_refused(tmp_path: Path) -> None:
-    base, other = t5(tmp_path / "t5"), gpt2(tmp_path / "gpt2")
-    adapter = read_adapter(adapter_on(base, tmp_path / "adapter"))
+def test_a_base_of_another_shape_is_refused(given: Path, adapter: Path, tmp_path: Path) -> None:
+    base, other = shutil.copytree(given / "t5", tmp_path / "t5"), gpt2(tmp_path / "gpt2")
+    read = read_adapter(adapter)
     with pytest.raises(MergeError, match="has no weights for `decoder"):
-        merged(find_base(str(other)), adapter)
+        merged(find_base(str(other)), read)
     weights = load_file(base / "model.safetensors")
     name = "encoder.block.0.layer.0.SelfAttention.q.weight"
     save_file({**weights, name: weights[name][:, :8].contiguous()}, base / "model.safetensors")
     with pytest.raises(MergeError, match=r"is \[16, 8\], the adapter needs \[16, 16\]"):
-        merged(find_base(str(base)), adapter)
+        merged(find_base(str(base)), read)

@@ -1,5 +1,6 @@
 """Runs the code of docs/packed.md: a packed batch teaches a model what its records teach it one by one."""
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +11,14 @@ import pytest
 import torch
 from chefgenius import TokenStore
 from chefgenius.batch import Batch
+from chefgenius.config import Config, ConfigError
+from chefgenius.inputs import forward_of
+from chefgenius.loss import TokenLoss
+from chefgenius.packing import unpadded
+from chefgenius.proofs import prove
+from fitting import fit, metrics, stop_at
+from kinds import KINDS, tiny
+from running import assert_same_run
 from samples import take
 from torch import Tensor
 from transformers import (
@@ -78,11 +87,11 @@ def gradients(model: Model) -> dict[str, Tensor]:
     return found
 
 
-def as_the_guide_says(section: str, model: Model, batch: Batch) -> Learned:
-    text = GUIDE.read_text().split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+def as_the_guide_says(model: Model, batch: Batch) -> Learned:
+    text = GUIDE.read_text()
     (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"model": model, "batch": batch}
-    exec(compile(block, f"{GUIDE.name}, {section}", "exec"), names)
+    exec(compile(block, GUIDE.name, "exec"), names)
     names["loss"].backward()
     return names["loss"].item(), gradients(model)
 
@@ -107,21 +116,16 @@ def one_by_one(model: Model, batch: Batch) -> Learned:
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize(
-    ("kind", "layout", "section"),
-    [
-        ("llama", "causal", "Causal models"),
-        ("llama", "causal both", "Causal models"),
-        ("gpt2", "causal all", "Causal models"),
-        ("t5", "seq2seq", "T5"),
-    ],
+    ("kind", "layout"),
+    [("llama", "causal"), ("llama", "causal both"), ("gpt2", "causal all"), ("t5", "seq2seq")],
 )
 def test_a_packed_batch_teaches_what_its_records_teach(
-    mixed: TokenStore, kind: str, layout: str, section: str, attention: str
+    mixed: TokenStore, kind: str, layout: str, attention: str
 ) -> None:
     model = make(kind, attention, mixed)
     for batch in take(open_loader(mixed, "packed", layout), BATCHES):
         assert int(batch["segment_ids"].max()) > 1, "some row holds several records"
-        loss, learned = as_the_guide_says(section, model, batch)
+        loss, learned = as_the_guide_says(model, batch)
         expected, alone = one_by_one(model, batch)
         assert loss == pytest.approx(expected, rel=0, abs=TOLERANCE)
         for name, gradient in learned.items():
@@ -144,6 +148,59 @@ def test_padding_that_sees_nothing_stays_finite(mixed: TokenStore) -> None:
         for name, padding in (("labels", -100), ("decoder_segment_ids", 0), ("decoder_position_ids", 0)):
             cut[name] = batch[name].clone()
             cut[name][:, -2:] = padding
-        loss, learned = as_the_guide_says("T5", model, cut)
+        loss, learned = as_the_guide_says(model, cut)
         assert 0 < loss < 1000
         assert all(gradient.isfinite().all() for gradient in learned.values())
+
+
+def packed_words(**changes: Any) -> Config:
+    """A configuration with `data.plan=packed`; the model is made beside it."""
+    return Config.model_validate({"data": {"plan": "packed", **changes}})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_that_cannot_be_packed_are_found_out(kind: str) -> None:
+    model = tiny(kind)
+    if kind == "bart":
+        with pytest.raises(ConfigError, match=r"`data\.plan=packed`: a model of the kind `bart` counts"):
+            prove(model, packed_words())
+    else:
+        prove(model, packed_words(max_target_length=100))
+    prove(model, Config())
+
+
+def test_attention_that_does_not_reach_over_a_record_is_not_packed() -> None:
+    model = tiny("mistral", sliding_window=300)
+    prove(model, packed_words(max_input_length=100, max_target_length=200))
+    with pytest.raises(ConfigError, match="of this `mistral` reaches 300 places back, records are up to 301"):
+        prove(model, packed_words(max_input_length=101, max_target_length=200))
+
+
+def test_ids_without_padding_are_those_of_the_records(mixed: TokenStore) -> None:
+    """What kernels of variable length are given, which this machine has none of."""
+    batch = next(iter(open_loader(mixed, "packed", "causal")))
+    flat: dict[str, Any] = unpadded(batch)
+    assert flat["input_ids"].tolist() == [batch["input_ids"][batch["segment_ids"] > 0].tolist()]
+    bounds = flat["cu_seq_lens_q"].tolist()
+    assert flat["max_length_q"] == max(last - first for first, last in pairwise(bounds))
+    assert [flat["position_ids"][0, first] for first in bounds[:-1]] == [0] * len(batch.record_ids)
+    model = make("llama", "sdpa", mixed)
+    model.config._attn_implementation_internal = "flash_attention_2"
+    forward = forward_of(model, batch)
+    masked = TokenLoss(make("llama", "sdpa", mixed))
+    expected = forward_of(masked.model, batch)
+    assert forward.targets.tolist() == expected.targets.tolist()
+    where = (batch["segment_ids"] > 0).flatten().nonzero().flatten()
+    assert where[forward.places].tolist() == expected.places.tolist()
+
+
+@pytest.mark.parametrize("kind", ["t5", "gpt2", "llama"])
+def test_a_packed_run_goes_on_as_if_it_had_not_been_stopped(kind: str, tmp_path: Path) -> None:
+    config = json.dumps(KINDS[kind])
+    words = (f"model.config={config}", "data.plan=packed", "data.batch_size=2", "train.max_steps=5")
+    fit(tmp_path, *words, run="whole")
+    stop_at(tmp_path, *words, step=3)
+    fit(tmp_path, *words)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    first, *_, last = metrics(tmp_path / "run", "evaluation")
+    assert last["validation_loss"] < first["validation_loss"]

@@ -176,7 +176,7 @@ def test_other_data_go_on_at_the_start_of_the_next_epoch(
         ("data.batch_size", "data.batch_size=6", 2),
         ("train.gradient_accumulation_steps", "train.gradient_accumulation_steps=3", 3),
         ("data.max_target_length", "data.max_target_length=30", 2),
-        ("data.plan", "data.plan=bucketed", 2),
+        ("data.plan", "data.plan=fixed", 2),
     ],
 )
 def test_an_epoch_is_finished_with_the_batches_it_was_begun_with(

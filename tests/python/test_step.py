@@ -9,6 +9,7 @@ import pytest
 import torch
 from chefgenius.loss import TokenLoss
 from chefgenius.pieces import WHOLE
+from chefgenius.sharing import Sharing
 from chefgenius.step import Backward
 from fitting import QUIET
 from running import MODEL, opened
@@ -27,6 +28,7 @@ def gradients(folder: Path, accumulation: int, sizes: list[Any]) -> Iterator[Fou
     split = (
         f"data.batch_size={ROWS // accumulation}",
         f"train.gradient_accumulation_steps={accumulation}",
+        "data.plan=fixed",
         "data.validation_fraction=0",
         "optim.max_grad_norm=null",
     )
@@ -34,9 +36,10 @@ def gradients(folder: Path, accumulation: int, sizes: list[Any]) -> Iterator[Fou
         loader, model = trainer.feed.loader, trainer.model
         window = trainer.feed.window(0, 0)
         assert (window.samples, window.micro_batches) == (ROWS, accumulation)
+        sharing = Sharing(TokenLoss(model))
         for rows in sizes:
             batches = map(partial(loader.batch_at, 0), range(accumulation))
-            backward = Backward(trainer.config, TokenLoss(model), batches.__next__, lambda: None, rows)
+            backward = Backward(trainer.config, sharing, batches.__next__, lambda: None, rows)
             found = backward(1, window)
             grads = {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
             yield found.loss_sum, found.grad_norm, grads

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import options, train
+from chefgenius import train
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.config import Config, keys
+from chefgenius.config import keys
 from chefgenius.rundir import RunDirectory
-from chefgenius.section import Section
 from chefgenius.trainer import Trainer
 from running import Nursery, assert_same_run, opened, outcome, refused, run_here, words
 from samples import files_below, recipes, write_lines
@@ -142,38 +141,6 @@ def test_a_pretrained_directory_is_fine_tuned_and_not_needed_again(tmp_path: Pat
     (base / "model.safetensors").unlink()
     assert run_here(tmp_path, *tuned, run="tuned") == 0
     assert RunDirectory(tmp_path / "tuned").steps()[0] == 10
-
-
-def test_every_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: set[tuple[type, str]] = set()
-    plain = Section.__getattribute__
-
-    def noted(self: Section, name: str) -> Any:
-        seen.add((type(self), name))
-        return plain(self, name)
-
-    load = options.load
-
-    def loaded(*given: Any) -> Config:
-        config: Config = load(*given)
-        seen.clear()  # what loading itself looks at does not count
-        monkeypatch.setattr(Section, "__getattribute__", noted)
-        return config
-
-    monkeypatch.setattr(options, "load", loaded)
-    assert run_here(tmp_path, "train.max_steps=2", "optim.warmup_steps=1", "optim.schedule=wsd") == 0
-    monkeypatch.undo()
-    unread = [key for key in keys() if not _was_read(key, seen)]
-    assert unread == []
-    assert len(keys()) >= 40
-
-
-def _was_read(key: str, seen: set[tuple[type, str]]) -> bool:
-    section: Any = Config
-    *parents, name = key.split(".")
-    for parent in parents:
-        section = section.model_fields[parent].annotation
-    return (section, name) in seen
 
 
 # What can go wrong at the end: the next start makes up for it, and computes nothing again.

@@ -42,7 +42,7 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
 
 
 def test_accumulation_gives_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
-    plain = (*QUIET, "model.config.dropout_rate=0.0", "train.max_steps=3", "data.validation_sources=[]")
+    plain = (*QUIET, "model.config.dropout_rate=0.0", "train.max_steps=3", "data.plan=fixed")
     lines = []
     for size, steps in ((2, 4), (4, 2), (8, 1)):
         sizes = (f"data.batch_size={size}", f"train.gradient_accumulation_steps={steps}")
@@ -53,11 +53,13 @@ def test_accumulation_gives_the_gradient_of_one_large_batch(tmp_path: Path) -> N
             assert one["samples"] == large["samples"]
             assert one["target_tokens"] == large["target_tokens"]
             assert one["loss"] == pytest.approx(large["loss"], rel=1e-6)
-            assert one["grad_norm"] == pytest.approx(large["grad_norm"], rel=1e-5)
+            # After the first update Adam has divided rounding by moments as small.
+            apart = 1e-6 if one["step"] == 1 else 1e-4
+            assert one["grad_norm"] == pytest.approx(large["grad_norm"], rel=apart)
 
 
 def test_steps_never_cross_an_epoch(tmp_path: Path) -> None:
-    fit(tmp_path, *QUIET, "train.max_steps=null", "train.epochs=2")
+    fit(tmp_path, *QUIET, "train.max_steps=null", "train.epochs=2", "data.plan=fixed")
     lines = metrics(tmp_path / "run")
     samples = [after["samples"] - before["samples"] for before, after in pairwise(lines)]
     assert [line["epoch"] for line in lines] == [0] * 6 + [1] * 6

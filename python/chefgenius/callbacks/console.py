@@ -1,18 +1,8 @@
-"""Those who watch a run: they see small records of it, never the trainer, and change nothing it computes.
-
-`Console` shows progress: a bar in a terminal, plain lines elsewhere. `LossPlot` draws the curves at the end.
-"""
+"""A run as a person sees it: a bar in a terminal, plain lines elsewhere, and what it came to at its end."""
 
 import errno
-import io
-import json
-import math
 import os
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console as Terminal
 from rich.panel import Panel
@@ -21,79 +11,18 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from chefgenius.callbacks.plot import PLOT
+from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
 from chefgenius.evaluation import Evaluation, Sample
-from chefgenius.manifest import STDOUT, named_errors, replace_file
+from chefgenius.manifest import STDOUT, named_errors
 from chefgenius.measures import MEASURES
 from chefgenius.recipe import Recipe
 from chefgenius.signals import BOUND
 
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What is known when the training begins."""
-
-    run_path: Path
-    step: int
-    """the boundary it begins at"""
-    total_steps: int
-    log_every: int
-
-
-@dataclass(frozen=True)
-class StepInfo:
-    """One optimizer step."""
-
-    step: int
-    total_steps: int
-    epoch: int
-    loss: float | None
-    """mean by target token of this step; None where the weights were not moved"""
-    learning_rate: float
-    grad_norm: float | None
-    """before clipping"""
-    recipes_per_second: float
-    """on average since this start of the process, as are the tokens and the time left"""
-    tokens_per_second: float
-    seconds_left: float
-    skipped: tuple[int, ...] = ()
-    """records of a step that was not finite: they are left out from now on"""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What is known when the training has ended."""
-
-    run_path: Path
-    checkpoint: Path
-    step: int
-    epoch_losses: Sequence[float | None]
-    best: tuple[float, int] | None
-    """best value of `best_metric` and its step"""
-    first: Evaluation | None
-    last: Evaluation | None
-    samples: Sequence[Sample]
-    best_metric: str = "validation_loss"
-    ended: str = ""
-    """why the run ended before its last step; empty where it did not"""
-
-
-class Callback:
-    """The points at which a run can be watched; a subclass defines those that it needs."""
-
-    def on_train_start(self, info: RunInfo) -> None:
-        """Before the first boundary of this process."""
-
-    def on_step_end(self, info: StepInfo) -> None:
-        """After each optimizer step and its metrics line, before its evaluation and its checkpoint."""
-
-    def on_eval_end(self, evaluation: Evaluation) -> None:
-        """After each evaluation."""
-
-    def on_save(self, checkpoint: Path) -> None:
-        """After a checkpoint appeared, or was found to be there."""
-
-    def on_train_end(self, outcome: Outcome | None) -> None:
-        """At last; `outcome` is None when the run stopped before its end."""
+BAR = 10
+"""columns that a progress bar has at least"""
+SHOWN = 300
+"""characters of a generated text that is no recipe"""
 
 
 class _Terminal(Terminal):
@@ -104,18 +33,6 @@ class _Terminal(Terminal):
         with suppress(SystemExit):
             super().on_broken_pipe()
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-
-
-def tell(callbacks: Sequence[Callback], point: str, value: Any) -> None:
-    """Tells every callback, also after one that could not write; its OSError is raised at last."""
-    failed: list[OSError] = []
-    for callback in callbacks:
-        try:
-            getattr(callback, point)(value)
-        except OSError as error:
-            failed.append(error)
-    if failed:
-        raise failed[0]
 
 
 class Console(Callback):
@@ -190,22 +107,6 @@ class Console(Callback):
             self.say(f"loss plot:   {outcome.run_path / PLOT}")
 
 
-PLOT = "loss.png"
-BAR = 10
-"""columns that a progress bar has at least"""
-SHOWN = 300
-"""characters of a generated text that is no recipe"""
-
-
-class LossPlot(Callback):
-    """Draws the losses of metrics.jsonl as a PNG when the run is done."""
-
-    def on_train_end(self, outcome: Outcome | None) -> None:
-        """Draw the plot of a run that is done."""
-        if outcome is not None:
-            draw_losses(outcome.run_path / "metrics.jsonl", outcome.run_path / PLOT)
-
-
 def figures(info: StepInfo, room: int | None = None) -> str:
     """The figures of a step; where they need more than `room` columns, without the least important."""
     rate, recipes, tokens = (
@@ -219,44 +120,6 @@ def figures(info: StepInfo, room: int | None = None) -> str:
         if room is not None and len("  ".join(shown)) > room:
             shown.remove(dropped)
     return "  ".join(shown)
-
-
-def draw_losses(metrics: Path, target: Path) -> None:
-    """The training and validation loss over the steps, the learning rate below; 900 x 600 pixels.
-
-    Appears by one rename. Raises OSError.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, StrMethodFormatter
-
-    with open(metrics, encoding="utf-8") as lines:
-        records: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    steps = [record for record in records if record["kind"] == "step"]
-    evaluations = [record for record in records if record["kind"] == "evaluation"]
-    figure = Figure(figsize=(9, 6), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
-    losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    trained = [math.nan if one["loss"] is None else one["loss"] for one in steps]
-    losses.plot([one["step"] for one in steps], trained, linewidth=1, label="training")
-    if evaluations:
-        at = [one["step"] for one in evaluations]
-        losses.plot(at, [one["validation_loss"] for one in evaluations], marker="o", label="validation")
-    losses.set_ylabel("loss per target token (nats)")
-    losses.set_yscale("log")
-    low, high = losses.get_ylim()
-    losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else AutoLocator())
-    losses.yaxis.set_minor_locator(NullLocator())
-    losses.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    losses.legend()
-    losses.grid(alpha=0.3)
-    rates.plot([one["step"] for one in steps], [one["learning_rate"] for one in steps], linewidth=1)
-    rates.set_ylabel("learning rate")
-    rates.set_xlabel("step")
-    rates.grid(alpha=0.3)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    replace_file(target, picture.getvalue())
 
 
 def comparison(first: Evaluation, last: Evaluation) -> Table:

@@ -1,0 +1,98 @@
+"""The part of one rank in a step, and models of which each rank has a part."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from adapters import on_base
+from chefgenius.loss import TokenLoss
+from chefgenius.rundir import RunDirectory
+from chefgenius.sharing import Sharing
+from chefgenius.world import World
+from fitting import metrics
+from running import Nursery, assert_same_run, opened, words
+from test_ranks import QUICK, SHARED, assert_alike, ended, told
+
+FSDP = "train.sharding=fsdp2"
+LEAVE = ("--allow-change", "world_size,sharding")
+
+
+def train(nursery: Nursery, folder: Path, size: int, *overrides: str, run: str = "run") -> None:
+    ranks = nursery.start_ranks(size, *words(folder, *overrides, run=run))
+    assert ended(ranks) == [0] * size, told(ranks)
+
+
+def steps_of(world: World, slots: int) -> list[tuple[int | None, bool]]:
+    found = object.__new__(Sharing)
+    found.world = world
+    return list(found.passes(slots))
+
+
+@pytest.mark.parametrize("slots", range(1, 9))
+def test_every_slot_has_one_rank_and_every_rank_the_same_number_of_passes(slots: int) -> None:
+    for size in range(1, 9):
+        passes = [steps_of(World(rank, size), slots) for rank in range(size)]
+        assert {len(one) for one in passes} == {-(-slots // size)}
+        assert sorted(slot for one in passes for slot, _ in one if slot is not None) == list(range(slots))
+        for rank, one in enumerate(passes):
+            assert all(slot % size == rank for slot, _ in one if slot is not None)
+            assert [last for _, last in one] == [False] * (len(one) - 1) + [True]
+
+
+def test_alone_nothing_is_wrapped_and_nothing_sent(tmp_path: Path) -> None:
+    with opened(tmp_path, FSDP) as trainer:
+        sharing = trainer.sharing
+        assert sharing.loss is sharing.inner
+        assert isinstance(sharing.inner, TokenLoss)
+        assert not sharing.sharded
+        assert str(sharing) == ""
+        total = sharing.total(torch.tensor(3.0))
+        assert total.tolist() == [3.0]
+        sharing.hear(total.tolist()[1:])
+        assert (sharing.stop, sharing.save) == (False, False)
+        with sharing.part(last=False), sharing.evaluating():
+            assert sharing.loss(sharing.nothing()).isfinite()
+
+
+def test_a_sharded_run_is_that_of_whole_models_and_goes_on_with_any_number(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    """Trained, evaluated, saved and resumed by two with half a model each, then by one, then by two whole."""
+    plan = (*SHARED, "optim.schedule=constant", "eval.every_steps=8", "checkpoint.every_steps=50")
+    train(nursery, tmp_path, 1, *plan, "train.max_steps=8", run="whole")
+    train(nursery, tmp_path, 2, *plan, FSDP, "train.max_steps=3")
+    newest = RunDirectory(tmp_path / "run").step_path(3)
+    assert {one.name for one in newest.glob("*.safetensors")} == {"model.safetensors", "optim.safetensors"}
+    train(nursery, tmp_path, 2, *plan, FSDP, "train.max_steps=5")
+    assert json.loads((tmp_path / "run" / "run.json").read_bytes())["exact"]
+    train(nursery, tmp_path, 1, *plan, FSDP, "train.max_steps=6", *LEAVE)
+    train(nursery, tmp_path, 2, *plan, "train.max_steps=8", *LEAVE)
+    assert_alike(metrics(tmp_path / "run"), metrics(tmp_path / "whole"))
+    last = metrics(tmp_path / "run", "evaluation")[-1]
+    other = metrics(tmp_path / "whole", "evaluation")[-1]
+    assert last["step"] == other["step"] == 8
+    assert last["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-5)
+
+
+@pytest.mark.long
+def test_a_sharded_model_trains_an_adapter_as_a_whole_one_does(nursery: Nursery, tmp_path: Path) -> None:
+    plan = (*on_base(tmp_path), *QUICK)
+    train(nursery, tmp_path, 1, *plan, run="whole")
+    train(nursery, tmp_path, 2, *plan, FSDP, "train.max_steps=4")
+    newest = RunDirectory(tmp_path / "run").step_path(4)
+    names = {"adapter_model.safetensors", "optim.safetensors"}
+    assert {one.name for one in newest.glob("*.safetensors")} == names
+    train(nursery, tmp_path, 1, *plan, *LEAVE)
+    assert_alike(metrics(tmp_path / "run"), metrics(tmp_path / "whole"))
+
+
+@pytest.mark.long
+def test_a_sharded_run_repeats_itself_resumed_or_not(nursery: Nursery, tmp_path: Path) -> None:
+    plan = (*QUICK, FSDP)
+    train(nursery, tmp_path, 2, *plan, run="whole")
+    train(nursery, tmp_path, 2, *plan, "train.max_steps=3")
+    train(nursery, tmp_path, 2, *plan)
+    run = tmp_path / "run"
+    assert [line["step"] for line in metrics(run)] == [1, 2, 3, 4, 5, 6]
+    assert_same_run(run, tmp_path / "whole")

@@ -1,0 +1,39 @@
+"""docs/training.md: the keys of its table exist, with these defaults and this class; so do its files."""
+
+import re
+from pathlib import Path
+
+from chefgenius import options
+from chefgenius.config import keys
+from chefgenius.meanings import MEANINGS, Kind
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "training.md").read_text()
+WORDS = {"free": Kind.FREE, "leave": Kind.EXACTNESS, "never": Kind.IDENTITY}
+
+
+def rows(columns: int) -> list[list[str]]:
+    lines = [line for line in GUIDE.splitlines() if line.startswith("| `")]
+    cut = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return [row for row in cut if len(row) == columns]
+
+
+def test_the_table_tells_of_keys_as_they_are() -> None:
+    told = (line.strip().partition("=") for line in options.help_text().splitlines() if "=" in line)
+    defaults = {key: value for key, _, value in told if key in keys()}
+    table = rows(5)
+    assert len(table) >= 18
+    for name, default, _, _, running in table:
+        key = name.strip("`")
+        assert default.strip("`") == defaults[key], key
+        assert MEANINGS[key].kind is WORDS[running], key
+
+
+def test_it_names_every_file_of_configs() -> None:
+    assert {row[0].strip("`") for row in rows(3)} == {path.name for path in (ROOT / "configs").glob("*.yaml")}
+
+
+def test_every_key_that_the_text_names_exists() -> None:
+    named = re.findall(r"`((?:data|model|optim|train|eval|log|checkpoint)\.[a-z_.]+)`", GUIDE)
+    assert len(named) > 20
+    assert all(any(key == name or key.startswith(f"{name}.") for key in keys()) for name in named)
