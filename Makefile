@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Versions are locked: Cargo.lock for Rust, requirements.lock (with hashes) for Python.
 CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY := target/tools/bin/cargo-deny
 # Arguments for `make train`, `make bench-python` and the like, e.g. make train ARGS="train.max_steps=200"
 ARGS ?=
 
@@ -39,13 +38,11 @@ test-long: setup ## the tests with the big numbers
 	PROPTEST_CASES=10000 cargo test --locked --release --quiet
 	$(BIN)/python -m pytest -m "long or not long"
 
-$(CARGO_DENY):
-	cargo install cargo-deny --locked --quiet --version $(CARGO_DENY_VERSION) --root target/tools
-
-lint: setup $(CARGO_DENY) ## formatting, lints, types, licences and the direction of imports
+lint: setup ## formatting, lints, types, licences and the direction of imports
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet --target-dir target/lint -- -D warnings
-	$(CARGO_DENY) --log-level error check bans licenses sources
+	cargo install cargo-deny --locked --quiet --version $(CARGO_DENY_VERSION)
+	cargo deny --log-level error check bans licenses sources
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy

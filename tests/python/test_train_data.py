@@ -100,7 +100,8 @@ def test_a_store_that_is_damaged_in_a_run_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     many = write_lines(tmp_path / "many.jsonl", recipes(1500))  # some blocks of 64 KiB
-    long = (f"data.sources=[{many}]", "data.batch_size=64", "eval.every_steps=0", "train.max_steps=12")
+    # Small batches: opening the run reads one, and a block is checked when it is first read.
+    long = (f"data.sources=[{many}]", "data.batch_size=2", "data.plan=fixed", "eval.every_steps=0")
     with train.report_errors() as report, opened(tmp_path, *long) as trainer:
         shard = damage(tmp_path / "stores", 150_000)
         trainer.fit()
