@@ -42,7 +42,14 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
 
 
 def test_accumulation_gives_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
-    plain = (*QUIET, "model.config.dropout_rate=0.0", "train.max_steps=3", "data.plan=fixed")
+    # With an eps above their rounding, or else Adam's first update follows the sign of rounding alone.
+    plain = (
+        *QUIET,
+        "model.config.dropout_rate=0.0",
+        "train.max_steps=3",
+        "data.plan=fixed",
+        "optim.eps=1e-4",
+    )
     lines = []
     for size, steps in ((2, 4), (4, 2), (8, 1)):
         sizes = (f"data.batch_size={size}", f"train.gradient_accumulation_steps={steps}")
@@ -53,9 +60,7 @@ def test_accumulation_gives_the_gradient_of_one_large_batch(tmp_path: Path) -> N
             assert one["samples"] == large["samples"]
             assert one["target_tokens"] == large["target_tokens"]
             assert one["loss"] == pytest.approx(large["loss"], rel=1e-6)
-            # After the first update Adam has divided rounding by moments as small.
-            apart = 1e-6 if one["step"] == 1 else 1e-4
-            assert one["grad_norm"] == pytest.approx(large["grad_norm"], rel=apart)
+            assert one["grad_norm"] == pytest.approx(large["grad_norm"], rel=1e-5)
 
 
 def test_steps_never_cross_an_epoch(tmp_path: Path) -> None:
