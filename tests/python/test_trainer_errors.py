@@ -149,9 +149,9 @@ class Ends(Callback):
 
 
 def test_a_callback_that_exits_is_an_error_and_costs_nothing(tmp_path: Path) -> None:
-    told = r"^`exit\(None\)` called inside the run; step 5 is saved$"
+    told = r"^`exit\(5\)` called inside the run; step 5 is saved$"
     with (
-        opened(tmp_path, *THREES, callbacks=[Ends(sys.exit)]) as trainer,
+        opened(tmp_path, *THREES, callbacks=[Ends(lambda: sys.exit(5))]) as trainer,
         pytest.raises(RunError, match=told) as raised,
     ):
         trainer.fit()
