@@ -95,9 +95,8 @@ def to_yaml(config: Config) -> str:
 def sections() -> dict[str, str]:
     """Each section of keys and what it is about; `run_dir` and `seed`, which stand in none, come first."""
     alone = [key for key in keys() if "." not in key]
-    inner = {
-        name: field.annotation.__doc__ for name, field in Config.model_fields.items() if name not in alone
-    }
+    fields = Config.model_fields.items()
+    inner = {name: str(field.annotation.__doc__) for name, field in fields if name not in alone}
     return {", ".join(alone): "Which run, and which of its kind.", **inner}
 
 
