@@ -47,8 +47,7 @@ class RecipeLoader(IterableDataset[Batch]):
         split: `train`, `validation` or `all`.
         rank: this process takes the slots with slot % world_size == rank of each step.
         world_size: of any number up to `micro_batches_per_step`: it sees the same records in the same slots.
-        micro_batches_per_step: micro-batches of an optimizer step over all ranks: batch `index` is part of
-            step `index // micro_batches_per_step`.
+        micro_batches_per_step: of an optimizer step, over all ranks: batch `index` is in step `index // ...`.
         on_plan_change: what `load_state_dict` does with the state of another plan (batch size, lengths,
             steps, kind; not another split): `refuse`, or `next_epoch`, which first finishes the saved epoch
             with the saved plan, as the store's `views` hold it. `len` and the counts are then that epoch's.
