@@ -37,7 +37,7 @@ def parser() -> Parser:
         help="a run, a checkpoint, or a directory that `ckpt export` wrote",
     )
     ask = made.add_argument_group("what is asked for")
-    ask = ask.add_mutually_exclusive_group(required=True)  # type: ignore[assignment]
+    ask = ask.add_mutually_exclusive_group(required=True)
     ask.add_argument("--ingredients", metavar="LIST", help="with commas between them")
     ask.add_argument(
         "--prompts",

@@ -114,7 +114,7 @@ def test_a_single_text_grows_in_a_terminal(
     shown.end()
     expected = capsys.readouterr().out
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    pieces = []
+    pieces: list[str] = []
     monkeypatch.setattr(Shown, "__call__", _noting(Shown.__call__, pieces))
     assert generate.main([str(run), *asked]) == 0
     assert capsys.readouterr().out == expected
