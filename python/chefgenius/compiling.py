@@ -12,6 +12,7 @@ uncompiled code. Evaluation and generation, whose shapes are many, run uncompile
 
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -53,7 +54,8 @@ def compile_blocks(model: PreTrainedModel, shapes: Shapes) -> None:
             "parts are blocks: leave it out"
         )
     _set_compiler()
-    program = torch.compile(
+    compile_: Any = torch.compile  # whose annotations lack two of its arguments
+    program = compile_(
         _forward,
         backend=BACKEND,
         fullgraph=True,
@@ -113,19 +115,17 @@ def try_out(loss: TokenLoss, config: Config) -> None:
 
 def compiler_of(device: torch.device) -> str:
     """What turns a program into machine code, on whose version its bits depend."""
-    if device.type == "cuda":
-        import triton
-
-        return f"triton {triton.__version__}"
     from torch._inductor.cpp_builder import get_cpp_compiler
 
+    needed = "triton" if device.type == "cuda" else "a C++ compiler such as g++"
     try:
+        if device.type == "cuda":
+            return f"triton {metadata.version('triton')}"
         told = subprocess.run([get_cpp_compiler(), "--version"], capture_output=True, text=True, check=True)
         return told.stdout.splitlines()[0]
     except Exception as error:
         raise ConfigError(
-            f"`train.compile`: there is no C++ compiler: {one_line(error)}: install one such as g++, or "
-            "leave it out"
+            f"`train.compile`: cannot compile here: {one_line(error)}: install {needed}, or leave it out"
         ) from error
 
 

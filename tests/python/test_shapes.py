@@ -7,10 +7,16 @@ import pytest
 import torch
 from chefgenius.config import Config, DataConfig
 from chefgenius.loss import TokenLoss
-from chefgenius.plan import LayoutKind
+from chefgenius.plan import LayoutKind, PlanKind
 from chefgenius.shapes import Shapes, eighths, shapes_of
 from kinds import ENCODER_DECODERS, KINDS, batch_of, tiny
 from samples import build, load, recipes, take
+
+PLANS: list[tuple[LayoutKind, PlanKind]] = [
+    ("seq2seq", "bucketed"),
+    ("seq2seq", "packed"),
+    ("causal", "packed"),
+]
 
 
 def test_widths_are_eighths_of_the_longest_and_whole_multiples() -> None:
@@ -27,10 +33,10 @@ def test_widths_are_eighths_of_the_longest_and_whole_multiples() -> None:
 @pytest.mark.parametrize(
     ("layout", "columns", "expected", "told"),
     [
-        ("seq2seq", None, (4, (8, 16, 24), (8, 16, 24, 32, 40)), "15 shapes of 4 rows"),
-        ("seq2seq", (30, 41), (4, (32,), (48,)), "1 shape of 4 rows"),
-        ("causal", None, (4, (8, 16, 24, 32, 40, 48, 56, 64), ()), "8 shapes of 4 rows"),
-        ("causal", (50, 50), (4, (56,), ()), "1 shape of 4 rows"),
+        ("seq2seq", None, (4, (8, 16, 24), (8, 16, 24, 32, 40), 3), "15 shapes of 4 rows"),
+        ("seq2seq", (30, 41), (4, (32,), (48,), 3), "1 shape of 4 rows"),
+        ("causal", None, (4, (8, 16, 24, 32, 40, 48, 56, 64), (), 3), "8 shapes of 4 rows"),
+        ("causal", (50, 50), (4, (56,), (), 3), "1 shape of 4 rows"),
     ],
 )
 def test_the_shapes_follow_from_the_plan(
@@ -39,7 +45,7 @@ def test_the_shapes_follow_from_the_plan(
     data = DataConfig(batch_size=4, max_input_length=24, max_target_length=40)
     loader: Any = SimpleNamespace(columns=columns, store=SimpleNamespace(pad_token_id=3))
     shapes = shapes_of(Config(data=data), layout, loader)
-    assert shapes == Shapes(*expected, pad_token_id=3)
+    assert shapes == Shapes(*expected)
     assert str(shapes) == told
     assert shapes.of_pieces("all") == shapes
     assert (shapes.of_pieces(3).rows, shapes.of_pieces(9).rows) == (3, 4)
@@ -47,7 +53,7 @@ def test_the_shapes_follow_from_the_plan(
 
 def test_every_batch_gets_one_of_the_shapes_and_keeps_what_is_in_it(tmp_path: Any) -> None:
     store = build(tmp_path, recipes(40))
-    for layout, plan in (("seq2seq", "bucketed"), ("seq2seq", "packed"), ("causal", "packed")):
+    for layout, plan in PLANS:
         loader = load(store, plan=plan, layout=layout, max_input_length=64, max_target_length=128)
         data = DataConfig(batch_size=4, max_input_length=64, max_target_length=128)
         shapes = shapes_of(Config(data=data), layout, loader)
