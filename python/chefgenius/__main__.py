@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": Command("chefgenius.evaluate", "loss, perplexity and metrics of a checkpoint"),
     "generate": Command("chefgenius.generate", "recipes from your ingredients, by a trained model"),
     "ckpt": Command("chefgenius.ckpt", "list, verify, compare, prune and export checkpoints"),
+    "doctor": Command("chefgenius.doctor", "this machine, and whether a killed run goes on exactly on it"),
 }
 EXAMPLE = "train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"
 
