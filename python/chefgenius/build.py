@@ -36,7 +36,7 @@ from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
 from chefgenius.proofs import fit_for
 from chefgenius.ranks import Ranks
-from chefgenius.reentry import bounds, enter
+from chefgenius.reentry import bounds, enter, follow
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
@@ -107,6 +107,10 @@ def build_run(
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
         stopping.look_at(sections)
+    before = {} if origin is None else origin.sections
+    course = follow(data.feed, before, comparison, taken, saved)
+    if origin is not None:
+        sections = {**sections, "course": course.state_dict()}
     ranks.join(device.type, device.index)
     loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
     sharing = Sharing(loss, ranks.world, settings.sharding)
@@ -136,6 +140,7 @@ def build_run(
         sections=sections,
         moved=moved,
         exactness=exactness,
+        course=course,
         bounds=last,
         weights=weights,
         stopping=stopping,
@@ -239,6 +244,7 @@ def _components(built: Built, logs: Logs, callbacks: Sequence[Callback]) -> Part
     registry.register("config", Derived(lambda: flatten(built.config)))
     registry.register("facts", Derived(lambda: built.facts))
     registry.register("exactness", built.exactness)
+    registry.register("course", built.course)
     registry.register("tombstones", tombstones)
     registry.register("loader", built.data.feed)
     registry.register("generators", AmbientGenerators())
