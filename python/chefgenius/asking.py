@@ -138,8 +138,8 @@ class Asker:
             told = [f"{name} {line[key]:.4f}" for name, key in _LOGGED if isinstance(line.get(key), float)]
             made.append((", ".join(told), ""))
         if found.proof is not None:
-            steps = " and ".join(str(one) for one in found.proof if one) or "0"
-            made.append((f"these are its recipes: the digests of step {steps} in metrics.jsonl agree", "dim"))
+            steps = _both(found.proof)
+            made.append((f"these are its recipes: the digests of {steps} in metrics.jsonl agree", "dim"))
         if stop.left_out:
             made.append((f"{stop.left_out:,} more are left out of it", ""))
         if not found.seen:
@@ -155,3 +155,7 @@ _LOGGED = (("loss", "loss"), ("gradient norm", "grad_norm"))
 def _remark(one: Seen) -> str:
     loss = "" if one.loss is None else f"loss {one.loss:.4f}, "
     return f"{loss}{one.told_place}: {one.title}"
+
+
+def _both(proof: tuple[int, int]) -> str:
+    return f"steps {proof[0]} and {proof[1]}" if proof[0] else f"step {proof[1]}"

@@ -41,25 +41,22 @@ def parser() -> argparse.ArgumentParser:
         "Show the very recipes of any step of a run, taken or not.",
         "chefgenius inspect runs/mine --loss-spikes --loss --write bad.txt",
     )
-    made.add_argument("run", type=directory, metavar="RUN", help="the directory of a run")
-    what = made.add_mutually_exclusive_group(required=True)
-    what.add_argument("--step", type=_number, metavar="N", help="the recipes of optimizer step N, from 1")
-    what.add_argument("--record", type=_number, metavar="ID", help="a record, and when it was and will be seen")
-    what.add_argument("--loss-spikes", action="store_true", help="steps that stand out, and their recipes")
-    made.add_argument("--loss", action="store_true", help="the loss of each recipe, by a checkpoint")
-    made.add_argument(
-        "--checkpoint", type=_which, metavar="WHICH", help="for --loss: newest (default), best or a step"
-    )
-    made.add_argument("--write", type=directory, metavar="FILE", help="write the records down, to be left out")
-    made.add_argument(
-        "--worst", type=_count, metavar="K", help="write K of each step, those of the highest loss (default 1)"
-    )
-    made.add_argument("--threshold", type=_height, metavar="X", help="a spike is X deviations high (default 6)")
-    made.add_argument("--most", type=_count, default=10, metavar="K", help="the K highest spikes (default 10)")
-    made.add_argument("--text", action="store_true", help="whole recipes, not their titles alone")
-    made.add_argument("--lines", action="store_true", help="find the line of each, however long it takes")
-    made.add_argument("--store", type=directory, metavar="DIR", help="where the store of the run lies now")
-    made.add_argument("--json", action="store_true", help="one JSON object")
+    add = made.add_argument
+    add("run", type=directory, metavar="RUN", help="the directory of a run")
+    what = made.add_mutually_exclusive_group(required=True).add_argument
+    what("--step", type=_number, metavar="N", help="the recipes of optimizer step N, from 1")
+    what("--record", type=_number, metavar="ID", help="a record, and when it was and will be seen")
+    what("--loss-spikes", action="store_true", help="steps that stand out, and their recipes")
+    add("--loss", action="store_true", help="the loss of each recipe, by a checkpoint")
+    add("--checkpoint", type=_which, metavar="WHICH", help="for --loss: newest (default), best or a step")
+    add("--write", type=directory, metavar="FILE", help="write the records down, to be left out")
+    add("--worst", type=_count, metavar="K", help="with --loss, write the K worst of a step (default 1)")
+    add("--threshold", type=_height, metavar="X", help="a spike is X deviations high (default 6)")
+    add("--most", type=_count, default=10, metavar="K", help="the K highest spikes (default 10)")
+    add("--text", action="store_true", help="whole recipes, not their titles alone")
+    add("--lines", action="store_true", help="find the line of each, however long it takes")
+    add("--store", type=directory, metavar="DIR", help="where the store of the run lies now")
+    add("--json", action="store_true", help="one JSON object")
     return made
 
 
@@ -116,7 +113,7 @@ def spikes(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
         for line in _summary(asker.itinerary.taken, looked, len(found), len(shown), threshold):
             say(line)
         if shown:
-            head = ("step", "epoch", "loss", "above", "gradient norm", "above ")
+            head = ("step", "epoch", "loss", "above", "gradient norm", "above it")
             show_table(head, [_cells(one) for one in shown], right=head)
         for one in steps:
             print()

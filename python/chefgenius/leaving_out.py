@@ -1,4 +1,7 @@
-"""A file of records that training is to leave out, as `data.tombstones` takes it; nothing here imports torch."""
+"""A file of records that training is to leave out, as `data.tombstones` takes it.
+
+Nothing here imports torch.
+"""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,10 +1,15 @@
 """Steps whose loss or gradient stands out from those around it; nothing here imports torch.
 
-A value is measured against the running median of the logged steps around it, in median absolute deviations
-(MAD) from that median, scaled by 1.4826 so that for a normal distribution one of them is a standard deviation.
-That is the Hampel identifier (Davies and Gather, "The Identification of Multiple Outliers", Journal of the
-American Statistical Association 88, 1993): median and MAD stay what they are when up to half of the values
-around are outliers, which mean and standard deviation do not; and a slow change of the loss is none.
+1. The running median of the logged steps around each is what was to be expected of it: as many on its left
+   as on its right, so that a falling loss is no surprise.
+2. How far a value lies above that is told in median absolute deviations (MAD), those of the differences
+   between neighbours around it, which a falling loss hardly widens; times 1.4826 / sqrt(2), which makes one
+   the standard deviation of a normal distribution.
+
+Outliers, as long as fewer than half of the steps around are some, move median and MAD little, as they would
+not mean and standard deviation: the Hampel identifier (Davies and Gather, "The Identification of Multiple
+Outliers", Journal of the American Statistical Association 88, 1993), with differences for a spread as von
+Neumann has them ("Distribution of the Ratio of the Mean Square Successive Difference to the Variance", 1941).
 """
 
 from collections.abc import Iterable
@@ -19,9 +24,11 @@ THRESHOLD = 6.0
 """deviations from which on a step is told of"""
 AROUND = 25
 """logged steps on each side that a step is measured against"""
-FEWEST = 10
+LAST = 5
+"""on each side, at least, at the end"""
+FEWEST = 2 * LAST + 1
 """logged steps, with fewer of which nothing is said"""
-_NORMAL = 1.4826
+_NORMAL = 1.4826 / 2**0.5
 _LEAST = 1e-3
 """of the median: deviations are never taken for smaller, or a flat line would be full of spikes"""
 _ROWS = 8192
@@ -77,16 +84,40 @@ def deviations(values: list[float | None]) -> Values:
 
 
 def _above(known: Values) -> Values:
-    """The same of values that are all there. At both ends the first and last windows are used."""
-    wide = min(2 * AROUND + 1, len(known))
-    windows = sliding_window_view(known, wide)
-    medians, spreads = np.empty(len(windows)), np.empty(len(windows))
-    for begin in range(0, len(windows), _ROWS):
-        part = windows[begin : begin + _ROWS]
-        middle = np.median(part, axis=1)
-        medians[begin : begin + _ROWS] = middle
-        spreads[begin : begin + _ROWS] = np.median(np.abs(part - middle[:, None]), axis=1)
-    which = np.clip(np.arange(len(known)) - wide // 2, 0, len(windows) - 1)
-    scale = np.maximum(_NORMAL * spreads, _LEAST * np.abs(medians))[which]
-    above = known - medians[which]
+    """The same of values that are all there."""
+    above = known - _expected(known)
+    scale = np.maximum(_NORMAL * _spread(known), _LEAST * np.abs(known - above))
     return np.divide(above, scale, out=np.zeros_like(above), where=scale > 0)
+
+
+def _expected(values: Values) -> Values:
+    """The median of as many values on the left as on the right of each, `AROUND` at most.
+
+    At the beginning, where a loss falls fast, down to none; at the end, where it does not, `LAST` at least:
+    the median is then that of the last so many.
+    """
+    count, found = len(values), np.empty(len(values))
+    whole = _medians(values, 2 * AROUND + 1)
+    found[AROUND : AROUND + len(whole)] = whole
+    for place in {*range(min(AROUND, count)), *range(max(count - AROUND, 0), count)}:
+        half = min(place, max(count - 1 - place, LAST), AROUND)
+        middle = min(place, count - 1 - half)
+        found[place] = np.median(values[middle - half : middle + half + 1])
+    return found
+
+
+def _spread(values: Values) -> Values:
+    """The median of the distances between neighbours around each; at both ends of the outermost so many."""
+    distances = np.abs(np.diff(values))
+    wide = min(2 * AROUND, len(distances))
+    found = _medians(distances, wide)
+    return found[np.clip(np.arange(len(values)) - wide // 2, 0, len(found) - 1)]
+
+
+def _medians(values: Values, wide: int) -> Values:
+    """Of all windows of so many values; none where there are not so many."""
+    if len(values) < wide:
+        return values[:0]
+    windows = sliding_window_view(values, wide)
+    parts = (windows[begin : begin + _ROWS] for begin in range(0, len(windows), _ROWS))
+    return np.concatenate([np.median(part, axis=1) for part in parts])

@@ -1,14 +1,12 @@
 """What the itinerary says of a step is what the loader delivered in it, whatever the run went through."""
 
-import json
 import random
 from pathlib import Path
 
 import pytest
 from chefgenius import TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.inventory import NotFoundError
-from chefgenius.itinerary import ContradictionError, Itinerary
+from chefgenius.itinerary import Itinerary
 from samples import recipes, write_lines
 from walking import Walk, begun, wander
 

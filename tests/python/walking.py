@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius import RecipeLoader, TokenStore
-from chefgenius.course import Course
 from chefgenius.differences import Comparison, Difference
 from chefgenius.digest import RollingDigest
 from chefgenius.feed import Feed, Tombstones
