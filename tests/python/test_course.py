@@ -72,3 +72,11 @@ def test_a_section_that_is_none_is_refused(walk: Walk) -> None:
         with pytest.raises(ValueError, match=r"legs|step|seed"):
             Course().load_state_dict({"legs": bad, "skipped": []})
     Course().load_state_dict({"legs": [leg, {**leg, "step": 4}], "skipped": []})
+
+
+def test_the_same_batches_at_another_place_are_another_leg(walk: Walk) -> None:
+    walk.take(3)
+    walk.go_on({"seed": "8"}, seed=8)  # which leaves the epoch
+    walk.go_on({"seed": "7"}, seed=7)
+    assert legs(walk) == [(0, 0, 0, 4), (3, 1, 0, 4)]
+    assert [leg.seed for leg in walk.course.legs] == [7, 7]

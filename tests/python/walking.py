@@ -126,7 +126,7 @@ def fed(batch: Any) -> list[tuple[int, int, int]]:
                     segment = int((segments if others is None else others)[row][place])
                 found[row, segment][1] += 1
     counts = [found[key] for key in sorted(found)]
-    return [(int(record), *two) for record, two in zip(batch.record_ids, counts, strict=True)]
+    return [(int(record), one, two) for record, (one, two) in zip(batch.record_ids, counts, strict=True)]
 
 
 def wander(chance: random.Random, walk: Walk, stores: list[TokenStore], legs: int) -> None:
