@@ -40,7 +40,7 @@ def write(path: Path, leg: Leg, groups: Mapping[str, Sequence[Doomed]]) -> int:
 def command(run: Path, path: Path) -> str:
     """What goes on with the run without these records."""
     configuration, file = shlex.quote(str(run / "config.yaml")), shlex.quote(f"data.tombstones={path}")
-    return f"python -m chefgenius.train {configuration} {file} --allow-change tombstones"
+    return f"chefgenius train {configuration} {file} --allow-change tombstones"
 
 
 def _lines(leg: Leg, groups: Mapping[str, Sequence[Doomed]]) -> Iterator[str]:
