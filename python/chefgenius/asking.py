@@ -65,7 +65,7 @@ class Asker:
             from chefgenius.scoring import Scorer  # torch and transformers take seconds
 
             self._score = scorer = Scorer(self.itinerary, self.which)
-            self.checkpoint = scorer.checkpoint.name
+            self.checkpoint = scorer.checkpoint
         return self._score(leg, records)
 
     def show(self, found: Found, *, text: bool) -> None:

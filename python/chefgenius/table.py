@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from chefgenius.screen import paint
 from chefgenius.state import printable
 
 
@@ -21,14 +22,7 @@ def show_table(
 
 def say(text: str, style: str = "", file: TextIO | None = None) -> None:
     """Print lines, in this style in a terminal."""
-    file = file or sys.stdout
-    if style and file.isatty():
-        from rich.console import Console
-        from rich.text import Text
-
-        Console(file=file).print(Text(printable(text), style), soft_wrap=True)
-    else:
-        print(printable(text), file=file)
+    paint([printable(text)], file or sys.stdout, style)
 
 
 def _plain(head: Sequence[str], rows: list[list[str]], right: Sequence[str], file: TextIO) -> None:
