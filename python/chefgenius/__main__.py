@@ -28,6 +28,7 @@ COMMANDS = {
     "train": Command("chefgenius.train", "train a model, or go on with a run to the bit"),
     "evaluate": Command("chefgenius.evaluate", "loss, perplexity and metrics of a checkpoint"),
     "generate": Command("chefgenius.generate", "recipes from your ingredients, by a trained model"),
+    "inspect": Command("chefgenius.inspect", "the recipes of any step of a run; what stands out"),
     "ckpt": Command("chefgenius.ckpt", "list, verify, compare, prune and export checkpoints"),
     "doctor": Command("chefgenius.doctor", "this machine, and whether a killed run goes on exactly on it"),
 }
