@@ -109,7 +109,7 @@ def of_python() -> Finding:
 
 def of_machine() -> Finding:
     """Cores that this process may use, and memory."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     from chefgenius.screen import gigabytes
 
