@@ -75,7 +75,7 @@ def bench(options: argparse.Namespace) -> int:
 
     cores = options.threads or len(os.sched_getaffinity(0))
     threads = sorted({1, min(cores, 64)})
-    found = []
+    found: list[Speed] = []
     with opened(options.store) as store:
         if not options.json:
             what = options.store or "the bundled recipes"
@@ -96,7 +96,7 @@ def bench(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
         return 0
-    rows = [("plan", "threads", "batches/s", "records/s", "tokens/s", "padding")]
+    rows: list[tuple[str, ...]] = [("plan", "threads", "batches/s", "records/s", "tokens/s", "padding")]
     for one in found:
         figures = one.batches_per_second, one.records_per_second, one.tokens_per_second
         shown = (f"{figure:,.0f}" for figure in figures)

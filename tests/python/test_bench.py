@@ -2,6 +2,8 @@
 
 import json
 import time
+from functools import partial
+from typing import Any
 
 import pytest
 from chefgenius import TokenStore, bench
@@ -34,11 +36,15 @@ def test_a_causal_sequence_counts_once(store: TokenStore) -> None:
     assert found.padding == pytest.approx(1 - held / sum(one["input_ids"].numel() for one in batches))
 
 
+def short(plain: Any, *given: Any) -> Any:
+    return plain(*given[:-1], 0.02)
+
+
 def test_the_command_tells_of_every_plan(
     store: TokenStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = bench.measure
-    monkeypatch.setattr(bench, "measure", lambda *given: plain(*given[:-1], 0.02))
+    monkeypatch.setattr(bench, "measure", partial(short, plain))
     line = [str(store.path), "--batch-size", "4", "--threads", "2"]
     assert bench.main(line) == 0
     out = capsys.readouterr().out.splitlines()
