@@ -18,8 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
+from chefgenius.command import Parser, finish
 from chefgenius.inventory import (
     LOSS,
     Inventory,
@@ -34,7 +34,7 @@ from chefgenius.inventory import (
 )
 from chefgenius.manifest import DamagedError, verify
 from chefgenius.rundir import RunDirectory
-from chefgenius.state import RunError, one_line
+from chefgenius.state import one_line
 from chefgenius.summary import age, columns, gigabytes, paint
 
 HEAD = ("step", "epoch", "saved", "size", "val. loss")
@@ -46,24 +46,17 @@ COMMANDS = """\
   export PATH OUT        a model's files and tokenizer alone
 
 examples:
-  python -m chefgenius.ckpt ls runs/mine
-  python -m chefgenius.ckpt verify runs/mine runs/other
-  python -m chefgenius.ckpt diff runs/mine runs/other
-  python -m chefgenius.ckpt prune runs/mine --keep 3 --dry-run
-  python -m chefgenius.ckpt export runs/mine models/mine --step best"""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other error of this command."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}: see `--help`\n")
+  chefgenius ckpt ls runs/mine
+  chefgenius ckpt verify runs/mine runs/other
+  chefgenius ckpt diff runs/mine runs/other
+  chefgenius ckpt prune runs/mine --keep 3 --dry-run
+  chefgenius ckpt export runs/mine models/mine --step best"""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    made = _Parser(
-        prog="python -m chefgenius.ckpt",
+    made = Parser(
+        prog="chefgenius ckpt",
         usage="%(prog)s COMMAND ...",
         description="Look at the checkpoints of a run without starting it.",
         epilog=f"commands (`COMMAND --help` has the options):\n{COMMANDS}",
@@ -71,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = made.add_subparsers(
-        required=True, metavar="COMMAND", help=argparse.SUPPRESS, parser_class=_Parser
+        required=True, metavar="COMMAND", help=argparse.SUPPRESS, parser_class=Parser
     )
 
     def command(do: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
@@ -210,24 +203,7 @@ def export(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = parser().parse_args(arguments)
-    try:
-        code: int = options.do(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("interrupted: nothing is damaged", file=sys.stderr)
-        return 130
-    except OSError as error:
-        place = f"`{error.filename}`: {error.strerror}" if error.filename else str(error)
-        print(f"error: {place}", file=sys.stderr)
-        return 2 if isinstance(error, FileNotFoundError) else 74
-    except (RunError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code if isinstance(error, RunError) else 2
-    return code
+    return finish(lambda: int(options.do(options)))
 
 
 def _verified(path: Path, name: str, step: int | None) -> bool:

@@ -1,13 +1,19 @@
-"""The command line of `python -m chefgenius.train`, taken apart. Nothing here imports torch."""
+"""The command line of `train`, taken apart, and its page of help. Nothing here imports torch."""
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from chefgenius.command import WIDTH
 from chefgenius.config import ConfigError
 from chefgenius.meanings import allowed_names
-from chefgenius.options import OVERRIDE, help_text
+from chefgenius.options import OVERRIDE, help_text, sections
+
+EXAMPLE = """\
+example:
+  chefgenius train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"""
 
 
 @dataclass(frozen=True)
@@ -33,46 +39,63 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"command line: {message}: see `--help`")
 
 
+class _Help(argparse.Action):
+    """`--help` prints the page, `--help WHAT` the keys that this names; both leave with SystemExit(0)."""
+
+    def __call__(self, parser: argparse.ArgumentParser, given: Any, value: Any, option: Any = None) -> None:
+        print(help_text(value) if value else parser.format_help(), end="")
+        parser.exit()
+
+
 def parse(arguments: Sequence[str]) -> CommandLine:
     """Takes a command line apart; `--help` prints and leaves with SystemExit(0). Raises ConfigError."""
     parser = _Parser(
-        prog="python -m chefgenius.train",
+        prog="chefgenius train",
         usage="%(prog)s [CONFIG.yaml] [section.key=value ...] [options]",
-        description="Train a model on recipes. Without arguments: a small T5 on the recipes in the package.",
-        epilog=help_text(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train a model on recipes. Without arguments: a small T5 on the recipes in the package. "
+        "The same\ncommand again goes on where the run was stopped.",
+        epilog=f"{_overview()}\n\n{EXAMPLE}",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=26, width=WIDTH
+        ),
         allow_abbrev=False,
+        add_help=False,
     )
-    parser.add_argument(
-        "words", nargs="*", metavar="CONFIG.yaml | section.key=value", help="a file, then overrides"
+    add = parser.add_argument
+    add("words", nargs="*", metavar="CONFIG.yaml", help="a file; then overrides, which win over it")
+    add(
+        "-h",
+        "--help",
+        nargs="?",
+        action=_Help,
+        metavar="WHAT",
+        help="this page; or the keys of a section, one key, or `all`",
     )
-    parser.add_argument(
+    add(
         "--resume",
         default="auto",
-        metavar="auto|never|must|PATH",
-        help="auto: go on where the run directory ends, or begin; must: go on or fail; never: begin or fail; "
-        "PATH: go on from this checkpoint or run, in a new run_dir",
+        metavar="HOW",
+        help="auto: go on, or begin; must: go on or fail; never: begin or fail; PATH: go on from this "
+        "checkpoint or run, in a new run_dir",
     )
-    parser.add_argument(
+    add(
         "--explain",
         action="store_true",
         help="check everything, tell what would happen and why, and change nothing in the run directory; "
         "stores and views that are missing are built",
     )
-    parser.add_argument(
+    add(
         "--allow-change",
         action="append",
         metavar="KEY,...",
-        help="go on although these differ from the saved run, which is not exact from there on; repeatable",
+        help="go on although these differ from the saved run, which is not exact from there on",
     )
-    parser.add_argument(
+    add(
         "--init-from",
         metavar="PATH",
-        help="begin a new run with the weights, and no more, of this checkpoint, run or model directory",
+        help="begin a new run with the weights alone of this checkpoint, run or model directory",
     )
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the resolved configuration and stop"
-    )
+    add("--print-config", action="store_true", help="print the resolved configuration and stop")
     given = parser.parse_intermixed_args(list(arguments))
     overrides = tuple(word for word in given.words if OVERRIDE.fullmatch(word))
     files = [word for word in given.words if word not in overrides]
@@ -92,3 +115,9 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         explain=given.explain,
         print_config=given.print_config,
     )
+
+
+def _overview() -> str:
+    """The sections of keys, a line each."""
+    lines = [f"  {name:<22}  {textwrap.shorten(about, WIDTH - 26)}" for name, about in sections().items()]
+    return "\n".join(["keys, of which `--help SECTION` tells defaults and meanings:", *lines])

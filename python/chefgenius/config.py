@@ -88,7 +88,7 @@ Precision = Literal["float32", "bf16", "fp16"]
 
 
 class OptimConfig(Section):
-    """The optimizer, without decay on norms and biases, and the closed form of its learning rate."""
+    """The optimizer, and its learning rate as a closed form of the step."""
 
     kind: OptimizerKind = "adamw"
     """adafactor keeps a row and a column of each second moment; adamw8bit quantises both, on cuda alone"""

@@ -92,19 +92,36 @@ def to_yaml(config: Config) -> str:
     return _dump(config.model_dump(mode="json"), flow=False)
 
 
-def help_text() -> str:
-    """Every key with its default and its meaning, one paragraph a section."""
+def sections() -> dict[str, str]:
+    """Each section of keys and what it is about; `run_dir` and `seed`, which stand in none, come first."""
+    alone = [key for key in keys() if "." not in key]
+    fields = Config.model_fields.items()
+    inner = {name: str(field.annotation.__doc__) for name, field in fields if name not in alone}
+    return {", ".join(alone): "Which run, and which of its kind.", **inner}
+
+
+def help_text(what: str = "all") -> str:
+    """The keys that `what` names, with their defaults and meanings: a section, a key, or `all` of them.
+
+    Raises ConfigError for a name that is none.
+    """
+    known = keys()
+    named = [key for key in known if what == "all" or f".{what}." in f".{key}."]
+    if not named:
+        near = difflib.get_close_matches(what, Config.model_fields, n=1)
+        told = f"did you mean `{near[0]}`?" if near else _unknown(what)
+        raise ConfigError(f"command line: `--help {what}`: {told}")
     defaults = flatten(load())
     lines = ["keys, with their defaults:"]
-    section = ""
-    for key, field in keys().items():
+    section = None
+    for key in named:
         head = key.rpartition(".")[0]
         if head != section:
             section = head
             lines.append("")
         lines.append(f"  {key}={_as_text(defaults[key])}")
-        lines.append(f"      {field.description}")
-    return "\n".join(lines)
+        lines.append(f"      {known[key].description}")
+    return "\n".join(lines) + "\n"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,41 +11,29 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
+
+from chefgenius.command import Parser, finish, page
 
 DESCRIPTION = """\
 Turn recipes into a token store, or find that it is there already: a second call with
 nothing changed does nothing, and after a change only new texts are tokenized."""
 
-EPILOG = """\
-example:
-  python -m chefgenius.prepare recipes.jsonl.xz "pages/**/*.md" --tokenizer t5 --out stores/mine"""
+EXAMPLE = 'chefgenius prepare recipes.jsonl.xz "pages/**/*.md" --tokenizer t5 --out stores/mine'
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other error of this command."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}: see `--help`\n")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command's options."""
-    made = _Parser(
-        prog="python -m chefgenius.prepare",
-        usage="%(prog)s SOURCE... --tokenizer PATH --out DIR [options]\n"
+    made = page(
+        "prepare",
+        "SOURCE... --tokenizer PATH --out DIR [options]\n"
         "       %(prog)s --inspect STORE [--records 0-4,17] [--ids]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=26, width=100
-        ),
+        DESCRIPTION,
+        EXAMPLE,
         argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
     )
     add = made.add_argument
     add(
@@ -87,7 +75,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--target-template", metavar="TEXT", help="with the same (default: {recipe})")
     add("--no-respell", dest="respell", action="store_false", help="keep characters that the tokenizer loses")
-    add("--tokenize", choices=["auto", "library"], help="`library` never uses the faster way (default: auto)")
+    add(
+        "--tokenize",
+        choices=["auto", "library"],
+        metavar="HOW",
+        help="auto; or `library`, which never takes the faster way",
+    )
     add("--threads", type=int, metavar="N", help="workers (default: one a core)")
     look = made.add_argument_group("look at a store")
     add = look.add_argument
@@ -123,7 +116,7 @@ def request(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def build(options: dict[str, Any]) -> None:
+def build(options: dict[str, Any]) -> int:
     """Prepare, and print what became of every record."""
     asked = request(options)
     from chefgenius.progress import progress
@@ -134,9 +127,10 @@ def build(options: dict[str, Any]) -> None:
         store = prepare(**asked, progress=report)
     assert store.report is not None  # `prepare` always reports
     show(store.report, store.path)
+    return 0
 
 
-def look(options: dict[str, Any]) -> None:
+def look(options: dict[str, Any]) -> int:
     """Print records of a store."""
     store, asked, with_ids = options.pop("inspect"), options.pop("records", None), options.pop("ids", False)
     if more := [name for name, value in options.items() if value]:
@@ -144,6 +138,7 @@ def look(options: dict[str, Any]) -> None:
     from chefgenius.inspection import inspect
 
     inspect(store, asked, with_ids)
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,35 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     options = vars(parser().parse_args(arguments))
     command = look if "inspect" in options else build
-    try:
-        return run(command, options)
-    except KeyboardInterrupt:
-        kept = ": the former store, if there was one, is still in use" if command is build else ""
-        print(f"interrupted{kept}", file=sys.stderr)
-        return 130
-
-
-def run(command: Callable[[dict[str, Any]], None], options: dict[str, Any]) -> int:
-    """Run it, with its errors in a line each; return the exit code."""
-    from chefgenius.store import ChefGeniusError
-
-    try:
-        command(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        print(
-            f"error: `{error.filename}`: {error.strerror}" if error.filename else f"error: {error}",
-            file=sys.stderr,
-        )
-        return 2 if isinstance(error, FileNotFoundError) else 74
-    except (ChefGeniusError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    kept = ": the former store, if there was one, is still in use" if command is build else ""
+    return finish(lambda: command(options), kept)
 
 
 class _Module(ModuleType):

@@ -248,7 +248,7 @@ def test_help_fits_a_screen_with_an_example_of_each(capsys: pytest.CaptureFixtur
     assert max(map(len, text.splitlines())) <= 80
     for command in ("ls", "verify", "diff", "prune", "export"):
         assert f"\n  {command} " in text
-        assert f"chefgenius.ckpt {command} " in text
+        assert f"  chefgenius ckpt {command} " in text
 
 
 def test_two_equal_runs_are_equal_and_a_changed_one_is_not(

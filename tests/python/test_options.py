@@ -131,6 +131,20 @@ def test_help_tells_every_key() -> None:
     assert "train.max_steps=1500" in text
 
 
+def test_help_tells_of_what_is_asked_for() -> None:
+    assert options.help_text("model.lora") == options.help_text("lora")
+    assert options.help_text("lora").count("=") == 4
+    assert options.help_text("seed").splitlines()[2:] == ["  seed=42", f"      {keys()['seed'].description}"]
+    told = [
+        options.help_text(name).count("\n  ")
+        for section in options.sections()
+        for name in section.split(", ")
+    ]
+    assert sum(told) == options.help_text().count("\n  ") == 2 * len(keys())
+    with pytest.raises(ConfigError, match="`--help opt`: did you mean `optim`"):
+        options.help_text("opt")
+
+
 def test_the_command_line_is_taken_apart() -> None:
     line = commandline.parse(["a.yaml", "seed=1", "--resume", "must", "data.tokenizer=x=y", "--explain"])
     assert line == commandline.CommandLine("a.yaml", ("seed=1", "data.tokenizer=x=y"), "must", explain=True)

@@ -28,11 +28,17 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def refused_at(*arguments: str) -> str:
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    return done.stderr
+
+
 def test_help_tells_every_key_without_torch() -> None:
-    done = command("--help")
-    assert done.returncode == 0
+    done = command("--help", "all")
+    assert (done.returncode, done.stderr) == (0, "")
     assert all(f"  {key}=" in done.stdout for key in keys())
-    assert "--resume" in done.stdout
+    assert "`--help optin`: did you mean `optim`?" in refused_at("--help", "optin")
 
 
 def test_print_config_prints_what_would_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

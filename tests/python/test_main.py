@@ -1,0 +1,57 @@
+"""The list of commands: how fast it is there, what is on each page, and where a wrong name leads."""
+
+import re
+from pathlib import Path
+
+import pytest
+from chefgenius.__main__ import COMMANDS, main
+
+PACKAGE = Path(__file__).parents[2] / "python" / "chefgenius"
+
+
+def test_the_list_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == main(["--help"]) == main(["help"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\nexample:\n  chefgenius ") == 3
+    assert all(text.count(f"\n  {name} ") == 3 for name in COMMANDS)
+    assert max(map(len, text.splitlines())) <= 100
+    assert len(COMMANDS) >= 3
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_page_fits_a_screen_and_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) <= 40
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.startswith(f"usage: chefgenius {name} ")
+    assert len(re.findall(r"^examples?:$", text, re.MULTILINE)) == 1
+    assert f"\n  chefgenius {name} " in text
+
+
+def test_a_command_has_a_module_of_its_own_that_is_a_command_too() -> None:
+    for name, command in COMMANDS.items():
+        place = PACKAGE / command.module.removeprefix("chefgenius.").replace(".", "/")
+        text = (place / "__main__.py" if place.is_dir() else place.with_suffix(".py")).read_text()
+        assert 'if __name__ == "__main__":' in text, name
+        assert len(command.about) <= 60, name
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("trian", "did you mean `train`?"), ("qqq", "see `chefgenius --help`"), ("", "see")]
+)
+def test_a_wrong_name_is_answered_in_one_line(
+    name: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"error: no command `{name}`: {advice}")
+    assert told.err.count("\n") == 1
+
+
+def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"chefgenius \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
