@@ -27,8 +27,8 @@ def parser() -> argparse.ArgumentParser:
     made = command.page(
         "report",
         "RUN [RUN ...] [--out FILE]",
-        "Write a run as one page of HTML that needs no network: its curves, starts and stops, sample "
-        "recipes, data, configuration and versions. Of several runs: their curves over each other, what "
+        "Write a run as one page of HTML that needs no network: its curves, starts and stops, sample\n"
+        "recipes, data, configuration and versions. Of several runs: their curves over each other, what\n"
         "differs in their configuration, and at which step their data or losses first differ.",
         "chefgenius report runs/mine",
     )
