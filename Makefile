@@ -9,7 +9,7 @@ CARGO_DENY_VERSION := 0.20.2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint bench-train lock clean
+.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint bench-train docs pictures lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,12 @@ fuzz: ## run each fuzz target for a minute (needs a nightly compiler and cargo-f
 	for target in $$(cargo +nightly fuzz list); do \
 		cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; \
 	done
+
+docs: setup ## build the documentation into target/site; a broken link or name is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: setup ## draw the pictures of the documentation anew
+	for script in commit permutation way; do $(BIN)/python docs/pictures/$$script.py || exit 1; done
 
 lock: $(VENV)/installed ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -309,28 +309,35 @@ fn closing_ends_sleeping_and_building_threads_at_once() {
     assert!(times[25] < Duration::from_millis(50), "{times:?}");
 }
 
+/// How many of 200 items a consumer builds itself that has a millisecond of other work for each.
+fn own_work_of_a_slow_consumer(depth: usize) -> usize {
+    let queue = Queue::new(0..200, depth);
+    let own = std::cell::Cell::new(0);
+    std::thread::scope(|scope| {
+        let _closing = Closing(&queue);
+        scope.spawn(|| queue.work(|job, _| job));
+        for job in 0..200 {
+            std::thread::sleep(Duration::from_millis(1));
+            let build = |job| {
+                own.set(own.get() + 1);
+                job
+            };
+            assert_eq!(queue.next(build, &mut never), Ok(Next::Item(job)));
+        }
+    });
+    own.get()
+}
+
 /// Builders sleep while the queue is full and are woken while it empties: a consumer with work of its own
-/// builds next to nothing.
+/// builds next to nothing. A busy machine may let the builder wait; one that is never woken fails each time.
 #[test]
 fn builders_keep_up_with_a_slow_consumer() {
     for depth in [1, 2, 8] {
-        let queue = Queue::new(0..200, depth);
-        let mut own = 0;
-        std::thread::scope(|scope| {
-            let _closing = Closing(&queue);
-            scope.spawn(|| queue.work(|job, _| job));
-            for job in 0..200 {
-                std::thread::sleep(Duration::from_millis(1));
-                let here = std::cell::Cell::new(0);
-                let build = |job| {
-                    here.set(1);
-                    job
-                };
-                assert_eq!(queue.next(build, &mut never), Ok(Next::Item(job)));
-                own += here.get();
-            }
-        });
-        assert!(own < 100, "{own} of 200 at depth {depth}");
+        let own: Vec<_> = (0..5)
+            .map(|_| own_work_of_a_slow_consumer(depth))
+            .take_while(|&own| own >= 100)
+            .collect();
+        assert!(own.len() < 5, "{own:?} of 200 at depth {depth}");
     }
 }
 

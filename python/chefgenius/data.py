@@ -41,13 +41,13 @@ class RecipeLoader(IterableDataset[Batch]):
         batch_tokens: instead of `batch_size`, with `bucketed`: rows x (columns + target columns) at most.
         layout: `seq2seq`, prompt and target apart; or `causal`, both in one sequence.
         loss_on: causal: `target`, or `both` prompt and target.
-        bos_id, separator_ids: causal: the id before each prompt, the ids between prompt and target.
+        bos_id: causal: the id before each prompt.
+        separator_ids: causal: the ids between prompt and target.
         seed: of the order, 0 to 2**64 - 1. Each epoch has an order of its own.
         split: `train`, `validation` or `all`.
-        rank, world_size: this process takes the slots with slot % world_size == rank of each step. Any world
-            size up to `micro_batches_per_step` sees the same records in the same slots.
-        micro_batches_per_step: micro-batches of an optimizer step over all ranks: batch `index` is part of
-            step `index // micro_batches_per_step`.
+        rank: this process takes the slots with slot % world_size == rank of each step.
+        world_size: of any number up to `micro_batches_per_step`: it sees the same records in the same slots.
+        micro_batches_per_step: of an optimizer step, over all ranks: batch `index` is in step `index // ...`.
         on_plan_change: what `load_state_dict` does with the state of another plan (batch size, lengths,
             steps, kind; not another split): `refuse`, or `next_epoch`, which first finishes the saved epoch
             with the saved plan, as the store's `views` hold it. `len` and the counts are then that epoch's.

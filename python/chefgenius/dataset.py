@@ -233,7 +233,7 @@ def _tokenizer_path(config: Config) -> Path:
     """Where the tokenizer is: as told, else the model's own, else the one that ships with the package."""
     name = config.model.name_or_path
     if config.data.tokenizer is not None:
-        return Path(config.data.tokenizer).expanduser()
+        return cookbook.tokenizer_path(config.data.tokenizer).expanduser()
     if name is not None and is_local(name):
         return Path(name).expanduser()
     if name is not None:
@@ -246,7 +246,7 @@ def _tokenizer_path(config: Config) -> Path:
             ) from None
     if config.data.sources or config.data.validation_sources:
         raise ConfigError(
-            "`data.tokenizer`: is needed with `data.sources`, since the one in the package knows the recipes "
-            "of the package only: give a tokenizer.json or a directory holding one"
+            "`data.tokenizer`: is needed with `data.sources`, since the one in the package was made for the "
+            "recipes of the package: give a tokenizer.json or a directory holding one, or `bundled` to try it"
         )
     return cookbook.TOKENIZER

@@ -42,7 +42,7 @@ def parser() -> Parser:
         metavar="SOURCE",
         help="a file, directory or glob, packed or not: docs/formats.md",
     )
-    add("--tokenizer", metavar="PATH", help="a tokenizer.json, or a directory that holds one")
+    add("--tokenizer", metavar="PATH", help="a tokenizer.json, a directory with one, or `bundled`")
     add("--out", metavar="DIR", help="where the store is, or is to be")
     what = made.add_argument_group("what is read")
     add = what.add_argument

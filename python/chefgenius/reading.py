@@ -36,7 +36,7 @@ class DataConfig(Section):
     """which field of the sources is which part, as in {title: dish}; known names need no entry"""
 
     tokenizer: str | None = None
-    """a tokenizer.json or a directory holding one; none: the model's, or the one in the package"""
+    """a tokenizer.json, a directory holding one, or `bundled`, the one in the package; none: the model's"""
 
     template: TemplateConfig = TemplateConfig()
     """formats of prompt and target"""

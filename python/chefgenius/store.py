@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from chefgenius import _core
 from chefgenius._core import ChefGeniusError, DataError, StoreError, TokenizerError
+from chefgenius.cookbook import tokenizer_path
 from chefgenius.outcome import Report
 
 __all__ = [
@@ -160,7 +161,7 @@ def prepare(
 
     Args:
         sources: files, directories, archives or globs; docs/formats.md lists the formats.
-        tokenizer: a `tokenizer.json`, or a directory that holds one.
+        tokenizer: a `tokenizer.json`, a directory that holds one, or `bundled`, the one of the package.
         out: the store's directory; a former store in it stays in use until the new one is whole.
         prompt_template: makes the prompt, with {title}, {names}, {ingredients}, {directions}, {recipe}.
         target_template: makes the target, with the same placeholders.
@@ -199,7 +200,7 @@ def prepare(
             raise ValueError(f"bad value for `{name}`: `{path!r}` is no path")
     store, report = _core.prepare(
         [str(source) for source in sources],
-        tokenizer=str(tokenizer),
+        tokenizer=str(tokenizer_path(tokenizer)),
         library=tokenize == "library",
         out=str(out),
         prompt_template=DEFAULT_PROMPT if prompt_template is None else prompt_template,

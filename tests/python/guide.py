@@ -19,7 +19,11 @@ GUIDE = Path(__file__).parents[2] / "docs" / "integrations.md"
 EPOCHS = 2
 EPOCH = 12
 """Micro-batches of an epoch of the `store` fixture."""
-CUTS = [(1, (5, 7, 3)), (2, (3, 10, 1, 5)), (5, (6, 7, 1, 8))]
+CUTS = [
+    pytest.param(1, (5, 7, 3), marks=pytest.mark.long),
+    pytest.param(2, (3, 10, 1, 5), marks=pytest.mark.long),
+    (5, (6, 7, 1, 8)),
+]
 """Micro-batches of a step, and after how many batches each process dies: within steps, between them, twice in
 the same step, and where an epoch ends. 5 does not divide 12: an epoch ends with a short step."""
 

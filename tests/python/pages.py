@@ -1,143 +1,86 @@
-"""What the tests of the report are made of: runs written by hand, without torch and without a store."""
+"""README and docs as data: their blocks of code, and a folder in which those can run."""
 
+import csv
 import json
-import math
-from collections.abc import Iterable
-from html.parser import HTMLParser
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons | directions: Cook the rice. | Serve."
-EVIL = "<script>alert('x')</script>&\"'><img src=http://example.org/x>"
+from chefgenius.config import ModelConfig
+from chefgenius.cookbook import TOKENIZER
+from chefgenius.model import Vocabulary, build_model
+from running import MODEL
+from samples import recipes, write_lines
 
-
-def step_line(step: int, **changes: Any) -> dict[str, Any]:
-    values = {
-        "kind": "step",
-        "step": step,
-        "epoch": step // 50,
-        "loss": 2 + 5 * math.exp(-step / 40) + 0.1 * math.sin(step),
-        "learning_rate": 1e-3 / (1 + step),
-        "grad_norm": 1 + 0.5 * math.cos(step),
-        "samples": 8 * step,
-        "input_tokens": 200 * step,
-        "target_tokens": 700 * step,
-        "digest": f"{step:064x}",
-    }
-    return {**values, **changes}
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+NO_CODE = {"text"}
+"""blocks that are a picture of something"""
 
 
-def evaluation_line(step: int, **changes: Any) -> dict[str, Any]:
-    loss = 2.1 + 5 * math.exp(-step / 40)
-    values = {"kind": "evaluation", "step": step, "epoch": 0, "validation_loss": loss, "parsed": 0.5}
-    return {**values, "perplexity": math.exp(loss), "quantities": None, **changes}
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    kind: str
+    text: str
+    section: str
+    """the heading it stands under"""
+
+    def commands(self) -> Iterator[list[str]]:
+        """The words of each command of a block of `sh` or `console`; comments and output are left out."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        if self.kind == "console":
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        for line in lines:
+            if words := shlex.split(line, comments=True):
+                yield words
 
 
-def sample_line(step: int, record: int, text: str = TEXT) -> dict[str, Any]:
-    prompt = f"Write recipe {record}."
-    judged = {"parsed": text == TEXT, "asked": 2, "found": 1}
-    return {"step": step, "record_id": record, "prompt": prompt, "reference": TEXT, "text": text, **judged}
+def blocks(page: Path) -> list[Block]:
+    """All fenced blocks of a page, in order. An indented one is an error: it would be overlooked."""
+    found: list[Block] = []
+    open_block: tuple[str, list[str]] | None = None
+    section, before = "", "\n"
+    for line in page.read_text().splitlines(keepends=True):
+        if open_block is not None:
+            if line == "```\n":
+                found.append(Block(open_block[0], "".join(open_block[1]), section))
+                open_block = None
+            else:
+                open_block[1].append(line)
+        elif fence := re.fullmatch(r"```(\w+)\n", line):
+            open_block = (fence[1], [])
+        else:
+            indented = before == "\n" and line.startswith("    ")
+            unnamed = indented or line.startswith(("```", "~~~"))
+            assert not unnamed, f"{page.name}: {line!r} begins no named block"
+            if heading := re.fullmatch(r"#+ (.*)\n", line):
+                section = heading[1]
+        before = line
+    assert open_block is None, f"{page.name}: a block without an end"
+    return found
 
 
-def write_json_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-
-
-def write_run(path: Path, steps: int = 60, **facts: Any) -> Path:
-    """A run of so many steps with everything but a store: one stop, one kill, evaluations and samples."""
-    (path / "checkpoints").mkdir(parents=True)
-    lines = [evaluation_line(0)]
-    for step in range(1, steps + 1):
-        lines += [step_line(step)] + ([evaluation_line(step)] if step % 20 == 0 else [])
-    write_json_lines(path / "metrics.jsonl", lines)
-    timing = [
-        {
-            "step": step,
-            "time": 1.7e9 + step,
-            "seconds": 0.5,
-            "paused": 0.0,
-            "data_wait": 0.01,
-            "recipes_per_second": 16.0,
-            "tokens_per_second": 1800.0 + step,
-            "peak_memory": 8 * 10**8,
-        }
-        for step in range(1, steps + 1)
-    ]
-    write_json_lines(path / "timing.jsonl", timing)
-    write_json_lines(
-        path / "samples.jsonl",
-        [
-            sample_line(step, record, TEXT if step else "rice rice rice")
-            for step in range(0, steps + 1, 20)
-            for record in (3, 5)
-        ],
-    )
-    write_json_lines(path / "starts.jsonl", events(steps))
-    (path / "config.yaml").write_text("seed: 7\noptim:\n  learning_rate: 0.001\n")
-    told = {
-        "schema": "chefgenius.run/1",
-        "python": "3.11.7",
-        "machine": "Linux",
-        "parameters": 314624,
-        "total_steps": steps,
-        "facts": {"threads": 1, "strict": True, "torch": "2.15.0", "store": "b3:1"},
-        "exact": True,
-        "not_exact_since": None,
-        "finished": steps,
-    }
-    (path / "run.json").write_text(json.dumps({**told, **facts}))
-    return path
-
-
-def events(steps: int) -> list[dict[str, Any]]:
-    """A start that was stopped, one that was killed, and one that came to the end."""
-    half = steps // 2
-    begin = {"event": "start", "total_steps": steps, "version": "0.1.0"}
-    return [
-        {**begin, "step": 0, "time": 1.7e9},
-        {"event": "end", "step": half, "time": 1.7e9 + 65, "finished": False, "why": "stopped (SIGINT)"},
-        {**begin, "step": half, "time": 1.7e9 + 100},
-        {**begin, "step": half + 5, "time": 1.7e9 + 200},
-        {"event": "end", "step": steps, "time": 1.7e9 + 300, "finished": True, "why": ""},
-    ]
-
-
-class Outline(HTMLParser):
-    """The elements of a page by name, its words, and what it would fetch."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.words: list[str] = []
-        self.fetched: list[str] = []
-        self.ids: list[str] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in ("meta", "link", "path", "rect", "img", "br"):
-            self._open.append(tag)
-        for name, value in attributes:
-            if name in ("src", "href", "srcset", "data", "action") and not str(value).startswith(
-                ("#", "data:,")
-            ):
-                self.fetched.append(f"{tag} {name}={value}")
-            if name == "id":
-                self.ids.append(str(value))
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag, tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+def furnish(folder: Path) -> None:
+    """What the pages take for granted: recipes, a tokenizer, tiny models under the names of large ones."""
+    records = recipes(60)
+    write_lines(folder / "mine.jsonl", records)
+    with (folder / "mine.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["title", "ingredients", "directions"])
+        for record in records:
+            table.writerow(
+                [record["title"], *(json.dumps(record[part]) for part in ("ingredients", "directions"))]
+            )
+    (folder / "path" / "to" / "t5").mkdir(parents=True)
+    shutil.copy(TOKENIZER, folder / "path" / "to" / "t5" / "tokenizer.json")
+    words = Vocabulary(len(json.loads(TOKENIZER.read_bytes())["model"]["vocab"]), 0, 1)
+    gpt2: dict[str, Any] = {"model_type": "gpt2", "n_embd": 16, "n_layer": 1, "n_head": 2}
+    for name, config in (("gpt2", gpt2), ("flan-t5-base", MODEL)):
+        model = build_model(ModelConfig(config=config), words, 1)
+        model.save_pretrained(folder / "models" / name)
+        shutil.copy(TOKENIZER, folder / "models" / name / "tokenizer.json")

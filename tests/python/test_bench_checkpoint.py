@@ -98,6 +98,7 @@ def test_damage_does_what_its_name_says(tmp_path: Path) -> None:
         assert (file.read_bytes() if file.exists() else None) == expected[kind]
 
 
+@pytest.mark.long
 def test_the_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     threads = str(torch.get_num_threads())
     assert checkpoint.main(["--quick", "--threads", threads, "--work", str(tmp_path)]) == 0

@@ -87,6 +87,7 @@ def test_a_pace_is_of_the_second_half(store: TokenStore, tmp_path: Path) -> None
     assert 0 <= ours.waited < ours.seconds
 
 
+@pytest.mark.long
 def test_the_command_measures_everything(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(BENCH), "--quick", "--seeds", "1", "--work", str(tmp_path)],

@@ -165,6 +165,7 @@ def test_a_variant_is_here_when_the_loader_takes_its_options() -> None:
     assert not Variant("", {"split": "sideways"}).here, "a Literal that lacks the value"
 
 
+@pytest.mark.long
 def test_the_command_measures_everything(tmp_path: Path) -> None:
     words = [sys.executable, str(BENCHES / "loader.py"), "--quick", "--work", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
@@ -195,6 +196,7 @@ def test_the_peer_writes_every_id(tmp_path: Path) -> None:
         assert ids[ends[place] : ends[place + 1]].tolist() == expected
 
 
+@pytest.mark.long
 def test_the_race_of_prepare_compares_ids_and_measures_everything(tmp_path: Path) -> None:
     words = [
         sys.executable,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chefgenius import prepare
 from chefgenius.cookbook import RECIPES, TOKENIZER
 from chefgenius.cookbook.dishes import DISHES
 from chefgenius.cookbook.generate import COUNT, Recipe, recipes, write
@@ -212,3 +213,12 @@ def test_ingredient_names_are_the_rows_names(made: list[Recipe]) -> None:
     for recipe in made:
         names = [chefgenius.ingredient_name(line) for line in recipe.ingredients]
         assert names == [row.named(recipe.size) for row in recipe.rows]
+
+
+def test_the_tokenizer_is_known_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bundled` is the one of the package, `./bundled` a file of the user's."""
+    monkeypatch.chdir(tmp_path)
+    made = prepare([RECIPES], tokenizer="bundled", out="one")
+    assert made.fingerprint == prepare([RECIPES], tokenizer=TOKENIZER, out="other").fingerprint
+    with pytest.raises(FileNotFoundError, match="bundled"):
+        prepare([RECIPES], tokenizer="./bundled", out="third")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from chefgenius.callbacks import Outcome, ReportPage, RunInfo, StepInfo, guarded
 from chefgenius.callbacks import page as module
-from pages import write_run
+from handmade import write_run
 
 STEP = StepInfo(10, 100, 0, 1.25, 3e-4, 0.5, 160.4, 19_000.7, 125.0)
 

@@ -22,9 +22,9 @@ FILES = ["mine.jsonl", "chinese.jsonl"]
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """A line of the guide, in `folder`, by this interpreter."""
     words = shlex.split(command)
-    assert words[:3] == ["python", "-m", "chefgenius.prepare"], command
+    assert words[:2] == ["chefgenius", "prepare"], command
     return subprocess.run(
-        [sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -43,6 +43,8 @@ def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             assert all(json.loads(line) for line in text.splitlines())
         elif kind == "python":
             exec(compile(text, GUIDE.name, "exec"), names)
+        elif kind == "sh":
+            assert text.startswith("make bench-prepare ")  # test_benches runs it
         else:
             assert kind == "console"
             assert text.startswith("$ ")
@@ -62,7 +64,7 @@ def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_field_of_the_report_is_told(tmp_path: Path) -> None:
     source = tmp_path / "mine.jsonl"
     source.write_text(re.findall(r"^```json\n(.*?)^```$", GUIDE.read_text(), re.M | re.S)[0])
-    command = f"python -m chefgenius.prepare {source} --tokenizer {TOKENIZER} --out {tmp_path / 'store'}"
+    command = f"chefgenius prepare {source} --tokenizer {TOKENIZER} --out {tmp_path / 'store'}"
     assert run(command, tmp_path).returncode == 0
     report = json.loads((tmp_path / "store" / "report.json").read_text())
     table = GUIDE.read_text().split("## The report")[1].split("\n\n")[2]
@@ -71,7 +73,7 @@ def test_every_field_of_the_report_is_told(tmp_path: Path) -> None:
 
 
 def test_every_option_is_told() -> None:
-    done = run("python -m chefgenius.prepare --help", Path(os.curdir))
+    done = run("chefgenius prepare --help", Path(os.curdir))
     options = set(re.findall(r"^  (--[a-z-]+)", done.stdout, re.MULTILINE))
     assert len(options) > 15
     missing = {option for option in options if option not in GUIDE.read_text()}

@@ -13,7 +13,7 @@ from chefgenius.report.files import Run, read_lines
 from chefgenius.report.page import content, render
 from chefgenius.report.samples import chosen_steps
 from chefgenius.report.starts import marks, span, starts
-from pages import EVIL, Outline, events, sample_line, step_line, write_json_lines, write_run
+from handmade import EVIL, Outline, events, sample_line, step_line, write_json_lines, write_run
 
 SECTIONS = [
     "curves",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chefgenius import report
-from pages import EVIL, sample_line, write_json_lines, write_run
+from handmade import EVIL, sample_line, write_json_lines, write_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

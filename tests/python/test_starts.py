@@ -12,7 +12,7 @@ from chefgenius.report.contrast import content
 from chefgenius.report.files import Run
 from chefgenius.report.lengths import Padding, Way
 from fitting import fit, metrics, stop_at
-from pages import Outline
+from handmade import Outline
 from running import assert_same_run, run_here
 
 STEP = StepInfo(10, 100, 0, 1.25, 3e-4, 0.5, 160.4, 19_000.7, 125.0)
