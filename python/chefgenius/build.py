@@ -14,6 +14,7 @@ from chefgenius import lora, resume
 from chefgenius.built import Built, write_run_facts
 from chefgenius.callbacks import Callback, States
 from chefgenius.checkpoint import Checkpointer
+from chefgenius.compiling import compile_blocks, compiler_of, try_out
 from chefgenius.compute import choose_device, choose_threads, facts, is_strict, set_arithmetic
 from chefgenius.config import Config, flatten
 from chefgenius.dataset import Data
@@ -40,6 +41,7 @@ from chefgenius.reentry import bounds, enter
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
+from chefgenius.shapes import shapes_of
 from chefgenius.sharing import Sharing
 from chefgenius.signals import Stop
 from chefgenius.state import Derived, Registry, ResumeError, State
@@ -81,11 +83,16 @@ def build_run(
     set_arithmetic(threads, strict=strict, device=device)
     model.to(device)  # type: ignore[arg-type]
     fit_for(model, config)
-    rows = ranks.first("rows", lambda: choose_rows(config, model, data.train, origin, say), _same, _same)
+    compiler = compiler_of(device) if settings.compile else None
+    shapes = shapes_of(config, data.layout.kind, data.train) if settings.compile else None
+    rows = ranks.first(
+        "rows", lambda: choose_rows(config, model, data.train, origin, say, shapes), _same, _same
+    )
     found = {
         **facts(device, threads, strict=strict, world_size=world.size),
         "rows_per_forward": rows,
         "attention": model.config._attn_implementation,
+        "compiler": compiler,
         "store": data.store.fingerprint,
         "tokenizer": data.store.tokenizer_fingerprint,
         "plan": data.train.plan_fingerprint,
@@ -107,8 +114,13 @@ def build_run(
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
         stopping.look_at(sections)
+    shapes = None if shapes is None else shapes.of_pieces(rows)
+    loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing, shapes=shapes)
+    if shapes is not None:
+        say(f"compiling for up to {shapes}; the first step in each takes longer")
+        compile_blocks(model, shapes)
+        try_out(loss, config)
     ranks.join(device.type, device.index)
-    loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing)
     sharing = Sharing(loss, ranks.world, settings.sharding)
     optimizer = build_optimizer(model, config.optim)
     averages = begin_averages(trained_parameters(model), settings.ema_decay)

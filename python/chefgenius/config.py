@@ -164,6 +164,9 @@ class TrainConfig(Section):
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """weight of the past in a running average of the weights, less in the first steps; none: no average"""
 
+    compile: bool = False
+    """whether the blocks of the model are compiled for a few shapes; needs a C++ compiler, on cuda triton"""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the model lives; auto: cuda where there is a device, else cpu"""
 
@@ -204,6 +207,11 @@ class Config(Section):
             raise ValueError(
                 f"`optim.kind={self.optim.kind}` needs whole tensors, which `train.sharding=fsdp2` parts: "
                 "use `adamw`, or `train.sharding=none`"
+            )
+        if self.train.compile and self.data.batch_tokens is not None:
+            raise ValueError(
+                "`train.compile` wants micro-batches of one number of rows, which `data.batch_tokens` gives "
+                "none: set `data.batch_size` instead"
             )
         if self.eval.use_ema and self.train.ema_decay is None:
             raise ValueError("`eval.use_ema` needs averages to judge: set `train.ema_decay`, such as 0.999")

@@ -79,6 +79,15 @@ def load_tensors(
                     tensor.copy_(alike(means[name], tensor))
 
 
+def copy_weights(place: Path, model: PreTrainedModel) -> None:
+    """Copies the weights in one file of a verified checkpoint into a model. Raises ResumeError."""
+    own = saved_tensors(model)
+    weights = _fitting(place, own)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(alike(weights[name], tensor))
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         return read_tensors(path)

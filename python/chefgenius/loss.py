@@ -16,6 +16,7 @@ from chefgenius.config import Precision
 from chefgenius.head import given, head_of, last_layer, whole_logits
 from chefgenius.inputs import Forward, encoder_sees, forward_of
 from chefgenius.projection import summed_loss
+from chefgenius.shapes import Shapes
 
 PRODUCTS: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16}
 """arithmetic of the last layer, where it can be done a piece at a time"""
@@ -28,15 +29,22 @@ class TokenLoss(nn.Module):
         model: an encoder-decoder or a causal model; it is only ever called as a whole.
         precision: of the forward pass.
         label_smoothing: share of each target that is spread over the whole vocabulary.
+        shapes: what batches are padded to, where the model is compiled; else they stay as they are.
     """
 
     def __init__(
-        self, model: PreTrainedModel, precision: Precision = "float32", *, label_smoothing: float = 0.0
+        self,
+        model: PreTrainedModel,
+        precision: Precision = "float32",
+        *,
+        label_smoothing: float = 0.0,
+        shapes: Shapes | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.precision = precision
         self.label_smoothing = label_smoothing
+        self.shapes = shapes
         self.head = head_of(model, precision)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
@@ -44,7 +52,7 @@ class TokenLoss(nn.Module):
 
         `batch` is a `Batch` of the model's layout, int64; its tensors may lie on the CPU.
         """
-        forward = forward_of(self.model, batch)
+        forward = forward_of(self.model, batch if self.shapes is None else self.shapes.fit(batch))
         with autocast(self.model.device, self.precision), encoder_sees(self.model, forward.encoder_mask):
             if not self.head.rows:
                 return self._sum(whole_logits(self.model, forward), forward.targets)

@@ -85,6 +85,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
         (
             "train.precision",
             "train.activation_checkpointing",
+            "train.compile",
             "train.sharding",
             "threads",
             "rows_per_forward",
@@ -94,6 +95,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "torch",
             "transformers",
             "peft",
+            "compiler",
             "world_size",
         ),
     ),

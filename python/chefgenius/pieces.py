@@ -21,6 +21,7 @@ from chefgenius.inputs import IGNORED
 from chefgenius.loss import TokenLoss
 from chefgenius.optim import state_bytes, trained_parameters
 from chefgenius.resume import Origin
+from chefgenius.shapes import Shapes
 
 WHOLE: Literal["all"] = "all"
 """in place of a number of rows: micro-batches are not cut"""
@@ -63,9 +64,11 @@ def choose_rows(
     loader: RecipeLoader,
     origin: Origin | None,
     say: Callable[[str], None],
+    shapes: Shapes | None = None,
 ) -> Rows:
     """As told, else as saved, else, where memory is short, as many as fit of the largest batch of the plan.
 
+    What is tried is the loss that is trained on, in the widths of `shapes`.
     Raises ResumeError for a saved number that cannot be one, torch.OutOfMemoryError when not one row fits.
     """
     wanted = config.train.rows_per_forward
@@ -81,7 +84,13 @@ def choose_rows(
     reserved = state_bytes(model, config.optim.kind)
     if config.train.ema_decay is not None:
         reserved += sum(one.nbytes for one in trained_parameters(model).values())
-    rows = find_rows(TokenLoss(model, config.train.precision), batch, reserved)
+    loss = TokenLoss(
+        model,
+        config.train.precision,
+        label_smoothing=config.train.label_smoothing,
+        shapes=None if shapes is None else shapes.of_pieces(1),  # so that rows stay as many as are tried
+    )
+    rows = find_rows(loss, batch, reserved)
     say(f"rows per forward: {rows} of up to {len(batch['labels'])}, as many as fit")
     return rows
 

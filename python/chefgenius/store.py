@@ -86,6 +86,18 @@ class TokenStore:
         return self._core.tokenizer_fingerprint
 
     @property
+    def templates(self) -> tuple[str, str, bool]:
+        """What made its texts: the templates of prompt and target, and whether lost characters were respelt.
+
+        Raises OSError, StoreError where its manifest is none.
+        """
+        try:
+            text = json.loads((self.path / "manifest.json").read_bytes())["text"]
+            return str(text["prompt"]), str(text["target"]), bool(text["respell"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"`{self.path}` has no readable manifest: prepare it again") from error
+
+    @property
     def vocab_size(self) -> int:
         """One more than the tokenizer's largest id."""
         return self._core.vocab_size

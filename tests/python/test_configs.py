@@ -11,7 +11,7 @@ from chefgenius.config import ModelConfig
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.model import Vocabulary, build_model
 from fitting import metrics
-from running import MODEL
+from running import MODEL, Nursery
 from samples import recipes, write_lines
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -87,3 +87,23 @@ def test_each_trains(path: Path, stand_ins: dict[bool, Path], tmp_path: Path) ->
     assert saved.model.lora == config.model.lora
     files = {file.name for file in (tmp_path / "run" / "checkpoints" / "step-00000003").iterdir()}
     assert ("adapter_model.safetensors" in files) == (config.model.lora.rank is not None)
+
+
+@pytest.mark.long
+def test_two_processes_train_the_one_for_two(
+    nursery: Nursery, stand_ins: dict[bool, Path], tmp_path: Path
+) -> None:
+    """As its head says, by gloo in place of two GPUs; and one process takes the same steps alone."""
+    path, found = CONFIGS / "two-gpus.yaml", []
+    for size, name in ((2, "run"), (1, "alone")):
+        more = [*small(tmp_path), f"model.name_or_path={stand_ins[False]}", f"run_dir={tmp_path / name}"]
+        ranks = nursery.start_ranks(size, str(path), *more)
+        assert [rank.wait() for rank in ranks] == [0] * size, [rank.stderr.read_text() for rank in ranks]
+        assert all(rank.stdout.read_text() == "" for rank in ranks[1:])
+        found.append(metrics(tmp_path / name))
+    for line, other in zip(*found, strict=True):
+        assert line.pop("loss") == pytest.approx(other.pop("loss"), rel=1e-3)
+        assert line.pop("grad_norm") == pytest.approx(other.pop("grad_norm"), rel=1e-2)
+        assert line == other
+    facts = json.loads((tmp_path / "run" / "run.json").read_bytes())["facts"]
+    assert facts["world_size"] == options.load(str(path)).train.gradient_accumulation_steps // 2 == 2

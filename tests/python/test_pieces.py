@@ -147,6 +147,33 @@ def test_the_size_found_is_recorded_before_the_first_step_and_kept(
     assert metrics(tmp_path / "run") == metrics(tmp_path / "told")
 
 
+def test_what_is_tried_is_the_loss_that_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its smoothing, and of a compiled model in the widths that it will have."""
+    monkeypatch.setattr("chefgenius.pieces.is_searched", lambda device: True)
+    monkeypatch.setattr("chefgenius.build.compile_blocks", lambda model, shapes: None)
+    monkeypatch.setattr("chefgenius.build.try_out", lambda loss, config: None)
+    tried = list[TokenLoss]()
+    short_of_memory(monkeypatch, 3)
+    held = TokenLoss.forward
+
+    def forward(self: TokenLoss, batch: Any) -> torch.Tensor:
+        tried.append(self)
+        return held(self, batch)
+
+    monkeypatch.setattr(TokenLoss, "forward", forward)
+    with opened(tmp_path, *AUTO, "train.label_smoothing=0.1", "train.compile=true") as trainer:
+        loss = trainer.sharing.inner
+        assert len(tried) == 4
+        assert {one.label_smoothing for one in tried} == {loss.label_smoothing} == {0.1}
+        widths = {(one.shapes.inputs, one.shapes.targets) for one in tried if one.shapes is not None}
+        assert loss.shapes is not None
+        assert widths == {(loss.shapes.inputs, loss.shapes.targets)}
+        assert {one.shapes.rows for one in tried if one.shapes is not None} == {1}, "rows are what is sought"
+        assert trainer.rows == loss.shapes.rows == 2
+
+
 def test_a_cpu_cuts_nothing_unasked(tmp_path: Path) -> None:
     with opened(tmp_path, *QUIET) as trainer:
         assert trainer.rows == WHOLE

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from adapters import on_base
+from chains import CAUSAL
 from chefgenius.loss import TokenLoss
 from chefgenius.rundir import RunDirectory
 from chefgenius.sharing import Sharing
+from chefgenius.tensors import read_tensors
 from chefgenius.world import World
 from fitting import metrics
-from running import Nursery, assert_same_run, opened, words
+from kinds import tiny
+from running import Nursery, assert_same_run, opened, outcome, words
 from test_ranks import QUICK, SHARED, assert_alike, ended, told
 
 FSDP = "train.sharding=fsdp2"
@@ -53,6 +56,54 @@ def test_alone_nothing_is_wrapped_and_nothing_sent(tmp_path: Path) -> None:
         assert (sharing.stop, sharing.save) == (False, False)
         with sharing.part(last=False), sharing.evaluating():
             assert sharing.loss(sharing.nothing()).isfinite()
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart", "gpt2", "llama", "gemma2"])
+def test_a_pass_without_a_micro_batch_reaches_every_parameter(kind: str) -> None:
+    """Else the others would wait for a gradient that never comes."""
+    model = tiny(kind)
+    sharing = Sharing(TokenLoss(model))
+    loss = sharing.loss(sharing.nothing())
+    assert loss.isfinite()
+    (loss * 0).backward()
+    assert all(one.grad is not None and not one.grad.any() for one in model.parameters())
+
+
+KINDS_OF_RUNS = {
+    "packed": ("data.plan=packed", "data.batch_size=2"),
+    "causal": (CAUSAL,),
+    "causal, packed": (CAUSAL, "data.plan=packed", "data.batch_size=2"),
+    "averages": ("train.ema_decay=0.9", "eval.use_ema=true"),
+    "fp16": ("train.precision=fp16",),
+    "compiled": ("train.compile=true", "data.plan=packed", "data.batch_size=2"),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS_OF_RUNS)
+def test_every_kind_of_run_is_shared_by_three_as_by_one(nursery: Nursery, tmp_path: Path, kind: str) -> None:
+    """Evaluated by the first, saved in between, and with steps that rank 2 has no part of."""
+    plan = (*SHARED, *KINDS_OF_RUNS[kind], "eval.every_steps=4", "train.max_steps=8")
+    with opened(tmp_path, *plan, "train.compile=false", run="looked at") as trainer:
+        assert trainer.feed.loader.micro_batches % 3 in (1, 2)
+        assert trainer.feed.loader.steps_per_epoch < 8
+    train(nursery, tmp_path, 1, *plan, run="whole")
+    train(nursery, tmp_path, 3, *plan, "train.max_steps=5")
+    train(nursery, tmp_path, 3, *plan)
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    assert json.loads((run / "run.json").read_bytes())["exact"]
+    ends = [line["step"] for line in metrics(run, "evaluation")]
+    assert ends == [0, 4, 5, 8], "the end of the first process is one"
+    assert_alike(metrics(run), metrics(whole))
+    found, expected = outcome(run), outcome(whole)
+    assert found["sections"]["scaler"] == expected["sections"]["scaler"]
+    last = RunDirectory(run).step_path(8), RunDirectory(whole).step_path(8)
+    assert ("averages.safetensors" in {one.name for one in last[0].iterdir()}) == (kind == "averages")
+    for name in {one.name for one in last[0].glob("*.safetensors")} - {"optim.safetensors"}:
+        tensors, others = (read_tensors(one / name) for one in last)
+        assert tensors.keys() == others.keys()
+        for key, tensor in tensors.items():
+            assert torch.allclose(tensor, others[key], atol=1e-4), (name, key)
 
 
 def test_a_sharded_run_is_that_of_whole_models_and_goes_on_with_any_number(
