@@ -57,7 +57,7 @@ def _write(options: argparse.Namespace) -> int:
     from chefgenius.report.files import Run
     from chefgenius.report.page import content, exactness, render, write
     from chefgenius.rundir import PAGE
-    from chefgenius.summary import gigabytes
+    from chefgenius.screen import gigabytes
 
     runs = [Run.read(path) for path in options.runs]
     if len(runs) == 1:

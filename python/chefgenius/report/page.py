@@ -26,7 +26,8 @@ from chefgenius.report.files import Run, read_object, real
 from chefgenius.report.lengths import NotHereError, Padding, Way, store_report
 from chefgenius.report.samples import rows
 from chefgenius.report.starts import marks, moment, span, starts
-from chefgenius.summary import ENOUGH, HEAD, facts, gigabytes, outcomes, percent
+from chefgenius.screen import gigabytes
+from chefgenius.summary import ENOUGH, HEAD, facts, outcomes, percent
 
 SHOWN = 30
 """rows of a list that may grow without end"""
