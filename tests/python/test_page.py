@@ -21,7 +21,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("chefgenius.callbacks.page.time.monotonic", lambda: self.now)
 
 
 class Process:
@@ -59,7 +59,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
         found.append(Process(*arguments, **options))
         return found[-1]
 
-    monkeypatch.setattr(module.subprocess, "Popen", begin)
+    monkeypatch.setattr("chefgenius.callbacks.page.subprocess.Popen", begin)
     return found
 
 
@@ -153,7 +153,7 @@ def test_its_process_has_the_lowest_priority_and_threads_of_its_own(
         assert arguments[0] == sys.executable
         return begin([sys.executable, "-c", look, *arguments[3:]], **options)
 
-    monkeypatch.setattr(module.subprocess, "Popen", other)
+    monkeypatch.setattr("chefgenius.callbacks.page.subprocess.Popen", other)
     page = ReportPage()
     page.on_train_start(RunInfo(tmp_path, 0, 100, 5))
     page.on_train_end(outcome(tmp_path))

@@ -50,11 +50,10 @@ def test_a_line_that_a_kill_tore_harms_no_other(tmp_path: Path) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`plain`, the same as `paged` with stop and page, and `other` of another seed."""
     folder = tmp_path_factory.mktemp("trained")
-    watching = lambda: (Starts(), ReportPage())  # noqa: E731 - new ones for each start
     fit(folder, run="plain")
-    stop_at(folder, run="paged", step=5, callbacks=watching())
+    stop_at(folder, run="paged", step=5, callbacks=(Starts(), ReportPage()))
     assert "at step 5 of 10" in (folder / "paged" / "report.html").read_text()
-    fit(folder, run="paged", callbacks=watching())
+    fit(folder, run="paged", callbacks=(Starts(), ReportPage()))
     fit(folder, "seed=43", "train.max_steps=8", "log.every_steps=4", run="other")
     return folder
 

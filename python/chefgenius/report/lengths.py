@@ -119,7 +119,7 @@ class Padding:
         specification = way.specification(last)
         plan, causal = str(specification["kind"]), specification["layout"]["model"] == "causal"
         until, left = time.monotonic() + SECONDS, BATCHES
-        steps, shares, found = [], [], list[Measured]()
+        steps, shares, found = list[int](), list[float](), list[Measured]()
         for step in spread(last, BATCHES // max(len(way.at(last)[2]), 1) or 1):
             if left <= 0 or (time.monotonic() > until and steps):
                 break

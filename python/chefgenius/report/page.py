@@ -138,7 +138,9 @@ def machine(run: Run) -> list[tuple[str, str]]:
     """Names and values of versions and machine."""
     known = dict(run.facts)
     told = known.pop("facts", {})
-    made = {name: known[name] for name in ("python", "machine", "parameters", "store") if name in known}
+    made: dict[str, Any] = {
+        name: known[name] for name in ("python", "machine", "parameters", "store") if name in known
+    }
     made |= told if isinstance(told, dict) else {}
     versions = list(dict.fromkeys(str(line["version"]) for line in run.events if line.get("version")))
     made |= {"chefgenius": ", then ".join(versions)} if versions else {}
@@ -220,8 +222,8 @@ def _metrics(run: Run) -> list[Metric]:
         if known:
             best = max(known) if measure.higher_is_better else min(known)
             line = sparkline([one if one == one else None for one in values])
-            told = (measure.told(one) for one in (known[0], known[-1], best))
-            made.append(Metric(measure.label, measure.meaning, *told, line))
+            first, last, most = (measure.told(one) for one in (known[0], known[-1], best))
+            made.append(Metric(measure.label, measure.meaning, first, last, most, line))
     return made
 
 
