@@ -99,7 +99,8 @@ def settings(sides: Sequence[Mapping[str, Any]]) -> list[Setting]:
         values = [side.get(name) for side in sides]
         if name not in BESIDE and any(value != values[0] for value in values):
             kind = MEANINGS[name].kind.value if name in MEANINGS else ""
-            found.append(Setting(name, kind, [shown(value) for value in values]))
+            told = [shown(side[name]) if name in side else "not there" for side in sides]
+            found.append(Setting(name, kind, told))
     return found
 
 

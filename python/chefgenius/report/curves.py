@@ -38,14 +38,18 @@ def charts(
             made.append(drawn)
 
     made: list[Drawn] = []
-    chart(
-        "Loss",
-        "nats by target token",
-        ("training" if alone else "", lambda run: column(run.steps, "loss"), False),
-        ("validation", lambda run: column(run.evaluations, "validation_loss"), True),
-        logarithmic=True,
-        wide=True,
+    training: Curve = ("training" if alone else "", lambda run: column(run.steps, "loss"), False)
+    validation: Curve = (
+        "validation" if alone else "",
+        lambda run: column(run.evaluations, "validation_loss"),
+        True,
     )
+    unit = "nats by target token"
+    if alone:
+        chart("Loss", unit, training, validation, logarithmic=True, wide=True)
+    else:  # two for each run would lie on one another
+        chart("Training loss", unit, training, logarithmic=True, wide=True)
+        chart("Validation loss", unit, validation, logarithmic=True, wide=True)
     chart("Learning rate", "", ("", lambda run: column(run.steps, "learning_rate"), False), bounds=(0.0, 0.0))
     chart(
         "Gradient norm",

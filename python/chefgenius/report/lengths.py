@@ -30,6 +30,7 @@ BATCHES = 400
 SECONDS = 3.0
 """that building them may take"""
 BARS = 40
+"""of a histogram at most"""
 _GROUPING = 0
 """seed of the batches at random that the plan is held against"""
 
@@ -156,7 +157,8 @@ class Padding:
         dealt = "tokens of a packed row" if self.plan == "packed" else f"places in batches, {self.plan}"
         for color, side in enumerate(self.sides, start=1):
             most = max(float(one.max()) for one in (side.lengths, side.dealt, side.at_random))
-            edges = np.linspace(0, max(most, 1) * 1.001, BARS + 1)
+            width = most // BARS + 1  # whole tokens, so that no bar is empty for want of numbers
+            edges = np.arange(0, most + width + 1, width)
             titles = ("tokens of a recipe", "places in batches at random", dealt)
             values = (side.lengths, side.at_random, side.dealt)
             high = max(float((np.histogram(one, edges)[0] / len(one)).max()) for one in values)

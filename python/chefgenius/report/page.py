@@ -131,7 +131,7 @@ def changed_settings(run: Run) -> list[tuple[str, Any, Any]]:
     from chefgenius.config import Config, flatten
 
     plain = flatten(Config())
-    return [(key, value, plain.get(key)) for key, value in run.settings().items()]
+    return [(key, value, plain.get(key)) for key, value in run.settings().items() if key != "run_dir"]
 
 
 def machine(run: Run) -> list[tuple[str, str]]:
