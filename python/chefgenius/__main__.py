@@ -29,6 +29,7 @@ COMMANDS = {
     "report": Command("chefgenius.report", "a run as one page of HTML, or several runs compared"),
     "evaluate": Command("chefgenius.evaluate", "loss, perplexity and metrics of a checkpoint"),
     "generate": Command("chefgenius.generate", "recipes from your ingredients, by a trained model"),
+    "inspect": Command("chefgenius.inspect", "the recipes of any step of a run; what stands out"),
     "ckpt": Command("chefgenius.ckpt", "list, verify, compare, prune and export checkpoints"),
 }
 EXAMPLE = "train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"

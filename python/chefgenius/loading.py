@@ -3,7 +3,7 @@
 1. `saved_tensors` are those of the model; the averages of the weights, if there are any, stand in a file of
    their own under the same names. `optim.state_tensors` are those of the optimizer.
 2. `load_tensors` copies a verified checkpoint's tensors into the own memory of parameters, optimizer and
-   averages.
+   averages; `copy_weights` one file of weights alone.
 """
 
 from collections.abc import Mapping

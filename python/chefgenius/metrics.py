@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import blake3
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from chefgenius.manifest import named_errors, plain
@@ -219,28 +217,6 @@ def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:
     state = f"has {len(data)} bytes instead of {length}" if path.exists() else "is missing"
     say(f"`{path}` {state}: going on with what is there, only timings are lost")
     return data.rfind(b"\n") + 1
-
-
-class RollingDigest:
-    """BLAKE3 chained over the record ids of every micro-batch: equal digests mean equal records and order."""
-
-    def __init__(self) -> None:
-        self.value = blake3.blake3(b"chefgenius digest 1").hexdigest()
-
-    def update(self, record_ids: npt.NDArray[np.int64]) -> None:
-        """Add one micro-batch."""
-        ids = np.ascontiguousarray(record_ids, dtype="<i8").tobytes()
-        self.value = blake3.blake3(bytes.fromhex(self.value) + ids).hexdigest()
-
-    def state_dict(self) -> State:
-        """The section."""
-        return {"value": self.value}
-
-    def load_state_dict(self, state: State) -> None:
-        """Take a saved section."""
-        if len(bytes.fromhex(state["value"])) != blake3.blake3.digest_size:
-            raise ValueError("`value` is no digest")
-        self.value = str(state["value"])
 
 
 class Stopwatch:

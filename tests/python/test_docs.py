@@ -40,10 +40,11 @@ ELSEWHERE = {
 """pages whose blocks have a file of tests of their own"""
 WITHOUT = {"formats.md", "reference.md", "reliability.md", "training.md"}
 HERE = {
-    "README.md": 10,
+    "README.md": 12,
     "benchmarks.md": 2,
     "checkpoints.md": 1,
     "evaluation.md": 2,
+    "inspect.md": 4,
     "loader.md": 2,
     "many-processes.md": 1,
     "models.md": 3,

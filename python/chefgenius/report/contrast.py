@@ -166,9 +166,9 @@ def _by_contents(a: Way, b: Way, last: int) -> Parting:
 
 
 def _contents(way: Way, step: int) -> list[list[tuple[bytes, bytes]]]:
-    made = []
+    made, store = [], way.leg(step)[1]
     for batch in way.records(step):
-        records = [way.store.record(int(number)) for number in batch]
+        records = [store.record(int(number)) for number in batch]
         made.append([(one.prompt_ids.tobytes(), one.target_ids.tobytes()) for one in records])
     return made
 

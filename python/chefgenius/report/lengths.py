@@ -6,24 +6,26 @@
 Nothing of this was logged, so a run whose store is gone says so instead.
 """
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chefgenius.course import Skip, saved_course, skips
+from chefgenius.course import Leg
+from chefgenius.inventory import NotFoundError
+from chefgenius.itinerary import Itinerary
 from chefgenius.report.charts import Bars, histogram
 from chefgenius.report.files import Run
 from chefgenius.report.thinning import Floats
-from chefgenius.state import ResumeError
+from chefgenius.state import ResumeError, one_line
 from chefgenius.store import ChefGeniusError, Ids, TokenStore
-from chefgenius.windows import Windows
+
+Array = NDArray[np.integer[Any]]
 
 BATCHES = 400
 """micro-batches that are built at most"""
@@ -43,47 +45,40 @@ class Way:
     """The micro-batches of every step of a run. Raises NotHereError where they cannot be had."""
 
     def __init__(self, run: Run) -> None:
-        place = run.facts.get("store")
-        if not isinstance(place, str):
-            raise NotHereError("run.json does not say where the store is")
-        try:
-            self.store = TokenStore.open(place)
-            self.course = saved_course(run.path / "run.json", {"course": run.facts.get("course", {})})
-            self.skipped: list[Skip] = skips(run.state.get("tombstones", {}).get("skipped", []))
-        except FileNotFoundError:
-            raise NotHereError(f"the store `{place}` is not there any more") from None
-        except (ChefGeniusError, ResumeError, OSError, KeyError, TypeError, ValueError) as error:
-            raise NotHereError(f"the store `{place}` cannot be used: {error}") from error
-        self._windows = lru_cache(4)(self._open)
+        with _told():
+            self._itinerary = Itinerary(run.path)
+            self.leg(1)
+
+    def leg(self, step: int) -> tuple[Leg, TokenStore]:
+        """What is the same for all steps around this one, and their store. Raises NotHereError."""
+        with _told():
+            leg = self._itinerary.course.leg(step)
+            return leg, self._itinerary.shelf.store(leg.store)
 
     def records(self, step: int) -> list[Ids]:
         """The records of each micro-batch of a step, over all ranks. Raises NotHereError."""
-        windows, epoch, indices = self.at(step)
-        return [windows.record_ids_at(epoch, index) for index in indices]
+        with _told():
+            return self._itinerary.records(step)
 
-    def at(self, step: int) -> tuple[Windows, int, range]:
-        """What has the micro-batches of a step, its epoch, and their numbers there. Raises NotHereError."""
-        leg = self.course.leg(step)
-        if leg.store != self.store.fingerprint:
-            raise NotHereError(f"step {step} was of a store that is not the present one")
-        if not leg.specification:
-            raise NotHereError(f"the plan of step {step} is not known")
-        windows = self._windows(leg.plan, leg.seed, self.course.left_out(step, self.skipped))
-        slots = windows.step_info(leg.epoch, 0).micro_batches
-        epoch, number = leg.place(step - 1, slots, windows.steps_per_epoch)
-        count = windows.step_info(epoch, number).micro_batches
-        return windows, epoch, range(number * slots, number * slots + count)
+    def arrays(self, step: int) -> list[dict[str, Array]]:
+        """The micro-batches of a step as the training had them. Raises NotHereError."""
+        with _told():
+            course, shelf = self._itinerary.course, self._itinerary.shelf
+            leg = course.leg(step)
+            windows = shelf.windows(leg, course.left_out(step, self._itinerary.skipped))
+            slots = windows.step_info(leg.epoch, 0).micro_batches
+            epoch, number = leg.place(step - 1, slots, windows.steps_per_epoch)
+            first, count = number * slots, windows.step_info(epoch, number).micro_batches
+            return [windows.arrays_at(epoch, index) for index in range(first, first + count)]
 
-    def specification(self, step: int) -> dict[str, Any]:
-        """The plan of a step."""
-        return self.course.leg(step).specification
 
-    def _open(self, plan: str, seed: int, masked: frozenset[int]) -> Windows:
-        found = next(leg.specification for leg in self.course.legs if leg.plan == plan)
-        try:
-            return Windows(self.store, json.dumps(found), seed, sorted(masked))
-        except (ChefGeniusError, OSError, ValueError) as error:
-            raise NotHereError(f"the batches cannot be built: {error}") from error
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever keeps the batches of a run away is a sentence on its page."""
+    try:
+        yield
+    except (NotFoundError, ChefGeniusError, ResumeError, OSError, LookupError, ValueError) as error:
+        raise NotHereError(one_line(error)) from error
 
 
 @dataclass(frozen=True)
@@ -117,18 +112,14 @@ class Padding:
     @classmethod
     def of(cls, way: Way, last: int) -> "Padding":
         """Of steps spread evenly from 1 to `last`. Raises NotHereError."""
-        specification = way.specification(last)
+        specification = way.leg(last)[0].specification
         plan, causal = str(specification["kind"]), specification["layout"]["model"] == "causal"
         until, left = time.monotonic() + SECONDS, BATCHES
         steps, shares, found = list[int](), list[float](), list[Measured]()
-        for step in spread(last, BATCHES // max(len(way.at(last)[2]), 1) or 1):
+        for step in spread(last, BATCHES // max(len(way.records(last)), 1) or 1):
             if left <= 0 or (time.monotonic() > until and steps):
                 break
-            windows, epoch, indices = way.at(step)
-            try:
-                measured = [measure(windows.arrays_at(epoch, index), causal=causal) for index in indices]
-            except ChefGeniusError as error:
-                raise NotHereError(f"the store is damaged: {error}") from error
+            measured = [measure(arrays, causal=causal) for arrays in way.arrays(step)]
             left -= len(measured)
             used, places = (sum(getattr(one, name) for one in measured) for name in ("used", "places"))
             if places:
@@ -180,7 +171,7 @@ class Measured:
     places: int
 
 
-def measure(arrays: dict[str, NDArray[np.integer[Any]]], *, causal: bool) -> Measured:
+def measure(arrays: dict[str, Array], *, causal: bool) -> Measured:
     """What is padding in a micro-batch, by its masks."""
     inputs = arrays["attention_mask"] > 0
     filled = [inputs]
@@ -209,7 +200,7 @@ def spread(last: int, count: int) -> list[int]:
     return [chosen[place] for place in order]
 
 
-def _pieces(segments: NDArray[np.integer[Any]]) -> Floats:
+def _pieces(segments: Array) -> Floats:
     """How many tokens each record of packed rows has."""
     most = int(segments.max(initial=0)) + 1
     rows = np.arange(len(segments))[:, None] * most
