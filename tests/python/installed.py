@@ -21,7 +21,9 @@ def run(*words: str | Path) -> str:
 
 
 def build_wheel(out: Path) -> Path:
-    """A release build, with what `make setup` compiled before."""
+    """A release build, with what `make setup` compiled before; or the one that CHEFGENIUS_WHEEL names."""
+    if given := os.environ.get("CHEFGENIUS_WHEEL"):
+        return Path(given)
     target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
     run(
         *(sys.executable, "-m", "maturin", "build", "--release", "--locked", "--quiet"),
@@ -35,10 +37,10 @@ def install(wheel: Path, home: Path) -> Path:
     """The `bin` of a new environment with the wheel, and the dependencies of this one beside it."""
     run(sys.executable, "-m", "venv", "--without-pip", home)
     (packages,) = home.glob("lib/python*/site-packages")
-    # A line is a directory to look in; `.pth` files in there, such as that of this checkout, do not count
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = (sys.executable, "-m", "pip", "--python", home / "bin" / "python")
     run(*pip, "install", "--quiet", "--no-deps", wheel)
+    # A line is a directory to look in; `.pth` files in there, such as that of this checkout, do not count
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return home / "bin"
 
 
