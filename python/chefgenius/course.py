@@ -7,10 +7,11 @@ the epoch after it where that resume finished an epoch with the saved plan. Noth
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any
 
-from chefgenius.state import Count, ResumeError, State, checked
+from chefgenius.state import ResumeError, State
 from chefgenius.windows import Windows
 
 
@@ -18,10 +19,10 @@ from chefgenius.windows import Windows
 class Leg:
     """What is the same for all steps from one boundary on."""
 
-    step: Count
+    step: int
     """the boundary: the leg begins with the step after it"""
-    epoch: Count
-    index: Count
+    epoch: int
+    index: int
     """where the boundary stands: epoch and number of the next micro-batch, from 0"""
     store: str
     plan: str
@@ -51,7 +52,7 @@ class Leg:
 class Skip:
     """A window that was not finite: its records are left out of all that came after it."""
 
-    step: Count
+    step: int
     records: list[int]
 
 
@@ -92,7 +93,7 @@ class Course:
         self.legs = made
 
     def leave_store(self, skipped: Sequence[State]) -> None:
-        """Keeps the skipped windows of a store that the run goes on without. Raises what `checked` does."""
+        """Keeps the skipped windows of a store that the run goes on without. Raises what `skips` does."""
         self.skipped = [*self.skipped, *skips(skipped)]
 
     def leg(self, step: int) -> Leg:
@@ -100,11 +101,15 @@ class Course:
         return [leg for leg in self.legs if leg.step < step][-1]
 
     def left_out(self, step: int, skipped: Sequence[Skip]) -> frozenset[int]:
-        """The records that a step is without; `skipped` are the windows of the present store."""
-        leg = self.leg(step)
-        earlier = (one for one in [*self.skipped, *skipped] if one.step < step)
-        same = (one.records for one in earlier if self.leg(one.step).store == leg.store)
-        return frozenset(leg.masked).union(*same)
+        """The records that a step is without; `skipped` are the windows of the present store.
+
+        Windows of another store, or before it, are forgotten, also where a former store comes back.
+        """
+        leg, begin = self.leg(step), 0
+        for before, after in pairwise(one for one in self.legs if one.step < step):
+            begin = after.step if after.store != before.store else begin
+        known = (one.records for one in [*self.skipped, *skipped] if begin < one.step < step)
+        return frozenset(leg.masked).union(*known)
 
     def _specification(self, plan: str, windows: Windows) -> dict[str, Any]:
         """That of a plan which is the configured one, or that of a leg."""
@@ -120,7 +125,7 @@ class Course:
 
     def load_state_dict(self, state: State) -> None:
         """Take a saved section."""
-        legs = [Leg(**checked(Leg, one)) for one in state["legs"]]
+        legs = [Leg(**_checked(Leg, one)) for one in state["legs"]]
         steps = [leg.step for leg in legs]
         if not steps or steps[0] != 0 or steps != sorted(set(steps)):
             raise ValueError("`legs` do not follow each other from step 0 on")
@@ -129,8 +134,8 @@ class Course:
 
 
 def skips(skipped: Sequence[State]) -> list[Skip]:
-    """Windows as a section of state.json has them. Raises what `checked` does."""
-    return [Skip(**checked(Skip, one)) for one in skipped]
+    """Windows as a section of state.json has them. Raises KeyError, TypeError or ValueError."""
+    return [Skip(**_checked(Skip, one)) for one in skipped]
 
 
 def saved_course(directory: object, sections: Mapping[str, State]) -> Course:
@@ -144,6 +149,21 @@ def saved_course(directory: object, sections: Mapping[str, State]) -> Course:
             "go on with the version of chefgenius that wrote it"
         ) from error
     return course
+
+
+def _checked(kind: type, state: State) -> State:
+    """The fields of a `Leg` or `Skip`, as `state.checked`; by hand, so that `inspect` answers at once."""
+    names = {one.name for one in fields(kind)}
+    if set(state) != names:
+        raise TypeError(f"the fields are {sorted(state)}, not {sorted(names)}")
+    for name, value in state.items():
+        numbers = value if name in ("masked", "records") else [value]
+        known = {"store": str, "plan": str, "specification": dict}.get(name, int)
+        if not isinstance(numbers, list) or any(type(one) is not known for one in numbers):
+            raise TypeError(f"`{name}` has another type")
+        if known is int and any(not 0 <= one < 2**64 for one in numbers):
+            raise ValueError(f"`{name}` is out of range")
+    return state
 
 
 def _leads(leg: Leg, here: Leg, windows: Windows) -> bool:

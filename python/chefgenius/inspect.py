@@ -198,7 +198,8 @@ def _summary(taken: int, looked: int, found: int, shown: int, threshold: float) 
         yield f"metrics.jsonl has {looked} steps: with fewer than {FEWEST} nothing stands out"
         return
     some = "" if looked >= taken else f" of {taken:,}: `log.every_steps=1` logs each"
-    yield f"{found:,} of {looked:,} logged steps{some} stand out by {threshold:g} deviations or more"
+    stand = "stands" if found == 1 else "stand"
+    yield f"{found:,} of {looked:,} logged steps{some} {stand} out by {threshold:g} deviations or more"
     if shown < found:
         yield f"the {shown} highest:"
 
@@ -225,7 +226,7 @@ def _visits(steps: Sequence[tuple[int, int]], taken: int) -> Iterator[str]:
     past = [one for one in steps if one[0] <= taken]
     future = steps[len(past) :]
     if not steps:
-        yield "no step of the run sees it"
+        yield "no step of the run, as far as it goes, sees it"
         return
     yield f"seen in {len(past):,} step{'' if len(past) == 1 else 's'} so far, {len(future):,} to come"
     shown = [*past[-SHOWN:], *future[:SHOWN]]

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ from chefgenius.state import Progress, ResumeError, State
 
 NAMES = ("metrics.jsonl", "timing.jsonl", "samples.jsonl")
 _CHUNK = 1 << 20
+_MAXRSS = 1 if sys.platform == "darwin" else 1024
+"""bytes of the unit that the system counts memory in"""
 _REMEDY = "restore it from a copy, or begin a run of its own with another `run_dir`"
 
 
@@ -269,7 +272,7 @@ class Stopwatch:
             "data_wait": self._waited,
             "recipes_per_second": (counts[1] - self._last[1]) / seconds,
             "tokens_per_second": (counts[2] - self._last[2]) / seconds,
-            "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS,
         }
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             line["peak_cuda_memory"] = torch.cuda.max_memory_allocated()

@@ -103,6 +103,8 @@ class _Trainer:
             "eval.prompts=2",
             "eval.max_new_tokens=8",
             "log.every_steps=1",
+            "log.report=false",
+            "log.report=false",
         ]
         self._pid = os.fork()
         if self._pid == 0:

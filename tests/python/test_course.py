@@ -68,8 +68,15 @@ def test_what_is_left_out_changes_at_once_and_an_epoch_is_left_for_another_seed(
 
 def test_a_section_that_is_none_is_refused(walk: Walk) -> None:
     (leg,) = walk.course.state_dict()["legs"]
-    for bad in ([], [{**leg, "step": 1}], [leg, leg], [leg, {**leg, "step": -1}], [{**leg, "seed": "7"}]):
-        with pytest.raises(ValueError, match=r"legs|step|seed"):
+    for bad in (
+        [],
+        [{**leg, "step": 1}],
+        [leg, leg],
+        [leg, {**leg, "step": -1}],
+        [{**leg, "seed": "7"}],
+        [{**leg, "x": 1}],
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"legs|step|seed|fields"):
             Course().load_state_dict({"legs": bad, "skipped": []})
     Course().load_state_dict({"legs": [leg, {**leg, "step": 4}], "skipped": []})
 

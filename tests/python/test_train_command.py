@@ -65,6 +65,7 @@ def test_a_run_leaves_all_that_it_says(tmp_path: Path, capsys: pytest.CaptureFix
         "metrics.jsonl",
         "run.json",
         "samples.jsonl",
+        "starts.jsonl",
         "timing.jsonl",
     }
     assert str(run / "loss.png") in told.out.replace("\n", "")
@@ -172,6 +173,7 @@ def test_the_report_of_a_run_that_was_killed_before_it_is_made_up_for(
     assert told.endswith(report)
     assert "step 10/10" not in told
     after = files_below(run)
+    assert after.pop("starts.jsonl").startswith(before.pop("starts.jsonl"))
     assert after.pop("loss.png").startswith(b"\x89PNG")
     assert json.loads(after.pop("run.json"))["finished"] == 10
     assert after == before

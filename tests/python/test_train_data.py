@@ -141,6 +141,7 @@ def test_real_data_train_to_a_falling_validation_loss(
         "eval.prompts=0",
         "eval.samples=0",
         "eval.max_batches=3",
+        "log.report=false",
     )
     shape = "model.config={model_type: t5, d_model: 32, d_kv: 8, d_ff: 32, num_layers: 1, num_heads: 2}"
     assert train.main([*given, *small, *quick, shape]) == 0

@@ -17,6 +17,7 @@ from chefgenius.evaluation import Evaluation, Sample
 from chefgenius.manifest import STDOUT, named_errors
 from chefgenius.measures import MEASURES
 from chefgenius.recipe import Recipe
+from chefgenius.rundir import PAGE
 from chefgenius.signals import BOUND
 
 BAR = 10
@@ -105,6 +106,8 @@ class Console(Callback):
         self.say(f"checkpoints: {outcome.checkpoint.parent}")
         if (outcome.run_path / PLOT).is_file():
             self.say(f"loss plot:   {outcome.run_path / PLOT}")
+        if (outcome.run_path / PAGE).is_file():
+            self.say(f"report:      {outcome.run_path / PAGE}")
 
 
 def figures(info: StepInfo, room: int | None = None) -> str:
