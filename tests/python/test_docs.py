@@ -43,7 +43,7 @@ HERE = {
     "README.md": 13,
     "benchmarks.md": 2,
     "checkpoints.md": 1,
-    "evaluation.md": 2,
+    "evaluation.md": 4,
     "inspect.md": 4,
     "loader.md": 2,
     "many-processes.md": 1,

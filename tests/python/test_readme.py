@@ -106,6 +106,6 @@ def test_the_readme_is_all_that_a_newcomer_needs(clean: Clean) -> None:
     assert "step 73" in told["Find the recipes behind a spike"]
     left_out = (clean.folder / "bad.txt").read_text()
     assert len([line for line in left_out.splitlines() if line and not line.startswith("#")]) == 1
-    assert told["Write recipes"].strip()
+    assert told["Ask it, and judge it"].strip()
     assert (clean.folder / "models" / "mine" / "README.md").is_file()
     assert told["Take the model along"].strip().splitlines()[-1]
