@@ -62,7 +62,7 @@ def test_no_optional_import_is_forgotten() -> None:
     if "torch.utils.tensorboard" in found:
         found.add("tensorboard")
     foreign = {name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"chefgenius"}
-    brought = {"huggingface_hub", "pydantic_core"}  # by transformers and pydantic, always
+    brought = {"huggingface_hub", "packaging", "pydantic_core"}  # by transformers and pydantic, always
     assert foreign - required - brought == set(OPTIONAL)
     for package, (extra, _) in OPTIONAL.items():
         assert package in {module_of(line) for line in PROJECT["optional-dependencies"][extra]}
