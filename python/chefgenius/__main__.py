@@ -31,6 +31,7 @@ COMMANDS = {
     "generate": Command("chefgenius.generate", "recipes from your ingredients, by a trained model"),
     "inspect": Command("chefgenius.inspect", "the recipes of any step of a run; what stands out"),
     "ckpt": Command("chefgenius.ckpt", "list, verify, compare, prune and export checkpoints"),
+    "bench": Command("chefgenius.bench", "how fast the loader is here, and how much it pads"),
     "doctor": Command("chefgenius.doctor", "this machine, and whether a killed run goes on exactly on it"),
 }
 EXAMPLE = "train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"

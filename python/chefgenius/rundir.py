@@ -56,6 +56,11 @@ class RunDirectory:
         self._lock: int | None = None
         self._made: list[Path] = []
 
+    def __repr__(self) -> str:
+        steps = self.steps()
+        told = f"newest step {steps[0]:,} of {len(steps)}" if steps else "no checkpoint"
+        return f"RunDirectory({str(self.path)!r}, {told})"
+
     def lock(self) -> Self:
         """Makes the directory and keeps other trainers out of it until `close` or the end of the process.
 

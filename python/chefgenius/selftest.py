@@ -104,6 +104,7 @@ class _Trainer:
             "eval.max_new_tokens=8",
             "log.every_steps=1",
             "log.report=false",
+            "log.report=false",
         ]
         self._pid = os.fork()
         if self._pid == 0:

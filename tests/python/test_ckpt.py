@@ -287,6 +287,7 @@ def test_a_real_run_is_listed_and_exported(
     assert [one["step"] for one in listed if "best" in one["marks"]] == [10]
     assert ckpt.main(["export", str(run.path), str(out), "--step", "best"]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
         "config.json",
         "generation_config.json",
         "model.safetensors",
