@@ -8,6 +8,7 @@ the epoch after it where that resume finished an epoch with the saved plan. Noth
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any
 
 from chefgenius.state import ResumeError, State
@@ -100,11 +101,15 @@ class Course:
         return [leg for leg in self.legs if leg.step < step][-1]
 
     def left_out(self, step: int, skipped: Sequence[Skip]) -> frozenset[int]:
-        """The records that a step is without; `skipped` are the windows of the present store."""
-        leg = self.leg(step)
-        earlier = (one for one in [*self.skipped, *skipped] if one.step < step)
-        same = (one.records for one in earlier if self.leg(one.step).store == leg.store)
-        return frozenset(leg.masked).union(*same)
+        """The records that a step is without; `skipped` are the windows of the present store.
+
+        Windows of another store, or before it, are forgotten, also where a former store comes back.
+        """
+        leg, begin = self.leg(step), 0
+        for before, after in pairwise(one for one in self.legs if one.step < step):
+            begin = after.step if after.store != before.store else begin
+        known = (one.records for one in [*self.skipped, *skipped] if begin < one.step < step)
+        return frozenset(leg.masked).union(*known)
 
     def _specification(self, plan: str, windows: Windows) -> dict[str, Any]:
         """That of a plan which is the configured one, or that of a leg."""

@@ -82,6 +82,12 @@ def follow(
     course = Course()
     if directory is not None:
         course = saved_course(directory, sections)
+        saved, leg = sections["loader"], course.leg(step + 1)
+        if any(getattr(leg, name) != saved.get(name) for name in ("store", "plan", "order", "seed")):
+            raise ResumeError(
+                f"`{directory}` contradicts itself: its course and its loader tell of other batches: "
+                "use another checkpoint"
+            )
         if "store" in {one.name for one in comparison.changes}:
             try:
                 course.leave_store(sections["tombstones"]["skipped"])

@@ -58,6 +58,7 @@ assert not found, found
     assert done.stdout
 
 
+@pytest.mark.alone
 def test_it_starts_at_once(run: RunDirectory) -> None:
     words = [sys.executable, "-m", "chefgenius.ckpt", "ls", str(run.path)]
     taken = []

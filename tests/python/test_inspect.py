@@ -264,6 +264,17 @@ def test_what_is_wrong_is_told_with_a_remedy(
     (run / "run.json").unlink()
     assert "is not known any more: give its place" in failed(capsys, run, "--step", 3)
     assert told(capsys, run, "--step", 3, "--store", facts["store"])["recipes"]
+    for step in RunDirectory(run).steps():  # as before a run noted its way
+        state = RunDirectory(run).step_path(step) / "state.json"
+        saved = json.loads(state.read_text())
+        del saved["sections"]["course"]
+        state.write_text(json.dumps(saved))
+    assert "does not tell its way through the data: it was last started by a version" in failed(
+        capsys, run, "--step", 3, "--store", facts["store"]
+    )
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    assert "has no checkpoint that can be read" in failed(capsys, run, "--step", 3)
 
 
 def test_a_terminal_gets_a_table_of_its_width(

@@ -120,7 +120,14 @@ def test_a_store_that_is_damaged_between_runs_is_built_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["english_21k.jsonl.xz", "public_domain_array.json", "recipenlg_style.csv", "old_format.jsonl.xz"]
+    "name",
+    [
+        "english_21k.jsonl.xz",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("public_domain_array.json", "recipenlg_style.csv", "old_format.jsonl.xz")
+        ),
+    ],
 )
 def test_real_data_train_to_a_falling_validation_loss(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
