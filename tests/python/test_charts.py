@@ -1,11 +1,12 @@
-"""`chefgenius.report.charts` and `thinning`, against twins of a few lines."""
+"""`chefgenius.report.charts`, `axes` and `thinning`, against twins of a few lines."""
 
 import math
 import re
 
 import numpy as np
 import pytest
-from chefgenius.report.charts import BUCKETS, SIDE, Axis, Mark, Series, draw, histogram, number, sparkline
+from chefgenius.report.axes import Axis, number
+from chefgenius.report.charts import BUCKETS, SIDE, Mark, Series, draw, histogram, sparkline
 from chefgenius.report.thinning import thin
 from hypothesis import given
 from hypothesis import strategies as some

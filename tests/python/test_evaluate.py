@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import evaluate
+from adapters import on_base
+from chefgenius import evaluate, generate
 from fitting import metrics
 from running import run_here
 from samples import recipes, write_lines
@@ -15,7 +16,8 @@ from samples import recipes, write_lines
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
-    assert run_here(folder, "checkpoint.every_steps=2", "checkpoint.keep=9") == 0
+    averaged = ("train.ema_decay=0.8", "eval.use_ema=true")
+    assert run_here(folder, "checkpoint.every_steps=2", "checkpoint.keep=9", *averaged) == 0
     return folder / "run"
 
 
@@ -37,6 +39,23 @@ def test_a_checkpoint_has_the_figures_of_its_run(run: Path, capsys: pytest.Captu
         assert told == lines[step]
     best = min(lines.values(), key=lambda line: line["validation_loss"])
     assert judged(capsys, run, "--prompts", "0")["step"] == best["step"]
+
+
+@pytest.mark.parametrize("kind", ["adapter", "causal"])
+def test_of_every_kind(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    causal = {"model_type": "gpt2", "n_embd": 16, "n_layer": 1, "n_head": 2}
+    given = on_base(tmp_path) if kind == "adapter" else (f"model.config={json.dumps(causal)}",)
+    assert run_here(tmp_path, *given, "train.max_steps=6", "optim.learning_rate=0.02") == 0
+    [line] = [line for line in metrics(tmp_path / "run", "evaluation") if line["step"] == 6]
+    found = judged(capsys, tmp_path / "run", "--checkpoint", "6", "--metrics", "recipe")
+    assert {name: found[name] for name in line} == line
+    samples = [json.loads(one) for one in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
+    asked = [json.dumps({"prompt": one["prompt"]}) for one in samples if one["step"] == 6]
+    (tmp_path / "asked").write_text("\n".join(asked))
+    assert generate.main([str(tmp_path / "run"), "--prompts", str(tmp_path / "asked"), "--json"]) == 0
+    texts = [json.loads(one)["text"] for one in capsys.readouterr().out.splitlines()]
+    assert texts == [one["text"] for one in samples if one["step"] == 6]
+    assert len(texts) == 3
 
 
 def test_a_run_that_was_moved_is_judged_by_its_own_store(

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 from chefgenius.callbacks import Outcome, ReportPage, RunInfo, StepInfo, guarded
 from chefgenius.callbacks import page as module
-from handmade import write_run
+from handmade import wait_for, write_run
 
 STEP = StepInfo(10, 100, 0, 1.25, 3e-4, 0.5, 160.4, 19_000.7, 125.0)
 
@@ -95,12 +93,22 @@ def test_the_page_at_the_end_is_waited_for(tmp_path: Path, begun: list[Process])
     page.on_train_end(None)
     assert begun == [], "a run that did not begin has no page"
     page.on_train_start(RunInfo(tmp_path, 0, 100, 5))
-    with pytest.raises(TimeoutError, match=r"not ready in 60 s: write it with `python -m chefgenius.report"):
+    with pytest.raises(TimeoutError, match=r"not ready in 60 s: write it with `chefgenius report"):
         page.on_train_end(outcome(tmp_path))
     assert begun[0].killed
     assert begun[0].arguments[1:] == ["-m", "chefgenius.report", "--", str(tmp_path)]
-    with pytest.raises(TimeoutError, match="not ready in 5 s"):
+    with pytest.raises(TimeoutError, match="not begun in 5 s"):
         page.on_train_end(None)
+    assert begun[1].arguments[3] == "--after"
+
+
+def test_a_stop_does_not_wait_for_its_page(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", steps=5)
+    page = ReportPage()
+    page.on_train_start(RunInfo(run, 0, 100, 5))
+    page.on_train_end(None)
+    assert page._process is None
+    wait_for(lambda: None, run / "report.html")
 
 
 def test_a_page_that_is_out_of_date_is_given_up_at_the_end(
@@ -169,11 +177,3 @@ def test_a_real_page_appears_while_a_run_goes_on(tmp_path: Path, monkeypatch: py
     wait_for(lambda: page.on_step_end(replace(STEP, step=5)), run / "report.html")
     assert "training, at step 5 of 5" in (run / "report.html").read_text()
     page._end()
-
-
-def wait_for(again: Callable[[], None], path: Path) -> None:
-    end = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < end
-        again()
-        time.sleep(0.02)

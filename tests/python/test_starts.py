@@ -12,7 +12,7 @@ from chefgenius.report.contrast import content
 from chefgenius.report.files import Run
 from chefgenius.report.lengths import Padding, Way
 from fitting import fit, metrics, stop_at
-from handmade import Outline
+from handmade import Outline, wait_for
 from running import assert_same_run, run_here
 
 STEP = StepInfo(10, 100, 0, 1.25, 3e-4, 0.5, 160.4, 19_000.7, 125.0)
@@ -52,6 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     fit(folder, run="plain")
     stop_at(folder, run="paged", step=5, callbacks=(Starts(), ReportPage()))
+    wait_for(lambda: None, folder / "paged" / "report.html")  # which the stop did not
     assert "at step 5 of 10" in (folder / "paged" / "report.html").read_text()
     fit(folder, run="paged", callbacks=(Starts(), ReportPage()))
     fit(folder, "seed=43", "train.max_steps=8", "log.every_steps=4", run="other")

@@ -56,7 +56,7 @@ def test_a_run_leaves_all_that_it_says(tmp_path: Path, capsys: pytest.CaptureFix
     assert told.err == ""
     for text in ("step 10/10  loss ", "validation loss", "3 held-out prompts", "best validation loss"):
         assert text in told.out
-    assert told.out.count("╭─") == 2
+    assert told.out.count("\nWrite a recipe for ") == 2
     names = {path.name for path in run.iterdir()}
     assert names == {
         "checkpoints",
@@ -396,5 +396,5 @@ def test_the_run_without_arguments_works(tmp_path: Path, capsys: pytest.CaptureF
     assert train.main([f"run_dir={tmp_path / 'run'}", *few]) == 0
     told = capsys.readouterr().out
     assert "50 held-out prompts" in told
-    assert told.count("╭─") == 3
+    assert told.count("\nWrite a recipe for ") == 3
     assert (tmp_path / "run" / "loss.png").exists()

@@ -18,7 +18,7 @@ FIRST, EVERY = 20.0, 60.0
 SHARE = 20
 """a page that took long is written anew after so many times as long"""
 AT_END, AT_STOP = 60.0, 5.0
-"""seconds that the end of a run waits for its page; a stop has less time"""
+"""seconds that the end of a run waits for its page, and a stop for the begin of one that goes on alone"""
 _ALONE = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     "CUDA_VISIBLE_DEVICES": "",
@@ -52,19 +52,19 @@ class ReportPage(Callback):
             self._collect()
 
     def on_train_end(self, outcome: Outcome | None) -> None:
-        """Write the last page, and wait for it."""
+        """Write the last page, and wait for it; a stop does not wait, its page comes a little later."""
         if self._run is None:
             return
         self._end()  # the page that is being written is out of date
         seconds = AT_STOP if outcome is None else AT_END
-        process = self._start()
+        process = self._start("--after") if outcome is None else self._start()
         try:
             process.wait(seconds)
             self._collect()
         except subprocess.TimeoutExpired:
+            state = "begun" if outcome is None else "ready"
             raise TimeoutError(
-                f"the page was not ready in {seconds:.0f} s: write it with "
-                f"`python -m chefgenius.report {self._run}`"
+                f"the page was not {state} in {seconds:.0f} s: write it with `chefgenius report {self._run}`"
             ) from None
         finally:
             self._end()
@@ -75,7 +75,7 @@ class ReportPage(Callback):
             [sys.executable, "-m", "chefgenius.report", *options, "--", str(self._run)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if "--after" in options else subprocess.PIPE,
             env={**os.environ, **_ALONE},
             start_new_session=True,  # Ctrl-C in a terminal is for the run
         )
@@ -87,12 +87,12 @@ class ReportPage(Callback):
         assert process is not None
         _, words = process.communicate()
         if process.returncode:
-            lines = words.decode(errors="replace").strip().splitlines()
+            lines = (words or b"").decode(errors="replace").strip().splitlines()
             told = one_line(lines[-1]) if lines else f"it ended with {process.returncode}"
             raise RuntimeError(f"report.html was not written: {told}")
 
     def _end(self) -> None:
-        """No process outlives the run."""
+        """No process of this one is left."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

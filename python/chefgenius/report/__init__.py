@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="where the page goes; none: RUN/report.html, and comparison.html here for several runs",
     )
-    made.add_argument("--during", action="store_true", help=argparse.SUPPRESS)
+    for name in ("--during", "--after"):  # for the training, which goes on meanwhile, or has ended
+        made.add_argument(name, action="store_true", help=argparse.SUPPRESS)
     return made
 
 
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.during:
         _step_back()
+    if options.after and os.fork():  # who waits for this process does not wait for the page
+        os._exit(0)
     return command.finish(lambda: _write(options))
 
 

@@ -20,7 +20,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from chefgenius.manifest import replace_file
 from chefgenius.measures import MEASURES
 from chefgenius.outcome import Report
-from chefgenius.report.charts import number, sparkline
+from chefgenius.report.axes import number
+from chefgenius.report.charts import sparkline
 from chefgenius.report.curves import charts
 from chefgenius.report.files import Run, read_object, real
 from chefgenius.report.lengths import NotHereError, Padding, Way, store_report
