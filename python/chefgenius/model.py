@@ -78,7 +78,19 @@ def build_model(
     grow = say if name is not None and base is None else None  # an adapter leaves all rows as they are
     fit_to(model, vocabulary, name or "model.config", seed, grow)
     model.train()
+    return _without_looks_at_padding(model)
+
+
+def _without_looks_at_padding(model: PreTrainedModel) -> PreTrainedModel:
+    """Causal rows need no mask (`inputs`): nothing is read back from a device in each pass to advise one."""
+    for module in model.modules():
+        if isinstance(module, PreTrainedModel):
+            module.warn_if_padding_and_no_attention_mask = _silent  # type: ignore[method-assign, assignment]
     return model
+
+
+def _silent(*_: object) -> None:
+    pass
 
 
 def is_local(name_or_path: str | None) -> bool:

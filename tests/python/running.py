@@ -148,7 +148,7 @@ class Child:
     def kill(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = 500) -> int:
         """The exit code; that of a signal is negative."""
         end = time.monotonic() + seconds
         while self.poll() is None:

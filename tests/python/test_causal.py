@@ -38,6 +38,13 @@ def test_a_causal_run_goes_on_as_if_it_had_not_been_stopped(kind: str, tmp_path:
     assert evaluations[-1]["validation_loss"] < evaluations[0]["validation_loss"]
 
 
+def test_no_mask_is_advised_where_none_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("transformers.modeling_utils.logger.warning_once", told.append)
+    fit(tmp_path, of("gpt2"), "train.max_steps=1", "eval.every_steps=1")
+    assert told == []
+
+
 def test_a_causal_checkpoint_opens_in_transformers(tmp_path: Path) -> None:
     fit(tmp_path, of("llama"), "train.max_steps=2", "eval.every_steps=0")
     step = tmp_path / "run" / "checkpoints" / "step-00000002"
