@@ -134,11 +134,12 @@ def test_more_shapes_than_there_are_end_the_run(traced: None) -> None:
     model = tiny("gpt2", n_layer=1)
     compile_blocks(model, shapes_for("gpt2"))
     loss = TokenLoss(model)
-    expected = [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2)]  # with a mask and without
-    third = batch_of("gpt2", 3)
+    expected = [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2, 3, 4)]
+    assert len(expected) == compiling.WAYS
+    fifth = batch_of("gpt2", 5)
     with pytest.raises(RunError, match=r"`train\.compile`: the blocks of `GPT2Block` came in more shapes"):
-        learned(loss, third)
-    assert [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2)] == expected
+        learned(loss, fifth)
+    assert [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2, 3, 4)] == expected
 
 
 def test_what_cannot_be_compiled_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

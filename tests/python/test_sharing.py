@@ -77,7 +77,6 @@ KINDS_OF_RUNS = {
     "causal, packed": (CAUSAL, "data.plan=packed", "data.batch_size=2"),
     "averages": ("train.ema_decay=0.9", "eval.use_ema=true"),
     "fp16": ("train.precision=fp16",),
-    "compiled": (CAUSAL, "train.compile=true", "data.plan=packed", "data.batch_size=2"),
 }
 
 
@@ -87,7 +86,7 @@ def test_every_kind_of_run_is_shared_by_three_as_by_one(nursery: Nursery, tmp_pa
     """Evaluated by the first, saved in between, and with steps that rank 2 has no part of."""
     steady = (*STEADY, "eval.every_steps=4", "train.max_steps=8")
     plan = (*SHARED, *steady, *KINDS_OF_RUNS[kind])
-    with opened(tmp_path, *plan, "train.compile=false", run="looked at") as trainer:
+    with opened(tmp_path, *plan, run="looked at") as trainer:
         assert trainer.feed.loader.micro_batches % 3 in (1, 2)
         assert trainer.feed.loader.steps_per_epoch < 8
     train(nursery, tmp_path, 1, *plan, run="whole")
@@ -107,7 +106,7 @@ def test_every_kind_of_run_is_shared_by_three_as_by_one(nursery: Nursery, tmp_pa
         tensors, others = (read_tensors(one / name) for one in last)
         assert tensors.keys() == others.keys()
         for key, tensor in tensors.items():
-            assert torch.allclose(tensor, others[key], atol=1e-4), (name, key)
+            assert torch.allclose(tensor, others[key], atol=wide * 1e-4), (name, key)
 
 
 def test_a_sharded_run_is_that_of_whole_models_and_goes_on_with_any_number(
