@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 CARGO_DENY_VERSION := 0.20.2
 # Arguments for `make train`, `make bench-python` and the like, e.g. make train ARGS="train.max_steps=200"
 ARGS ?=
+# Test files side by side; those that look at the clock come alone after them.
+BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint bench-train docs pictures lock clean
@@ -32,11 +34,13 @@ test-rust: ## the tests of the core
 	cargo test --locked --quiet
 
 test-python: setup ## the tests of the package
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(BESIDE) -m "not long and not alone"
+	$(BIN)/python -m pytest -m "not long and alone"
 
 test-long: setup ## the tests with the big numbers
 	PROPTEST_CASES=10000 cargo test --locked --release --quiet
-	$(BIN)/python -m pytest -m "long or not long"
+	$(BIN)/python -m pytest $(BESIDE) -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 lint: setup ## formatting, lints, types, licences and the direction of imports
 	cargo fmt --all --check

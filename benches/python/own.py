@@ -56,6 +56,7 @@ def words(scene: Scene, store: TokenStore, run: Path, seed: int, steps: int, *mo
         f"train.max_steps={steps}",
         "checkpoint.every_steps=1000000",
         "eval.every_steps=0",
+        "log.report=false",
         *more,
     ]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chefgenius.data import LoaderError, RecipeLoader, StateMismatchError
     from chefgenius.options import load as load_config
     from chefgenius.outcome import Report
+    from chefgenius.overview import Run, Runs, runs
     from chefgenius.recipe import Recipe, ingredient_name
     from chefgenius.rundir import RunDirectory
     from chefgenius.session import open_run, restore, sections_of
@@ -46,7 +47,9 @@ _MODULES = {
     "RecipeLoader": "data",
     "Report": "outcome",
     "ResumeError": "state",
+    "Run": "overview",
     "RunDirectory": "rundir",
+    "Runs": "overview",
     "StateMismatchError": "data",
     "StepInfo": "batch",
     "Stop": "signals",
@@ -62,6 +65,7 @@ _MODULES = {
     "open_run": "session",
     "prepare": "store",
     "restore": "session",
+    "runs": "overview",
     "sections_of": "session",
 }
 
@@ -78,7 +82,9 @@ __all__ = [
     "RecipeLoader",
     "Report",
     "ResumeError",
+    "Run",
     "RunDirectory",
+    "Runs",
     "StateMismatchError",
     "StepInfo",
     "Stop",
@@ -94,6 +100,7 @@ __all__ = [
     "open_run",
     "prepare",
     "restore",
+    "runs",
     "sections_of",
 ]
 

@@ -26,7 +26,13 @@ class Command(NamedTuple):
 COMMANDS = {
     "prepare": Command("chefgenius.prepare", "recipes to a token store, or a look into one"),
     "train": Command("chefgenius.train", "train a model, or go on with a run to the bit"),
+    "report": Command("chefgenius.report", "a run as one page of HTML, or several runs compared"),
+    "evaluate": Command("chefgenius.evaluate", "loss, perplexity and metrics of a checkpoint"),
+    "generate": Command("chefgenius.generate", "recipes from your ingredients, by a trained model"),
+    "inspect": Command("chefgenius.inspect", "the recipes of any step of a run; what stands out"),
     "ckpt": Command("chefgenius.ckpt", "list, verify, compare, prune and export checkpoints"),
+    "bench": Command("chefgenius.bench", "how fast the loader is here, and how much it pads"),
+    "doctor": Command("chefgenius.doctor", "this machine, and whether a killed run goes on exactly on it"),
 }
 EXAMPLE = "train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"
 

@@ -1,4 +1,4 @@
-"""The Rust core. `store`, `recipe`, `data` and `manifest` are the only modules that use it."""
+"""The Rust core. `store`, `recipe`, `windows`, `data` and `manifest` are the only modules that use it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
@@ -118,6 +118,12 @@ class TokenStore:
     def __len__(self) -> int: ...
     def record(self, record_id: int) -> tuple[_Ids, _Ids, float | None, str, int]:
         """Prompt ids, target ids, quality, source and ordinal of a record."""
+
+    def places(self, records: list[int], seconds: float | None) -> list[tuple[str, int, str | None]]:
+        """Where records begin in their sources: `line` or `row`, its number from 1, the file in a directory.
+
+        In place of the first `gone`, `changed`, or `far` for what takes longer than `seconds` to find.
+        """
 
     def decode(self, ids: list[int]) -> str:
         """The text of ids, by the store's own copy of its tokenizer."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from chefgenius.store import Ids
+from chefgenius.windows import StepInfo
 
 __all__ = ["Batch", "StepInfo"]
 
@@ -19,22 +19,6 @@ State = str | Callable[[], str]
 """a loader's state as JSON, or how to get it"""
 Place = tuple[Ids, int, int, State]
 """a batch's record ids, epoch, index and state"""
-
-
-@dataclass(frozen=True)
-class StepInfo:
-    """What one optimizer step holds, over all ranks; known from the plan, without building a batch.
-
-    Attributes:
-        micro_batches, samples: how many.
-        input_tokens, target_tokens: ids that count, end-of-text tokens included, padding not. The inputs of
-            a causal model hold its targets too; its target tokens are the labels that are learned.
-    """
-
-    micro_batches: int
-    samples: int
-    input_tokens: int
-    target_tokens: int
 
 
 class Batch(dict[str, Tensor]):

@@ -37,7 +37,7 @@ from chefgenius.options import to_yaml
 from chefgenius.pieces import choose_rows
 from chefgenius.proofs import fit_for
 from chefgenius.ranks import Ranks
-from chefgenius.reentry import bounds, enter
+from chefgenius.reentry import bounds, enter, follow
 from chefgenius.retention import Retention
 from chefgenius.rundir import RunDirectory
 from chefgenius.schedule import Schedule
@@ -114,6 +114,8 @@ def build_run(
         sections = {**sections, "exactness": exactness.state_dict()}
         taken = origin.step
         stopping.look_at(sections)
+    course = follow(data.feed, {} if origin is None else origin.sections, comparison, taken, saved)
+    sections = {**sections, "course": course.state_dict()} if sections else sections
     shapes = None if shapes is None else shapes.of_pieces(rows)
     loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing, shapes=shapes)
     if shapes is not None:
@@ -148,6 +150,7 @@ def build_run(
         sections=sections,
         moved=moved,
         exactness=exactness,
+        course=course,
         bounds=last,
         weights=weights,
         stopping=stopping,
@@ -251,6 +254,7 @@ def _components(built: Built, logs: Logs, callbacks: Sequence[Callback]) -> Part
     registry.register("config", Derived(lambda: flatten(built.config)))
     registry.register("facts", Derived(lambda: built.facts))
     registry.register("exactness", built.exactness)
+    registry.register("course", built.course)
     registry.register("tombstones", tombstones)
     registry.register("loader", built.data.feed)
     registry.register("generators", AmbientGenerators())

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from chefgenius import resume
 from chefgenius.base import Base
 from chefgenius.config import Config
+from chefgenius.course import Course
 from chefgenius.dataset import Data
 from chefgenius.descent import Weights
 from chefgenius.differences import Comparison, Exactness
@@ -49,6 +50,8 @@ class Built:
     moved: str
     """where the data go on, when that is not where they were saved"""
     exactness: Exactness
+    course: Course
+    """the way through the data, as `inspect` reads it"""
     bounds: dict[str, int]
     """the last step by each key that ends the run"""
     weights: Weights | None
@@ -86,7 +89,7 @@ class Built:
 
 
 def write_run_facts(built: Built, finished: int | None) -> None:
-    """run.json: what a person may want to know of the run; only `finished` is ever read again."""
+    """run.json: what a person may want to know of the run; a start reads only `finished` of it again."""
     values = {
         "schema": RUN_SCHEMA,
         "python": platform.python_version(),
@@ -96,5 +99,7 @@ def write_run_facts(built: Built, finished: int | None) -> None:
         "facts": built.facts,
         "exact": built.exactness.since is None,
         "not_exact_since": built.exactness.since,
+        "store": str(built.data.store.path.absolute()),
+        "course": built.course.state_dict(),
     }
     replace_file(built.config.run_path / "run.json", to_json({**values, "finished": finished}))

@@ -19,23 +19,21 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chefgenius.command import Parser, finish
+from chefgenius.command import Parser, at_least, finish
 from chefgenius.inventory import (
     LOSS,
     Inventory,
     NotFoundError,
-    best_steps,
     directory,
     find_checkpoint,
     find_run,
     is_run,
-    read_state,
     take,
 )
 from chefgenius.manifest import DamagedError, verify
 from chefgenius.rundir import RunDirectory
+from chefgenius.screen import age, columns, gigabytes, paint
 from chefgenius.state import one_line
-from chefgenius.summary import age, columns, gigabytes, paint
 
 HEAD = ("step", "epoch", "saved", "size", "val. loss")
 COMMANDS = """\
@@ -95,8 +93,8 @@ def parser() -> argparse.ArgumentParser:
         "the multiples and the pinned stay.",
     )
     one.add_argument("run", type=directory, metavar="RUN")
-    one.add_argument("--keep", type=_at_least(2), metavar="N", help="newest ones that stay, at least 2")
-    one.add_argument("--keep-best", type=_at_least(1), metavar="K", help="best ones that stay")
+    one.add_argument("--keep", type=at_least(2), metavar="N", help="newest ones that stay, at least 2")
+    one.add_argument("--keep-best", type=at_least(1), metavar="K", help="best ones that stay")
     one.add_argument("--set-aside", action="store_true", help="remove the damaged ones set aside, too")
     one.add_argument("--dry-run", action="store_true", help="only say what would go")
     one = command(
@@ -192,8 +190,9 @@ def prune(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Copy a model."""
     from chefgenius.export import export as copy
+    from chefgenius.located import step_of
 
-    checkpoint = find_checkpoint(options.checkpoint, _asked(options.checkpoint, options.step))
+    checkpoint = find_checkpoint(options.checkpoint, step_of(options.checkpoint, options.step))
     size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base, averages=options.ema)
     what = f"{'averaged ' if options.ema else ''}{'adapter' if options.adapter else 'model'}"
     print(f"`{options.out}`: the {what} of `{checkpoint}`, {gigabytes(size)}")
@@ -252,31 +251,10 @@ def _next(found: Inventory) -> str:
     return f"a start would verify and take {found.next.name}"
 
 
-def _asked(path: Path, step: int | str | None) -> int | None:
-    """The step that `--step` names."""
-    if step != "best":
-        return step if isinstance(step, int) else None
-    if not is_run(path):
-        raise NotFoundError(f"`{path}` is one checkpoint, not a run of many: leave the step out")
-    try:
-        return best_steps(read_state(find_checkpoint(path))["best"])[0]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise NotFoundError(f"run `{path}` knows no best step: give a number") from error
-
-
 def _step(text: str) -> int | str:
     if text != "best" and not text.isdecimal():
         raise argparse.ArgumentTypeError(f"`{text}` is neither a step nor `best`")
     return text if text == "best" else int(text)
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"`{text}` is no number of at least {least}")
-        return int(text)
-
-    return number
 
 
 if __name__ == "__main__":

@@ -44,6 +44,17 @@ def page(name: str, usage: str, about: str, example: str, **options: Any) -> Par
     )
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """For an option: a whole number that is not less."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"`{text}` is no number of at least {least}")
+        return int(text)
+
+    return number
+
+
 def finish(work: Callable[[], int], interrupted: str = ": nothing is damaged") -> int:
     """Run a command; return its exit code. What is a defect of ours is raised as it is."""
     try:

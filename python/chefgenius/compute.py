@@ -59,7 +59,9 @@ def choose_threads(
         return wanted
     if origin is not None:
         return saved_count(origin.directory, origin.sections, "threads", "train.threads", MOST_THREADS)
-    share = len(os.sched_getaffinity(0)) // (world or World()).local_size
+    # macOS lets no process be bound to some of the cores
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = cores // (world or World()).local_size
     return 1 if parameters <= SMALL_MODEL else max(1, share)
 
 

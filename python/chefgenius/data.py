@@ -14,16 +14,16 @@ import torch
 from torch.utils.data import IterableDataset
 
 from chefgenius import _core
-from chefgenius._core import LoaderError, StateMismatchError
-from chefgenius.batch import Batch, StepInfo
+from chefgenius.batch import Batch
 from chefgenius.pinned import PinnedMemory
 from chefgenius.plan import LayoutKind, PlanKind, SplitName, one_of, several, specification, whole_numbers
-from chefgenius.store import Ids, TokenStore, whole_number
+from chefgenius.store import TokenStore, whole_number
+from chefgenius.windows import LoaderError, StateMismatchError, Windows
 
 __all__ = ["LoaderError", "RecipeLoader", "StateMismatchError"]
 
 
-class RecipeLoader(IterableDataset[Batch]):
+class RecipeLoader(IterableDataset[Batch], Windows):
     """Seeded, resettable batches of a token store: a batch is a function of store, plan, seed and place.
 
     Iterating gives the rest of the current epoch as `Batch`; after its last batch the loader stands at the
@@ -107,14 +107,14 @@ class RecipeLoader(IterableDataset[Batch]):
             raise ValueError(f"bad value for `store`: `{store!r}` is none: open one with `TokenStore.open`")
         if input_dtype not in (torch.int64, torch.int32):
             raise ValueError(f"bad value for `input_dtype`: `{input_dtype}` is neither torch.int64 nor int32")
-        self.store = store
         self._on_plan_change = one_of("on_plan_change", on_plan_change, ("refuse", "next_epoch"))
         if pin_memory is not None and not isinstance(pin_memory, bool):
             raise ValueError(f"bad value for `pin_memory`: `{pin_memory!r}` is none of True, False, None")
         pinned = torch.cuda.is_available() if pin_memory is None else pin_memory
-        self._core = _core.Loader(
-            store._core,
-            plan=specification(
+        Windows.__init__(
+            self,
+            store,
+            specification(
                 store,
                 plan=plan,
                 batch_size=batch_size,
@@ -133,12 +133,12 @@ class RecipeLoader(IterableDataset[Batch]):
                 min_quality=min_quality,
                 weights=weights,
             ),
-            seed=whole_number("seed", seed, 2**64),
+            whole_number("seed", seed, 2**64),
+            whole_numbers("tombstones", tombstones, 2**63),
             rank=whole_number("rank", rank, 2**32),
             world_size=whole_number("world_size", world_size, 2**32),
             prefetch=whole_number("prefetch", prefetch, 2**32),
             threads=whole_number("threads", threads, 2**32),
-            tombstones=whole_numbers("tombstones", tombstones, 2**63),
             narrow=input_dtype == torch.int32,
             given=pinned,
         )
@@ -178,37 +178,6 @@ class RecipeLoader(IterableDataset[Batch]):
         """The global number of the next micro-batch within the epoch, from 0."""
         return self._core.position()[1]
 
-    @property
-    def records(self) -> int:
-        """Records that the plan holds, over all ranks; without weights an epoch shows each once."""
-        return self._core.records
-
-    @property
-    def micro_batches(self) -> int:
-        """Micro-batches of every epoch, over all ranks."""
-        return self._core.micro_batches
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps of every epoch; the last may have fewer micro-batches."""
-        return self._core.steps_per_epoch
-
-    @property
-    def columns(self) -> tuple[int, int] | None:
-        """Columns of inputs and labels of `packed`: for the least padding, labels take 1.5 or 2 times the
-        longest target, inputs what matches. None where rows are padded to the longest of a batch."""
-        return self._core.columns
-
-    @property
-    def tombstones(self) -> Ids:
-        """The masked records, ascending (int64 array)."""
-        return self._core.tombstones
-
-    @property
-    def plan_fingerprint(self) -> str:
-        """Names everything besides store, seed and order that decides the batches."""
-        return self._core.plan_fingerprint
-
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of `epoch`; do nothing when that is the current one."""
         self._core.set_epoch(whole_number("epoch", epoch, 2**63))
@@ -226,30 +195,6 @@ class RecipeLoader(IterableDataset[Batch]):
         epoch, index = whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
         batch: Batch = self._core.batch_at(epoch, index, self._batch, self._supply)
         return batch
-
-    def record_ids_at(self, epoch: int, index: int) -> Ids:
-        """The records of a micro-batch (int64 array) without building it."""
-        return self._core.record_ids_at(
-            whole_number("epoch", epoch, 2**63), whole_number("index", index, 2**63)
-        )
-
-    def when(self, record_id: int, epoch: int) -> list[int]:
-        """The optimizer steps of `epoch` that see a record, from the order's inverse.
-
-        One step without weights; none where the record is outside the split, filtered or masked.
-        """
-        return self._core.when(
-            whole_number("epoch", epoch, 2**63), whole_number("record_id", record_id, len(self.store))
-        )
-
-    def view_record_ids(self, n: int) -> Ids:
-        """The first `n` records that this loader sees, in the order of the store (int64 array)."""
-        return self._core.first_records(whole_number("n", n, 2**63))
-
-    def step_info(self, epoch: int, step: int) -> StepInfo:
-        """What optimizer step `step` of `epoch` holds over all ranks."""
-        epoch, step = whole_number("epoch", epoch, 2**63), whole_number("step", step, 2**63)
-        return StepInfo(*self._core.step_info(epoch, step))
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands after the last delivered batch, and what must be the same to go on there.

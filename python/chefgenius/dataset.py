@@ -99,7 +99,7 @@ def _prepare_data(
             say("warning: the store was made with another tokenizer than the model's own")
     else:
         store, decoder = _store_of_sources(config, say)
-    layout = _layout(config, kind, decoder, say)
+    layout = layout_of(config, kind, decoder, say)
 
     def loader(split: str, seed: int, prefetch: int, masked: Collection[int] = ()) -> RecipeLoader:
         return RecipeLoader(
@@ -146,7 +146,7 @@ def _prepare_data(
     return Data(store, decoder, layout, feed, validation)
 
 
-def _layout(config: Config, kind: LayoutKind, decoder: TextDecoder, say: Callable[[str], None]) -> Layout:
+def layout_of(config: Config, kind: LayoutKind, decoder: TextDecoder, say: Callable[[str], None]) -> Layout:
     """That of the model's kind. Raises ConfigError for what is not for it."""
     settings = config.data
     if kind == "seq2seq":

@@ -4,16 +4,19 @@
    directory appears by one rename.
 2. Of an adapter it makes a whole model, with the base that the checkpoint names by its content; or, if asked
    for that, it copies the adapter alone.
+3. `card` says in README.md what the model is.
 
 Nothing here imports torch.
 """
 
+import json
 import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from chefgenius.base import ADAPTER, ADAPTER_CONFIGURATION, AVERAGES, WEIGHTS, Base, find_base
+from chefgenius.card import card
 from chefgenius.config import ConfigError
 from chefgenius.manifest import DamagedError, Entry, fsync_directory, publish, verify, write_file
 from chefgenius.merge import MergeError, merged, read_adapter
@@ -22,6 +25,8 @@ from chefgenius.rundir import remove_tree
 
 TRAINING = ("optim.safetensors", "state.json")
 """files of a checkpoint that only a resume needs"""
+CARD = "README.md"
+"""what an exported model says of itself"""
 WHOLE = ("config.json", "generation_config.json")
 """files that describe a whole model"""
 
@@ -73,11 +78,22 @@ def export(
             if _copy(checkpoint / name, target, entry.size) != entry:
                 raise ExportError(f"`{checkpoint / name}` changed while it was copied: export it again")
         size = sum(entry.size for entry in files.values())
+        size += _describe(checkpoint, made / CARD, adapter)
         if whole is None:
             return size
         return size + _merge(checkpoint, whole, made / WEIGHTS, AVERAGES if averages else ADAPTER).size
 
     return _appear(out, fill)
+
+
+def _describe(checkpoint: Path, target: Path, adapter: bool) -> int:
+    """Writes the card of a model, in place of one that came along with its base; returns its bytes."""
+    try:
+        architecture = json.loads((checkpoint / "config.json").read_bytes())
+    except FileNotFoundError:  # of an adapter
+        architecture = {}
+    text = card(checkpoint, read_sections(checkpoint), architecture, adapter).encode()
+    return write_file(target, [memoryview(text)]).size
 
 
 def _appear(out: Path, fill: Callable[[Path], int]) -> int:

@@ -36,6 +36,8 @@ class Feed:
         self._world = world or World()
         self._open = open_loader
         self.loader = open_loader(masked)
+        self.left_out: list[int] = self.loader.tombstones.tolist()
+        """the records that are left out from the beginning, ascending"""
         numbers = self.loader.tombstones.astype("<i8").tobytes()
         self.configured = f"b3:{blake3.blake3(numbers).hexdigest(16)}" if numbers else ""
         """names the set that is left out from the beginning; empty for none"""

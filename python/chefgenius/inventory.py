@@ -22,10 +22,8 @@ from chefgenius.measures import MEASURES
 from chefgenius.retention import Retention, pinned
 from chefgenius.rundir import REMEDY, RunDirectory, is_meant
 from chefgenius.state import Best, ResumeError, one_line
-from chefgenius.watching import CheckpointConfig
 
-_LONGEST_REASON = 4096
-"""bytes of it that are read"""
+_LONGEST_REASON = 4096  # bytes of it that are read
 _KEPT = ("keep", "keep_best", "keep_every_steps")
 LOSS = "validation_loss"
 _MOST_BYTES = 64 << 20
@@ -202,9 +200,11 @@ def policy_of(states: Mapping[int, Mapping[str, Any]]) -> Policy | None:
     for step in sorted(states, reverse=True):
         try:
             config, section = states[step]["config"], states[step]["best"]
-            settings = CheckpointConfig(**{name: config[f"checkpoint.{name}"] for name in _KEPT})
-            best = best_steps(section, settings.keep_best)
-            return Policy(Retention(settings.keep, settings.keep_every_steps), section["metric"], best)
+            keep, keep_best, every = (config[f"checkpoint.{name}"] for name in _KEPT)
+            bounds = ((keep, 2), (keep_best, 1), (1 if every is None else every, 1))
+            if any(type(one) is not int or one < least for one, least in bounds):
+                continue
+            return Policy(Retention(keep, every), section["metric"], best_steps(section, keep_best))
         except (KeyError, TypeError, ValueError):
             continue  # a state that is damaged or of another version says nothing
     return None

@@ -3,7 +3,7 @@
 1. `saved_tensors` are those of the model; the averages of the weights, if there are any, stand in a file of
    their own under the same names. `optim.state_tensors` are those of the optimizer.
 2. `load_tensors` copies a verified checkpoint's tensors into the own memory of parameters, optimizer and
-   averages.
+   averages; `copy_weights` one file of weights alone.
 """
 
 from collections.abc import Mapping
@@ -77,6 +77,15 @@ def load_tensors(
             for name, tensor in averages.over(own).items():
                 if tensor is not own[name]:
                     tensor.copy_(alike(means[name], tensor))
+
+
+def copy_weights(place: Path, model: PreTrainedModel) -> None:
+    """Copies the weights in one file of a verified checkpoint into a model. Raises ResumeError."""
+    own = saved_tensors(model)
+    weights = _fitting(place, own)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(alike(weights[name], tensor))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

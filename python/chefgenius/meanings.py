@@ -174,6 +174,7 @@ _TABLE: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
             "eval.best_metric",
             "log.every_steps",
             "log.console",
+            "log.report",
             "log.tensorboard",
             "log.wandb",
             "log.wandb_project",

@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from chefgenius.callbacks import StepInfo
 from chefgenius.config import Config
+from chefgenius.digest import RollingDigest
 from chefgenius.early_stopping import EarlyStopping
 from chefgenius.evaluation import History
-from chefgenius.metrics import RollingDigest
 from chefgenius.scaler import LossScale
 from chefgenius.state import Best, Losses, Pending, Progress, Registry
 

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import blake3
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from chefgenius.manifest import named_errors, plain
@@ -34,6 +33,8 @@ from chefgenius.state import Progress, ResumeError, State
 
 NAMES = ("metrics.jsonl", "timing.jsonl", "samples.jsonl")
 _CHUNK = 1 << 20
+_MAXRSS = 1 if sys.platform == "darwin" else 1024
+"""bytes of the unit that the system counts memory in"""
 _REMEDY = "restore it from a copy, or begin a run of its own with another `run_dir`"
 
 
@@ -221,28 +222,6 @@ def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:
     return data.rfind(b"\n") + 1
 
 
-class RollingDigest:
-    """BLAKE3 chained over the record ids of every micro-batch: equal digests mean equal records and order."""
-
-    def __init__(self) -> None:
-        self.value = blake3.blake3(b"chefgenius digest 1").hexdigest()
-
-    def update(self, record_ids: npt.NDArray[np.int64]) -> None:
-        """Add one micro-batch."""
-        ids = np.ascontiguousarray(record_ids, dtype="<i8").tobytes()
-        self.value = blake3.blake3(bytes.fromhex(self.value) + ids).hexdigest()
-
-    def state_dict(self) -> State:
-        """The section."""
-        return {"value": self.value}
-
-    def load_state_dict(self, state: State) -> None:
-        """Take a saved section."""
-        if len(bytes.fromhex(state["value"])) != blake3.blake3.digest_size:
-            raise ValueError("`value` is no digest")
-        self.value = str(state["value"])
-
-
 class Stopwatch:
     """Seconds and throughput since this start of the process; nothing of it is saved.
 
@@ -293,7 +272,7 @@ class Stopwatch:
             "data_wait": self._waited,
             "recipes_per_second": (counts[1] - self._last[1]) / seconds,
             "tokens_per_second": (counts[2] - self._last[2]) / seconds,
-            "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS,
         }
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             line["peak_cuda_memory"] = torch.cuda.max_memory_allocated()

@@ -3,13 +3,15 @@
 1. `enter` puts the loader where the checkpoint stands. With changes that were allowed by name it finishes the
    epoch that was begun with the saved plan, or leaves it for the next one; the memory of the boundary
    follows.
-2. `bounds` counts from there: what was taken, and what is left.
+2. `follow` takes down that way, by which `inspect` finds the recipes of every step.
+3. `bounds` counts from there: what was taken, and what is left.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
 from chefgenius.config import Config
+from chefgenius.course import Course, saved_course
 from chefgenius.data import StateMismatchError
 from chefgenius.differences import Comparison
 from chefgenius.feed import Feed, Tombstones
@@ -68,6 +70,34 @@ def enter(
     if saved["plan"] != loader.plan_fingerprint and loader.index:
         told = f"epoch {loader.epoch} is finished with the saved plan, the new one begins after it"
     return {**sections, "loader": loader.state_dict()}, told
+
+
+def follow(
+    feed: Feed, sections: dict[str, State], comparison: Comparison, step: int, directory: Path | None
+) -> Course:
+    """The course of the run, once the feed stands where it goes on after `step`.
+
+    `sections` are those of the checkpoint in `directory`; a run that begins has none. Raises ResumeError.
+    """
+    course = Course()
+    if directory is not None:
+        course = saved_course(directory, sections)
+        saved, leg = sections["loader"], course.leg(step + 1)
+        if any(getattr(leg, name) != saved.get(name) for name in ("store", "plan", "order", "seed")):
+            raise ResumeError(
+                f"`{directory}` contradicts itself: its course and its loader tell of other batches: "
+                "use another checkpoint"
+            )
+        if "store" in {one.name for one in comparison.changes}:
+            try:
+                course.leave_store(sections["tombstones"]["skipped"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise ResumeError(
+                    f"`{directory}` has no usable section `tombstones`: {one_line(error)}: "
+                    "use another checkpoint"
+                ) from error
+    course.go_on(step, feed.loader.state_dict(), feed.loader, feed.left_out)
+    return course
 
 
 def bounds(config: Config, feed: Feed, per_epoch: int, taken: int = 0) -> dict[str, int]:

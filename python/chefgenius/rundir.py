@@ -1,7 +1,7 @@
 """The directory of a run: who may write in it, and what stands in it.
 
     runs/NAME/
-      config.yaml  run.json  metrics.jsonl  timing.jsonl  samples.jsonl  loss.png
+      config.yaml  run.json  metrics.jsonl  timing.jsonl  samples.jsonl  starts.jsonl  loss.png  report.html
       origin.json                 the checkpoint of another run that it began from, if any
       checkpoints/                locked by the trainer that writes in it
         step-00001200/          whole, by its manifest
@@ -24,13 +24,18 @@ from chefgenius.manifest import NAME as MANIFEST
 from chefgenius.manifest import DamagedError, Manifest, exchange, fsync_directory, outline, publish, verify
 from chefgenius.state import ResumeError
 
+PAGE, STARTS = "report.html", "starts.jsonl"
+"""what `report` writes, and when the run was started"""
+
 FILES = (
     "config.yaml",
     "loss.png",
     "metrics.jsonl",
     "origin.json",
+    PAGE,
     "run.json",
     "samples.jsonl",
+    STARTS,
     "timing.jsonl",
 )
 """what a run writes beside its checkpoints"""
@@ -50,6 +55,11 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self._lock: int | None = None
         self._made: list[Path] = []
+
+    def __repr__(self) -> str:
+        steps = self.steps()
+        told = f"newest step {steps[0]:,} of {len(steps)}" if steps else "no checkpoint"
+        return f"RunDirectory({str(self.path)!r}, {told})"
 
     def lock(self) -> Self:
         """Makes the directory and keeps other trainers out of it until `close` or the end of the process.

@@ -1,22 +1,34 @@
 """What a run remembers between two steps, and how it is named in state.json.
 
 Every component with memory registers under a name; a checkpoint holds one section per name, a resume wants
-exactly the same names back. Nothing here imports torch.
+exactly the same names back. Nothing here imports torch, and pydantic only where a section is read.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
-from typing import Annotated, Any, Protocol, get_type_hints, runtime_checkable
-
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_type_hints, runtime_checkable
 
 from chefgenius.measures import MEASURES
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 State = dict[str, Any]
 """JSON values only: what `json.loads(json.dumps(state))` gives back unchanged."""
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+class _Counted:
+    """The bounds of `Count`, in words that pydantic asks for when it is there."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.int_schema(ge=0, lt=2**63, strict=True)
+
+
+Count = Annotated[int, _Counted()]
 """how many, or a place counted from 0"""
 
 
@@ -200,13 +212,22 @@ class Best:
         """Take a saved section; of a run that kept more, the best; of another metric, none."""
         if extra := set(state) - {"kept", "metric"}:
             raise TypeError(f"unknown fields {sorted(extra)}")
-        metric = _checked(str, state["metric"])
-        kept = {(_checked(float, one["value"]), _checked(int, one["step"])) for one in state["kept"]}
+        metric = state["metric"]
+        if not isinstance(metric, str):
+            raise TypeError(f"the metric is `{metric}`")
+        kept = {_kept(one["value"], one["step"]) for one in state["kept"]}
         self._keep(kept if metric == self.metric else set())
 
     def _keep(self, found: set[tuple[float, int]]) -> None:
         sign = -1 if MEASURES[self.metric].higher_is_better else 1
         self.kept = sorted(found, key=lambda one: (sign * one[0], one[1]))[: self.keep]
+
+
+def _kept(value: Any, step: Any) -> tuple[float, int]:
+    """A value and its step, looked at by hand, so that a list of checkpoints needs no pydantic."""
+    if type(value) not in (int, float) or type(step) is not int or not isfinite(value):
+        raise TypeError(f"`{value}` at step `{step}` is no evaluation")
+    return float(value), step
 
 
 @dataclass
@@ -243,6 +264,8 @@ def checked(kind: type, state: State) -> dict[str, Any]:
 
     Raises KeyError, TypeError or ValueError: a section may be damaged, or a stranger's.
     """
+    from pydantic import ValidationError
+
     if extra := set(state) - {one.name for one in fields(kind)}:
         raise TypeError(f"unknown fields {sorted(extra)}")
     hints = get_type_hints(kind, include_extras=True)
@@ -261,7 +284,9 @@ def _checked(hint: Any, value: Any) -> Any:
 
 
 @cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
+def _adapter(hint: Any) -> "TypeAdapter[Any]":
+    from pydantic import ConfigDict, TypeAdapter
+
     return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 

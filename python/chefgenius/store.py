@@ -52,6 +52,22 @@ class StoredRecord:
     ordinal: int
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a record begins in its source.
+
+    Attributes:
+        kind: `line` or `row`; else why it is not known: `gone` and `changed` of the source, `far` where it
+            takes too long to find.
+        number: of the line or row, from 1; None where it is not known.
+        file: of a directory or archive, the file in it.
+    """
+
+    kind: str
+    number: int | None
+    file: str | None
+
+
 class TokenStore:
     """A token store opened for reading: the ids of every record, checked on first touch."""
 
@@ -86,6 +102,18 @@ class TokenStore:
         return self._core.tokenizer_fingerprint
 
     @property
+    def templates(self) -> tuple[str, str, bool]:
+        """What made its texts: the templates of prompt and target, and whether lost characters were respelt.
+
+        Raises OSError, StoreError where its manifest is none.
+        """
+        try:
+            text = json.loads((self.path / "manifest.json").read_bytes())["text"]
+            return str(text["prompt"]), str(text["target"]), bool(text["respell"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"`{self.path}` has no readable manifest: prepare it again") from error
+
+    @property
     def vocab_size(self) -> int:
         """One more than the tokenizer's largest id."""
         return self._core.vocab_size
@@ -114,6 +142,15 @@ class TokenStore:
     def record(self, record_id: int) -> StoredRecord:
         """The record with this number, from 0. Raises ValueError past the end, StoreError where damaged."""
         return StoredRecord(*self._core.record(whole_number("record_id", record_id, 2**63)))
+
+    def places(self, record_ids: Sequence[int], seconds: float | None = None) -> list[Place]:
+        """Where records begin in the files that the store was made of: these are read up to the last of them.
+
+        For at most so many seconds; None is without end.
+        """
+        wanted = [whole_number("record_id", record, len(self)) for record in record_ids]
+        found = self._core.places(wanted, seconds)
+        return [Place(kind, number or None, file) for kind, number, file in found]
 
     def verify(self) -> None:
         """Check every byte; raises StoreError at the first damaged block."""

@@ -3,8 +3,7 @@
 1. `outcomes` is the table of sources: records read, and of them kept, filtered and bad.
 2. `facts` are the figures of the whole store, a name and a line each.
 3. `warning` is what nobody should overlook: fidelity under 99 %.
-4. `show` prints them: with a little colour in a terminal, as plain columns elsewhere.
-5. `gigabytes` and `age` are sizes and times in words.
+4. `show` prints them.
 
 `report.json` beside the store holds all of it and more.
 """
@@ -12,12 +11,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from chefgenius.outcome import Report
+from chefgenius.screen import columns, paint
 
 ENOUGH = 0.99
 """the share of records that must come back from their ids; below it `prepare` warns"""
@@ -129,17 +128,6 @@ def warning(report: Report) -> list[str]:
     ]
 
 
-def columns(rows: Sequence[Sequence[str]], numbers: int) -> Iterator[str]:
-    """Rows as lines with two spaces between the columns; those from `numbers` on are set to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if place >= numbers else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
-
-
 def show(report: Report, path: Path) -> None:
     """Print all of it; the warning goes to stderr."""
     paint(columns([HEAD, *outcomes(report)], 2), sys.stdout)
@@ -147,32 +135,3 @@ def show(report: Report, path: Path) -> None:
     print()
     paint(columns(facts(report, path), 2), sys.stdout)
     paint(warning(report), sys.stderr, "bold red")
-
-
-def paint(lines: Iterable[str], file: TextIO, style: str = "") -> None:
-    """Print lines, in this style where `file` is a terminal."""
-    text = "\n".join(lines)
-    if text and style and file.isatty():
-        from rich.console import Console
-        from rich.text import Text
-
-        Console(file=file).print(Text(text, style), soft_wrap=True)
-    elif text:
-        print(text, file=file)
-
-
-def gigabytes(size: int) -> str:
-    """Bytes for a person, in decimal units."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor / 2:
-            return f"{size / factor:.2f} {unit}"
-    return f"{size} bytes"
-
-
-def age(saved: datetime, now: datetime) -> str:
-    """How long ago, in the largest unit of which there are two."""
-    seconds = max(int((now - saved).total_seconds()), 0)
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"

@@ -78,13 +78,13 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         _without_network(config)
 
         from chefgenius import build, dataset  # torch and transformers take seconds: only now
-        from chefgenius.callbacks import LossPlot, choose_callbacks, choose_console
+        from chefgenius.callbacks import LossPlot, Starts, choose_callbacks, choose_console, guarded
         from chefgenius.compute import prepare_environment
         from chefgenius.metrics import Logs
 
         console = choose_console(config)
         say = console.say if world.leads else _silent
-        callbacks = [LossPlot(), *choose_callbacks(config, say), console]
+        callbacks = [guarded(Starts(), say), LossPlot(), *choose_callbacks(config, say), console]
         prepare_environment(config.train.determinism)
         ranks.meet()
         saved = None if origin is None else origin.directory

@@ -37,17 +37,15 @@ from chefgenius.state import DivergedError, Registry, RunError
 from chefgenius.step import Backward, Gradient
 from chefgenius.store import Ids
 
-SAVE_FILE = "save"
-"""in the run directory: asks for a checkpoint by being there"""
-MOST_SKIPPED = 10
-"""steps in a row that may be skipped"""
+SAVE_FILE = "save"  # in the run directory: asks for a checkpoint by being there
+MOST_SKIPPED = 10  # steps in a row that may be skipped
 _REMEDY = (
     ": lower `optim.learning_rate` and start again, "
     "if need be with `--resume` from an older checkpoint in another `run_dir`"
 )
 
 
-@dataclass
+@dataclass(repr=False)
 class Trainer:
     """One run, put together by `build`; every part can be used without it."""
 
@@ -71,6 +69,10 @@ class Trainer:
     """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
     rows: Rows = WHOLE
     """rows of a micro-batch that go forward together at most"""
+
+    def __repr__(self) -> str:
+        run, step = self.checkpoints.run.path, self.memory.progress.step
+        return f"Trainer({str(run)!r}, step={step:,} of {self.schedule.total_steps:,})"
 
     def fit(self) -> None:
         """Trains to the last step. Leaves a checkpoint of the last boundary also when it ends early.
@@ -99,8 +101,8 @@ class Trainer:
         check = self.stop.check if world.size == 1 else lambda: None
         self._backward = Backward(self.config, self.sharing, self._next, check, self.rows, memory.scale)
         step, every = memory.progress.step, self.config.log.every_steps
-        pending = bool(self._due(step) if self.fresh else memory.pending.work)
-        self._tell("on_train_start", RunInfo(run, step, total, every, pending))
+        due = self._due(step) if self.fresh else memory.pending.work
+        self._tell("on_train_start", RunInfo(run, step, total, every, bool(due)))
         outcome = None
         try:
             self._boundary(None)
@@ -116,9 +118,8 @@ class Trainer:
             self.ranks.agreed = True
             raise DivergedError(f"{end}; {self._last.rescue_after(end)}{_REMEDY}") from None
         except SystemExit as end:
-            raise RunError(
-                f"`exit({end.code})` called inside the run; {self._last.rescue_after(end)}"
-            ) from end
+            told = f"`exit({end.code})` called inside the run; {self._last.rescue_after(end)}"
+            raise RunError(told) from end
         except Exception as error:
             error.add_note(self._last.rescue_after(error))
             raise
@@ -182,8 +183,7 @@ class Trainer:
         epoch, index = self.feed.place
         if epoch != progress.epoch:
             memory.losses.end_epoch()
-        progress.step = step
-        progress.epoch, progress.index = epoch, index
+        progress.step, progress.epoch, progress.index = step, epoch, index
         progress.samples += window.samples
         progress.input_tokens += window.input_tokens
         progress.target_tokens += window.target_tokens

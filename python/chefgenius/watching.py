@@ -117,6 +117,9 @@ class LogConfig(Section):
     console: Literal["auto", "json"] = "auto"
     """what the command prints: lines for a person (a bar in a terminal), or one JSON object a line"""
 
+    report: bool = True
+    """report.html in the run directory, written now and then by a process of its own, and at the end"""
+
     tensorboard: bool = False
     """curves in `tensorboard` beside the logs; needs `chefgenius[track]`, like `log.wandb`"""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from chefgenius import TokenStore
 from faults.shim import compiled
+from installed import Clean, build_wheel, install
 from samples import build, recipes
 
 if TYPE_CHECKING:
@@ -36,6 +38,24 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     made = Nursery(folder, compiled(folder))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout as a wheel; it takes minutes where nothing is compiled yet."""
+    return build_wheel(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment in which that wheel is installed."""
+    return install(wheel, tmp_path_factory.mktemp("clean"))
+
+
+@pytest.fixture
+def clean(scripts: Path, tmp_path: Path) -> Clean:
+    """That environment, in an empty folder."""
+    return Clean(scripts, tmp_path)
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def words(folder: Path, *overrides: str, run: str = "run") -> list[str]:
         "eval.samples=2",
         "eval.max_new_tokens=5",
         "log.every_steps=1",
+        "log.report=false",
         *overrides,
     ]
 

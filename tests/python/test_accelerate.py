@@ -88,6 +88,7 @@ def test_a_batch_that_is_made_anew_has_no_place(store: TokenStore) -> None:
         _ = batch.state
 
 
+@pytest.mark.long
 def test_without_set_epoch_accelerate_goes_back(store: TokenStore, tmp_path: Path) -> None:
     """Why the guide calls it: Accelerate counts the epochs of each process from 0."""
     watch = Watch(store, cut=EPOCH + 3)

@@ -79,15 +79,17 @@ def test_the_bar_has_ten_columns_on_a_narrow_terminal(tmp_path: Path, width: int
     assert "2:05 left" in line
 
 
-def test_the_end_tells_before_and_after_recipes_and_places(tmp_path: Path) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_end_tells_before_and_after_recipes_and_places(tmp_path: Path, terminal: bool) -> None:
     (tmp_path / PLOT).write_bytes(b"")
-    text = shown(tmp_path, terminal=False, result=outcome(tmp_path))
+    text = shown(tmp_path, terminal=terminal, result=outcome(tmp_path))
+    assert ("╭─ Lemon Rice ─" in text, "\n\nLemon Rice\n\n  - " in text) == (terminal, not terminal)
+    assert any(one in text for one in "╭┏│┃") == terminal
     for told in (
         "50 held-out prompts",
         "validation loss",
         "96 %",
         "82 %",
-        "─ Lemon Rice ─",
         "- 1 cup rice",
         "1. Cook the rice.",
         "best validation loss 0.2500 at step 100",

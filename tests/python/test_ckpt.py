@@ -58,6 +58,7 @@ assert not found, found
     assert done.stdout
 
 
+@pytest.mark.alone
 def test_it_starts_at_once(run: RunDirectory) -> None:
     words = [sys.executable, "-m", "chefgenius.ckpt", "ls", str(run.path)]
     taken = []
@@ -287,6 +288,7 @@ def test_a_real_run_is_listed_and_exported(
     assert [one["step"] for one in listed if "best" in one["marks"]] == [10]
     assert ckpt.main(["export", str(run.path), str(out), "--step", "best"]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
         "config.json",
         "generation_config.json",
         "model.safetensors",

@@ -57,6 +57,7 @@ def small(folder: Path) -> list[str]:
         "eval.prompts=2",
         "eval.samples=1",
         "log.every_steps=1",
+        "log.report=false",
     ]
 
 

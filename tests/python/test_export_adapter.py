@@ -57,6 +57,7 @@ def test_an_adapter_is_merged_into_its_base(folder: Path, expected: torch.Tensor
     code = "from chefgenius import ckpt; print(ckpt.main(['export', *sys.argv[1:]]), 'torch' in sys.modules)"
     assert run_python(code, folder / "run", out).endswith("\n0 False\n"), "without torch"
     assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
         "config.json",
         "generation_config.json",
         "model.safetensors",
@@ -72,6 +73,7 @@ def test_an_adapter_is_exported_alone(folder: Path, expected: torch.Tensor, tmp_
     out = tmp_path / "out"
     assert ckpt.main(["export", str(folder / "run"), str(out), "--adapter", "--step", "4"]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "tokenizer.json",

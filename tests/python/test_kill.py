@@ -19,6 +19,8 @@ from running import COUNTING, Nursery
 
 EPOCH = 6
 """steps of an epoch with accumulation 2"""
+QUICK = {"plain", "packed", "accumulation 4", "early stopping, a callback with a state", "lora"}
+"""rows that are killed in the quick suite too; the long one kills every row at every point"""
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +83,9 @@ def of_row(points: list[Point], row: str) -> list[Point]:
     return mine
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize(
+    "row", [row if row in QUICK else pytest.param(row, marks=pytest.mark.long) for row in ROWS]
+)
 def test_a_run_killed_at_some_points_ends_bit_identical(
     tmp_path: Path, faulty: Nursery, points: list[Point], row: str
 ) -> None:

@@ -15,7 +15,7 @@ from chefgenius import RecipeLoader, TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
 from samples import digest, load, python, recipes, run_python, take, write_lines
 
-pytestmark = pytest.mark.usefixtures("no_leftovers")
+pytestmark = [pytest.mark.usefixtures("no_leftovers"), pytest.mark.alone]
 
 
 def threads() -> int:

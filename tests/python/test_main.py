@@ -1,10 +1,15 @@
 """The list of commands: how fast it is there, what is on each page, and where a wrong name leads."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from chefgenius.__main__ import COMMANDS, main
+from chefgenius.rundir import RunDirectory
+from stored import add_checkpoint
 
 PACKAGE = Path(__file__).parents[2] / "python" / "chefgenius"
 
@@ -50,6 +55,36 @@ def test_a_wrong_name_is_answered_in_one_line(
     assert told.out == ""
     assert told.err.startswith(f"error: no command `{name}`: {advice}")
     assert told.err.count("\n") == 1
+
+
+def test_the_list_and_ls_are_there_at_once(tmp_path: Path) -> None:
+    """Beside Python's own start: at most so many times its processor time, and nothing heavy is imported."""
+    run = RunDirectory(tmp_path / "run")
+    for step in (3, 6):
+        add_checkpoint(run, step, best_step=3)
+    lines = {
+        "python": ["-c", "pass"],
+        "list": ["-m", "chefgenius", "--help"],
+        "ls": ["-m", "chefgenius.ckpt", "ls", str(run.path)],
+    }
+    spent = {name: min(processor_seconds(*line) for _ in range(5)) for name, line in lines.items()}
+    print({name: f"{1000 * seconds:.0f} ms" for name, seconds in spent.items()})
+    assert spent["list"] - spent["python"] < 0.15
+    assert spent["ls"] - spent["python"] < 0.3
+    for line in (lines["list"], lines["ls"]):
+        command = [sys.executable, "-X", "importtime", *line]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        imported = {one.rpartition("|")[2].strip().partition(".")[0] for one in told.splitlines()}
+        assert "chefgenius" in imported
+        assert not imported & {"torch", "numpy", "pydantic", "rich", "transformers", "ruamel"}
+
+
+def processor_seconds(*arguments: str) -> float:
+    """User and system time of a Python process, which a busy machine changes less than the clock."""
+    before = os.times()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
 
 
 def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:

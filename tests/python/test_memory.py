@@ -41,6 +41,8 @@ NEEDS = {
     "seed of the split": ("config", "data.split_seed"),
     "device, threads, versions": ("facts", "threads"),
     "since when it is not exact": ("exactness", "changes"),
+    "way through the data": ("course", "legs"),
+    "windows skipped in former stores": ("course", "skipped"),
     "configured tombstones": ("facts", "tombstones"),
     "what an adapter was trained on": ("facts", "base"),
     "skipped records": ("tombstones", "skipped"),

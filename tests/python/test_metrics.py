@@ -5,7 +5,8 @@ from pathlib import Path
 import blake3
 import numpy as np
 import pytest
-from chefgenius.metrics import NAMES, JsonLines, Logs, RollingDigest, Stopwatch
+from chefgenius.digest import RollingDigest
+from chefgenius.metrics import NAMES, JsonLines, Logs, Stopwatch
 from chefgenius.state import Progress, ResumeError, State
 from samples import files_below
 

@@ -27,5 +27,6 @@ def test_the_run_without_arguments_learns(tmp_path: Path) -> None:
     assert after["ingredients_found"] >= 0.6
     for told in (str(run.relative_to(tmp_path)), "checkpoints", "loss.png"):
         assert told in done.stdout
+    assert "finished at step 1,500 of 1,500" in (run / "report.html").read_text()
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert (run / "checkpoints" / "step-00001500" / "manifest.json").is_file()

@@ -173,7 +173,7 @@ def test_an_fsync_that_is_missing_is_found(traced: Traced, tmp_path: Path, omitt
     pytest.fail(f"nothing was lost in {count.states} states")
 
 
-@pytest.mark.parametrize("runs", [3, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [2, pytest.param(30, marks=pytest.mark.long)])
 def test_what_power_loss_left_ends_bit_identical(traced: Traced, nursery: Nursery, runs: int) -> None:
     line = words(traced.folder, *traced.overrides, run="whole")
     assert nursery.start(*line).wait() == 0

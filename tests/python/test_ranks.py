@@ -59,6 +59,7 @@ def assert_alike(found: list[dict[str, Any]], expected: list[dict[str, Any]], wi
         }
 
 
+@pytest.mark.long
 def test_any_number_of_processes_takes_the_same_steps(nursery: Nursery, tmp_path: Path) -> None:
     """8 micro-batches in steps of 3, dropout on: in the last step of an epoch rank 2 has none."""
     plan = ("data.plan=bucketed", "data.batch_size=6", "train.max_steps=8", "eval.every_steps=8", *SHARED)

@@ -120,7 +120,9 @@ def test_a_boundary_with_nothing_pending_is_not_written_again(stopped: Stopped) 
     assert saved.stat().st_ino == before
 
 
-@pytest.mark.parametrize("exchanges", [True, False], ids=["one step", "two steps"])
+@pytest.mark.parametrize(
+    "exchanges", [True, pytest.param(False, marks=pytest.mark.long)], ids=["one step", "two steps"]
+)
 @pytest.mark.parametrize("most", [3, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_run_killed_while_it_saves_anew_ends_bit_identical(
     stopped: Stopped, most: int, *, exchanges: bool

@@ -83,6 +83,8 @@ def test_a_config_made_by_hand_is_resolved(tmp_path: Path) -> None:
     plain = Config(**{**made.model_dump(), "run_dir": str(tmp_path / "run")})
     assert isinstance(plain.train, chefgenius.TrainConfig)
     with chefgenius.open_run(plain, say=lambda text: None) as trainer:
+        at, last = trainer.memory.progress.step, trainer.schedule.total_steps
+        assert repr(trainer) == f"Trainer({str(plain.run_path)!r}, step={at} of {last})"
         trainer.fit()
     assert RunDirectory(tmp_path / "run").steps()[0] == 2
 

@@ -54,9 +54,9 @@ def stop_often(chain: Chain, chance: random.Random, stops: int) -> None:
 
 def test_a_run_stopped_at_any_moment_loses_nothing(tmp_path: Path, faulty: Nursery) -> None:
     chain = Chain(faulty, tmp_path, 40, SLOW)
-    stop_often(chain, random.Random(5), 6)
+    stop_often(chain, random.Random(5), 4)
     chain.finish()
-    print(f"stops: {len(chain.kills)} of 6 lost nothing, and the run is bit-identical")
+    print(f"stops: {len(chain.kills)} of 4 lost nothing, and the run is bit-identical")
 
 
 @pytest.mark.long
@@ -68,6 +68,7 @@ def test_a_run_stopped_very_often_loses_nothing(tmp_path: Path, faulty: Nursery,
     print(f"stops, {row}: {len(chain.kills)} of {STOPS} lost nothing, and the run is bit-identical")
 
 
+@pytest.mark.alone
 def test_a_second_interrupt_aborts_at_once_with_nothing_damaged(tmp_path: Path, faulty: Nursery) -> None:
     """The first one waits for the save in flight, which a slow disk draws out."""
     chain = Chain(faulty, tmp_path, 12)

@@ -1,6 +1,5 @@
 """The lines that tell what became of every record."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,8 @@ import pytest
 from chefgenius.inspection import numbers
 from chefgenius.outcome import Report
 from chefgenius.summary import (
-    age,
-    columns,
     errors,
     facts,
-    gigabytes,
     listed,
     outcomes,
     percent,
@@ -151,10 +147,6 @@ def test_many_characters_are_cut() -> None:
     assert listed(found).endswith(", ...")
 
 
-def test_columns_are_even() -> None:
-    assert list(columns([("a", "bb", "1"), ("ccc", "d", "1,000")], 2)) == ["a    bb      1", "ccc  d   1,000"]
-
-
 def test_lists_of_records() -> None:
     assert numbers("0-4,17", 18) == [0, 1, 2, 3, 4, 17]
     assert numbers(" 3 - 5 , 1 ", 6) == [3, 4, 5, 1]
@@ -164,18 +156,3 @@ def test_lists_of_records() -> None:
             numbers(wrong, 18)
     with pytest.raises(ValueError, match="no record"):
         numbers("0", 0)
-
-
-def test_ages_and_sizes_are_for_a_person() -> None:
-    now = datetime(2026, 11, 22, tzinfo=UTC)
-    spans = {
-        0: "0 s ago",
-        119: "119 s ago",
-        120: "2 min ago",
-        7200: "2 h ago",
-        200_000: "2 days ago",
-        -5: "0 s ago",
-    }
-    assert {n: age(now - timedelta(seconds=n), now) for n in spans} == spans
-    sizes = {0: "0 bytes", 499: "499 bytes", 500: "0.50 kB", 923_456_789: "0.92 GB", 5_000_000: "5.00 MB"}
-    assert {n: gigabytes(n) for n in sizes} == sizes

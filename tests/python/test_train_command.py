@@ -56,7 +56,7 @@ def test_a_run_leaves_all_that_it_says(tmp_path: Path, capsys: pytest.CaptureFix
     assert told.err == ""
     for text in ("step 10/10  loss ", "validation loss", "3 held-out prompts", "best validation loss"):
         assert text in told.out
-    assert told.out.count("╭─") == 2
+    assert told.out.count("\nWrite a recipe for ") == 2
     names = {path.name for path in run.iterdir()}
     assert names == {
         "checkpoints",
@@ -65,6 +65,7 @@ def test_a_run_leaves_all_that_it_says(tmp_path: Path, capsys: pytest.CaptureFix
         "metrics.jsonl",
         "run.json",
         "samples.jsonl",
+        "starts.jsonl",
         "timing.jsonl",
     }
     assert str(run / "loss.png") in told.out.replace("\n", "")
@@ -172,6 +173,7 @@ def test_the_report_of_a_run_that_was_killed_before_it_is_made_up_for(
     assert told.endswith(report)
     assert "step 10/10" not in told
     after = files_below(run)
+    assert after.pop("starts.jsonl").startswith(before.pop("starts.jsonl"))
     assert after.pop("loss.png").startswith(b"\x89PNG")
     assert json.loads(after.pop("run.json"))["finished"] == 10
     assert after == before
@@ -394,5 +396,5 @@ def test_the_run_without_arguments_works(tmp_path: Path, capsys: pytest.CaptureF
     assert train.main([f"run_dir={tmp_path / 'run'}", *few]) == 0
     told = capsys.readouterr().out
     assert "50 held-out prompts" in told
-    assert told.count("╭─") == 3
+    assert told.count("\nWrite a recipe for ") == 3
     assert (tmp_path / "run" / "loss.png").exists()

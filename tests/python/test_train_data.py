@@ -120,7 +120,14 @@ def test_a_store_that_is_damaged_between_runs_is_built_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["english_21k.jsonl.xz", "public_domain_array.json", "recipenlg_style.csv", "old_format.jsonl.xz"]
+    "name",
+    [
+        "english_21k.jsonl.xz",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("public_domain_array.json", "recipenlg_style.csv", "old_format.jsonl.xz")
+        ),
+    ],
 )
 def test_real_data_train_to_a_falling_validation_loss(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
@@ -134,6 +141,7 @@ def test_real_data_train_to_a_falling_validation_loss(
         "eval.prompts=0",
         "eval.samples=0",
         "eval.max_batches=3",
+        "log.report=false",
     )
     shape = "model.config={model_type: t5, d_model: 32, d_kv: 8, d_ff: 32, num_layers: 1, num_heads: 2}"
     assert train.main([*given, *small, *quick, shape]) == 0

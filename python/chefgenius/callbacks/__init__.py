@@ -8,8 +8,10 @@ from chefgenius.callbacks.chosen import choose_callbacks, choose_console
 from chefgenius.callbacks.console import Console
 from chefgenius.callbacks.guarded import Guarded, guarded
 from chefgenius.callbacks.json_lines import JsonLines
+from chefgenius.callbacks.page import ReportPage
 from chefgenius.callbacks.plot import PLOT, LossPlot
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, States, StepInfo, tell
+from chefgenius.callbacks.starts import Starts
 from chefgenius.callbacks.system import SystemMonitor
 from chefgenius.callbacks.tensorboard import TensorBoard
 from chefgenius.callbacks.webhook import Webhook
@@ -23,7 +25,9 @@ __all__ = [
     "JsonLines",
     "LossPlot",
     "Outcome",
+    "ReportPage",
     "RunInfo",
+    "Starts",
     "States",
     "StepInfo",
     "SystemMonitor",

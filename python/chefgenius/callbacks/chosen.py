@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from chefgenius.callbacks.console import Console
 from chefgenius.callbacks.guarded import guarded
 from chefgenius.callbacks.json_lines import JsonLines
+from chefgenius.callbacks.page import ReportPage
 from chefgenius.callbacks.protocol import Callback
 from chefgenius.callbacks.system import SystemMonitor
 from chefgenius.callbacks.tensorboard import TensorBoard
@@ -36,6 +37,8 @@ def choose_callbacks(config: Config, say: Callable[[str], None]) -> list[Callbac
         chosen.append(Webhook(address(log.webhook)))
     if log.system_every_seconds is not None:
         chosen.append(SystemMonitor(log.system_every_seconds))
+    if log.report:
+        chosen.append(ReportPage())  # last: it tells what the others have written
     return [guarded(one, say) for one in chosen]
 
 

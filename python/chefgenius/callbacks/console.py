@@ -4,6 +4,7 @@ import errno
 import os
 from contextlib import suppress
 
+from rich.box import HEAVY_HEAD
 from rich.console import Console as Terminal
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -17,6 +18,7 @@ from chefgenius.evaluation import Evaluation, Sample
 from chefgenius.manifest import STDOUT, named_errors
 from chefgenius.measures import MEASURES
 from chefgenius.recipe import Recipe
+from chefgenius.rundir import PAGE
 from chefgenius.signals import BOUND
 
 BAR = 10
@@ -90,9 +92,9 @@ class Console(Callback):
             return
         with named_errors(STDOUT):
             if outcome.first is not None and outcome.last is not None:
-                self._terminal.print(comparison(outcome.first, outcome.last))
+                self._terminal.print(comparison(outcome.first, outcome.last, self._terminal.is_terminal))
             for sample in outcome.samples:
-                self._terminal.print(card(sample))
+                self._terminal.print(card(sample) if self._terminal.is_terminal else plain(sample))
         for epoch, loss in enumerate(outcome.epoch_losses):
             told = "nothing was learned" if loss is None else f"mean training loss {loss:.4f}"
             self.say(f"epoch {epoch}: {told}")
@@ -105,6 +107,8 @@ class Console(Callback):
         self.say(f"checkpoints: {outcome.checkpoint.parent}")
         if (outcome.run_path / PLOT).is_file():
             self.say(f"loss plot:   {outcome.run_path / PLOT}")
+        if (outcome.run_path / PAGE).is_file():
+            self.say(f"report:      {outcome.run_path / PAGE}")
 
 
 def figures(info: StepInfo, room: int | None = None) -> str:
@@ -122,10 +126,15 @@ def figures(info: StepInfo, room: int | None = None) -> str:
     return "  ".join(shown)
 
 
-def comparison(first: Evaluation, last: Evaluation) -> Table:
-    """The figures before and after."""
+def comparison(first: Evaluation, last: Evaluation, boxed: bool = True) -> Table:
+    """The figures before and after, in a box or in plain columns."""
     title = f"{last.prompts} held-out prompt{'s' if last.prompts > 1 else ''}"
-    table = Table(title=title if last.prompts else None, title_justify="left")
+    table = Table(
+        title=title if last.prompts else None,
+        title_justify="left",
+        box=HEAVY_HEAD if boxed else None,
+        padding=(0, 1) if boxed else (0, 2, 0, 0),
+    )
     table.add_column("")
     for one in (first, last):
         table.add_column(f"step {one.step}", justify="right")
@@ -138,19 +147,24 @@ def comparison(first: Evaluation, last: Evaluation) -> Table:
 
 def card(sample: Sample) -> Panel:
     """One generated recipe, laid out to be read; a text that is none is shown as it came, if long cut."""
-    recipe = Recipe.parse(sample.text)
+    title, lines = _laid_out(sample)
     body = Text(f"{sample.prompt}\n", style="dim")
-    plain = Style(dim=False)
+    body.append("\n" + "\n".join(lines), Style(dim=False))
+    return Panel(body, title=Text(title, style="bold"), title_align="left")
+
+
+def plain(sample: Sample) -> Text:
+    """The same without a box."""
+    title, lines = _laid_out(sample)
+    return Text("\n".join(["", sample.prompt, "", title, "", *lines, ""]))
+
+
+def _laid_out(sample: Sample) -> tuple[str, list[str]]:
+    recipe = Recipe.parse(sample.text)
     if recipe is None:
-        text = sample.text if len(sample.text) <= SHOWN else f"{sample.text[:SHOWN]} ..."
-        body.append(f"\n{text}", plain)
-        return Panel(body, title="(no recipe)", title_align="left")
-    for line in recipe.ingredients:
-        body.append(f"\n  - {line}", plain)
-    body.append("\n")
-    for number, step in enumerate(recipe.directions, start=1):
-        body.append(f"\n{number}. {step}", plain)
-    return Panel(body, title=Text(recipe.title, style="bold"), title_align="left")
+        return "(no recipe)", [sample.text if len(sample.text) <= SHOWN else f"{sample.text[:SHOWN]} ..."]
+    steps = [f"{number}. {step}" for number, step in enumerate(recipe.directions, start=1)]
+    return recipe.title, [*(f"  - {line}" for line in recipe.ingredients), "", *steps]
 
 
 def duration(seconds: float) -> str:

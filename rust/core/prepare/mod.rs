@@ -7,12 +7,14 @@
 //! 3. The calling thread takes the outcomes in the records' order (`build`), so that the store does not depend on the
 //!    number of threads: it leaves duplicates out, counts (`statistics`, `loss`), and writes.
 //! 4. The store is published; `report.json` beside `current` says what became of every record.
+//! 5. [`places()`], later: where records of the store begin in their files.
 
 mod budget;
 mod build;
 mod known;
 mod loss;
 mod pipeline;
+mod places;
 mod report;
 mod sources;
 mod statistics;
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use places::{Whereabouts, places};
 pub use report::Report;
 
 use crate::error::{Error, Result};

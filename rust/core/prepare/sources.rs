@@ -209,6 +209,23 @@ pub(super) fn check_unchanged(given: &Given) -> Result<()> {
     })
 }
 
+/// Whether `source` has the content that a store was made of: its files' names, sizes, times and inodes say so, or else
+/// their bytes, which `read` is told of.
+///
+/// # Errors
+/// A file cannot be read; what `read` says.
+pub(super) fn is_still(
+    part: &SourcePart,
+    source: &Source,
+    read: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<bool> {
+    let look = Look::at(source)?;
+    if part.bytes != look.bytes || part.format != source.to_string() {
+        return Ok(false);
+    }
+    Ok(part.stamp.as_ref() == Some(&look.stamp) || content(source, read)? == part.blake3)
+}
+
 /// Whether a store was made of these very files.
 pub(super) fn are_same(former: &[SourcePart], now: &[SourcePart]) -> bool {
     former.len() == now.len()

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chefgenius::prepare::{Whereabouts, places};
+use chefgenius::recipe::Position;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
 use crate::enter::enter;
 
 type Ids<'py> = Bound<'py, PyArray1<i64>>;
+/// `line`, `row` or why it is not known; its number, and the file where the source holds several.
+type Found = (&'static str, u64, Option<String>);
 
 /// A token store opened for reading.
 #[pyclass(frozen, module = "chefgenius._core")]
@@ -96,6 +101,35 @@ impl TokenStore {
             source.map(|s| s.name.clone()).unwrap_or_default(),
             info.ordinal,
         ))
+    }
+
+    /// Where records begin in their sources.
+    fn places(
+        &self,
+        py: Python<'_>,
+        records: Vec<usize>,
+        seconds: Option<f64>,
+    ) -> PyResult<Vec<Found>> {
+        let patience = seconds.map(Duration::try_from_secs_f64);
+        let patience = patience.and_then(Result::ok);
+        let found = enter(py, |look_up| {
+            places(&self.inner, &records, patience, look_up)
+        })?;
+        Ok(found
+            .into_iter()
+            .map(|one| match one {
+                Whereabouts::At(place) => {
+                    let file = place.file.map(|file| file.to_string());
+                    match place.position {
+                        Position::Line { line, .. } => ("line", line, file),
+                        Position::Row(row) => ("row", row, file),
+                    }
+                }
+                Whereabouts::Gone => ("gone", 0, None),
+                Whereabouts::Changed => ("changed", 0, None),
+                Whereabouts::Far => ("far", 0, None),
+            })
+            .collect())
     }
 
     /// The text of ids of this store.

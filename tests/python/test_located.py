@@ -1,0 +1,70 @@
+"""Which checkpoint a person means."""
+
+from pathlib import Path
+
+import pytest
+from chefgenius.config import flatten
+from chefgenius.inventory import NotFoundError
+from chefgenius.located import locate
+from chefgenius.options import load
+from chefgenius.rundir import RunDirectory
+from chefgenius.state import ResumeError
+from stored import add_checkpoint, flip
+
+TOLD = ["seed=7", "optim.betas=[0.8,0.9]", "data.sources=[a]", "run_dir=runs/a"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    made = RunDirectory(tmp_path / "run")
+    config = flatten(load(None, TOLD))
+    for step in (3, 6, 9):
+        add_checkpoint(made, step, best_step=6, config=config)
+    return made
+
+
+@pytest.mark.parametrize(("asked", "step"), [(None, 6), ("best", 6), ("newest", 9), ("3", 3)])
+def test_a_run_is_asked_for_one_of_its_checkpoints(run: RunDirectory, asked: str | None, step: int) -> None:
+    found = locate(run.path, asked)
+    assert (found.step, found.directory, found.run) == (step, run.step_path(step), run.path)
+    assert found.config == load(
+        None, ["seed=7", "optim.betas=[0.8,0.9]", "data.sources=[a]", "run_dir=runs/a"]
+    )
+    assert found.told.startswith(f"step {step} of ")
+
+
+def test_a_checkpoint_is_itself(run: RunDirectory) -> None:
+    assert locate(run.step_path(3)).step == 3
+    with pytest.raises(NotFoundError, match="leave the step out"):
+        locate(run.step_path(3), "best")
+
+
+def test_without_evaluations_the_newest_is_taken(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    add_checkpoint(run, 4, config=flatten(load()))
+    assert locate(run.path).step == 4
+    with pytest.raises(NotFoundError, match="knows no best step"):
+        locate(run.path, "best")
+
+
+def test_a_model_alone_has_no_run(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    found = locate(tmp_path)
+    assert (found.step, found.run, found.directory) == (None, None, tmp_path)
+    with pytest.raises(NotFoundError, match="leave `--checkpoint` out"):
+        locate(tmp_path, "best")
+
+
+def test_what_is_damaged_or_foreign_is_refused(run: RunDirectory, tmp_path: Path) -> None:
+    flip(run, 6)
+    with pytest.raises(ResumeError, match="is damaged: the checksum of"):
+        locate(run.path)
+    assert locate(run.path, "9").step == 9
+    for asked in ("x", "5"):
+        with pytest.raises(NotFoundError):
+            locate(run.path, asked)
+    with pytest.raises(NotFoundError, match="no such checkpoint or run"):
+        locate(tmp_path / "nothing")
+    add_checkpoint(run, 12, config={"no.such.key": 1})
+    with pytest.raises(ResumeError, match="settings that are not known here"):
+        locate(run.path, "12")
