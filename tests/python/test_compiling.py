@@ -202,7 +202,8 @@ def test_a_run_of_machine_code_repeats_itself_resumed_or_not(
 ) -> None:
     """Each in a process of its own, so that the resumed one compiles anew, and other shapes first."""
     narrow = ("data.max_input_length=16", "data.max_target_length=48", CAUSAL)
-    own = ("train.compile=true", f"data.plan={plan}", "train.max_steps=8", *narrow)
+    steady = ("eval.every_steps=0", "optim.schedule=constant", "train.max_steps=8")
+    own = ("train.compile=true", f"data.plan={plan}", *steady, *narrow)
     for line in (
         words(tmp_path, *own, run="whole"),
         words(tmp_path, *own, "train.max_steps=3"),
