@@ -11,7 +11,7 @@ ARGS ?=
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint bench-train docs pictures lock clean
+.PHONY: help setup train test test-rust test-python test-long lint format bench fuzz bench-python bench-prepare bench-checkpoint bench-train docs pictures screens lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ docs: setup ## build the documentation into target/site; a broken link or name i
 
 pictures: setup ## draw the pictures of the documentation anew
 	for script in commit permutation way; do $(BIN)/python docs/pictures/$$script.py || exit 1; done
+
+screens: setup ## show a real run anew: a terminal, and the report in a Chromium that is installed
+	$(BIN)/python docs/pictures/screens.py
 
 lock: $(VENV)/installed ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

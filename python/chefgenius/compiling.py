@@ -28,8 +28,9 @@ from chefgenius.shapes import Shapes
 from chefgenius.state import RunError, one_line
 
 BACKEND = "inductor"
-MASKS = 2
-"""programs of one block and shape: kinds of models leave out a mask where nothing is padded"""
+WAYS = 4
+"""programs of one block and shape: with a mask and without one, where all is seen; and each by the class
+that FSDP2 gives the block after it was tried"""
 _MOST = 1 << 16
 """programs of a process; torch's own bound on them is for code that was compiled by mistake"""
 
@@ -60,7 +61,7 @@ def compile_blocks(model: PreTrainedModel, shapes: Shapes) -> None:
         backend=BACKEND,
         fullgraph=True,
         dynamic=False,
-        recompile_limit=len(shapes) * MASKS * len(blocks),
+        recompile_limit=len(shapes) * WAYS * len(blocks),
         isolate_recompiles=True,
         options=_options() if BACKEND == "inductor" else None,
     )

@@ -134,11 +134,12 @@ def test_more_shapes_than_there_are_end_the_run(traced: None) -> None:
     model = tiny("gpt2", n_layer=1)
     compile_blocks(model, shapes_for("gpt2"))
     loss = TokenLoss(model)
-    expected = [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2)]  # with a mask and without
-    third = batch_of("gpt2", 3)
+    expected = [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2, 3, 4)]
+    assert len(expected) == compiling.WAYS
+    fifth = batch_of("gpt2", 5)
     with pytest.raises(RunError, match=r"`train\.compile`: the blocks of `GPT2Block` came in more shapes"):
-        learned(loss, third)
-    assert [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2)] == expected
+        learned(loss, fifth)
+    assert [learned(loss, batch_of("gpt2", rows))[0] for rows in (1, 2, 3, 4)] == expected
 
 
 def test_what_cannot_be_compiled_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,8 +201,9 @@ def test_a_run_of_machine_code_repeats_itself_resumed_or_not(
     nursery: Nursery, tmp_path: Path, plan: str
 ) -> None:
     """Each in a process of its own, so that the resumed one compiles anew, and other shapes first."""
-    narrow = ("data.max_input_length=16", "data.max_target_length=64")
-    own = ("train.compile=true", f"data.plan={plan}", "train.max_steps=8", *narrow)
+    narrow = ("data.max_input_length=16", "data.max_target_length=48", CAUSAL)
+    steady = ("eval.every_steps=0", "optim.schedule=constant", "train.max_steps=8")
+    own = ("train.compile=true", f"data.plan={plan}", *steady, *narrow)
     for line in (
         words(tmp_path, *own, run="whole"),
         words(tmp_path, *own, "train.max_steps=3"),

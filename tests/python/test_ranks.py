@@ -47,12 +47,12 @@ def wait_for(rank: Child, run: Path, step: int) -> None:
     rank.wait_until(lambda: path.exists() and f'"step": {step},' in path.read_text())
 
 
-def assert_alike(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """The same records and counts in every step, losses up to the order of the sums."""
+def assert_alike(found: list[dict[str, Any]], expected: list[dict[str, Any]], wide: float = 1) -> None:
+    """The same records and counts in every step, losses up to the order of the sums, or `wide` times that."""
     assert len(found) == len(expected) > 3
     for line, other in zip(found, expected, strict=True):
-        assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
-        assert line["grad_norm"] == pytest.approx(other["grad_norm"], rel=1e-4)
+        assert line["loss"] == pytest.approx(other["loss"], rel=wide * 1e-5)
+        assert line["grad_norm"] == pytest.approx(other["grad_norm"], rel=wide * 1e-4)
         rounded = ("loss", "grad_norm")
         assert {k: v for k, v in line.items() if k not in rounded} == {
             k: v for k, v in other.items() if k not in rounded
@@ -61,10 +61,10 @@ def assert_alike(found: list[dict[str, Any]], expected: list[dict[str, Any]]) ->
 
 @pytest.mark.long
 def test_any_number_of_processes_takes_the_same_steps(nursery: Nursery, tmp_path: Path) -> None:
-    """11 micro-batches in steps of 3, dropout on: in the last step of an epoch rank 2 has none."""
-    plan = ("data.plan=bucketed", "train.max_steps=8", "eval.every_steps=8", *SHARED)
+    """8 micro-batches in steps of 3, dropout on: in the last step of an epoch rank 2 has none."""
+    plan = ("data.plan=bucketed", "data.batch_size=6", "train.max_steps=8", "eval.every_steps=8", *SHARED)
     alone = train(nursery, tmp_path, 1, *plan, run="one")
-    assert [line["epoch"] for line in alone] == [0] * 4 + [1] * 4
+    assert [line["epoch"] for line in alone] == [0] * 3 + [1] * 3 + [2] * 2
     for size in (2, 3):
         assert_alike(train(nursery, tmp_path, size, *plan, run=f"of {size}"), alone)
         figures = metrics(tmp_path / f"of {size}", "evaluation")
