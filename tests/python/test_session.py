@@ -13,7 +13,7 @@ from chefgenius.model import Vocabulary, build_model
 from chefgenius.rundir import RunDirectory, read_run_facts
 from fitting import Counting, fit
 from guide import execute
-from running import MODEL, assert_same_run, words
+from running import MODEL, assert_same_run, settled, words
 from samples import run_python
 
 GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -114,6 +114,7 @@ def test_the_guides_loop_goes_on_where_it_was(store: TokenStore, tmp_path: Path)
     first["optimizer"].register_step_pre_hook(count)
     with pytest.raises(Cut):
         run_guide(section, 0, folder=tmp_path / "cut", **first)
+    settled(tmp_path / "cut", 5)
     second = parts(store)
     names = run_guide(section, 0, folder=tmp_path / "cut", **second)
     assert names["step"] == 12
