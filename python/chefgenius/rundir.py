@@ -73,16 +73,30 @@ class RunDirectory:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                raise ResumeError(
-                    f"run directory `{self.path}` is in use by another process: "
-                    "wait for it, or choose another `run_dir`"
-                ) from None
+                raise self._in_use() from None
             if self.checkpoints.exists() and os.path.samestat(
                 os.fstat(descriptor), os.stat(self.checkpoints)
             ):
                 self._lock = descriptor
                 return self
             os.close(descriptor)  # it was moved or removed in between: lock the one that is there
+
+    def refuse_if_locked(self) -> None:
+        """Raises ResumeError when another process holds it; makes and keeps nothing."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._in_use() from None
+            finally:
+                os.close(descriptor)
+
+    def _in_use(self) -> ResumeError:
+        return ResumeError(
+            f"run directory `{self.path}` is in use by another process: "
+            "wait for it, or choose another `run_dir`"
+        )
 
     def close(self) -> None:
         """Lets others in. The run directory that `lock` made goes again when nothing stands in it."""

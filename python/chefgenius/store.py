@@ -256,6 +256,11 @@ def prepare(
     return TokenStore(store, Report(**json.loads(report)))
 
 
+def set_aside(out: str | Path) -> set[Path]:
+    """Stores in the output directory of `prepare` that were damaged, and were built anew under their name."""
+    return set(Path(out).glob("store-*.bad-*"))
+
+
 def one_of(name: str, value: str, known: Sequence[str]) -> None:
     """Raises ValueError that names the option where `value` is none of those that are known."""
     if value not in known:

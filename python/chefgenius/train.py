@@ -62,7 +62,9 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         directory = RunDirectory(config.run_path)
 
         def decide() -> tuple[resume.Origin | None, Weights | None]:
-            if not line.explain:
+            if line.explain:
+                directory.refuse_if_locked()
+            else:
                 closing.callback(directory.lock().close)
             origin = resume.decide(directory, line.resume, _print, touch=not line.explain)
             weights = resume.initial_weights(directory, line.init_from, config.model.name_or_path, _print)

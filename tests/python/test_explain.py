@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,6 +72,15 @@ def test_a_run_that_would_be_refused(whole: Path, capsys: pytest.CaptureFixture[
     assert "`model.config.dropout_rate`: saved `0.1`, here `0.25`" in out
     assert "would " not in out
     assert error.startswith("error: cannot go on from ")
+
+
+def test_a_run_that_is_in_use_is_refused_as_a_start_would_be(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(RunDirectory(whole / "run").lock()):
+        _, error = explained(whole, capsys, code=3)
+        assert f"run directory `{whole / 'run'}` is in use by another process" in error
+    explained(whole, capsys)
 
 
 def test_a_run_that_would_go_on_with_leave(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,6 +185,7 @@ def test_a_process_that_is_killed_often_delivers_the_same(tmp_path: Path, seed: 
 
 @pytest.mark.parametrize("pin_memory", [False, True])
 @pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.alone
 def test_a_storm_of_signals_loses_and_repeats_no_batch(
     store: TokenStore, prefetch: int, pin_memory: bool
 ) -> None:

@@ -109,13 +109,16 @@ def test_a_store_that_is_damaged_in_a_run_is_named(
     assert str(shard.parent) in error
 
 
-def test_a_store_that_is_damaged_between_runs_is_built_again(tmp_path: Path) -> None:
+def test_a_store_that_is_damaged_between_runs_is_built_again_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     quick = ("eval.every_steps=0", "optim.schedule=constant")
     assert run_here(tmp_path, *quick, run="whole") == 0
     assert run_here(tmp_path, *quick, "train.max_steps=3") == 0
     shard = damage(tmp_path / "stores", 5_000)
     assert run_here(tmp_path, *quick) == 0
-    assert list(shard.parent.parent.glob("*.bad-1/shard-*"))
+    (aside,) = shard.parent.parent.glob("*.bad-1")
+    assert f"the store was damaged: set aside as `{aside}`" in capsys.readouterr().out
     assert outcome(tmp_path / "run")["metrics"] == outcome(tmp_path / "whole")["metrics"]
 
 
