@@ -35,7 +35,7 @@ NAMES = ("metrics.jsonl", "timing.jsonl", "samples.jsonl")
 _CHUNK = 1 << 20
 _MAXRSS = 1 if sys.platform == "darwin" else 1024
 """bytes of the unit that the system counts memory in"""
-_REMEDY = "restore it from a copy, or begin a run of its own with another `run_dir`"
+_REMEDY = "restore it from a copy, or take the weights alone into another `run_dir` with `--init-from`"
 
 
 class JsonLines:
