@@ -85,7 +85,7 @@ def _without_looks_at_padding(model: PreTrainedModel) -> PreTrainedModel:
     """Causal rows need no mask (`inputs`): nothing is read back from a device in each pass to advise one."""
     for module in model.modules():
         if isinstance(module, PreTrainedModel):
-            module.warn_if_padding_and_no_attention_mask = _silent  # type: ignore[method-assign, assignment]
+            module.warn_if_padding_and_no_attention_mask = _silent  # type: ignore[method-assign]
     return model
 
 
