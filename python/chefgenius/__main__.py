@@ -44,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[Sequence[str]], int] = import_module(COMMANDS[name].module).main
         return command(rest)
     if name in ("-h", "--help", "help"):
-        print(overview())
-        return 0
+        from chefgenius.command import finish
+
+        return finish(_list)
     if name == "--version":
         from importlib.metadata import version
 
@@ -53,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     print(f"error: no command `{name}`: {_advice(name)}", file=sys.stderr)
     return INPUT
+
+
+def _list() -> int:
+    print(overview())
+    return 0
 
 
 def overview() -> str:
