@@ -23,7 +23,7 @@ from chefgenius.judging import check_extra
 from chefgenius.layout import Layout
 from chefgenius.model import is_local, kind_of
 from chefgenius.plan import LayoutKind
-from chefgenius.store import TokenStore, prepare, set_aside
+from chefgenius.store import TokenStore, prepare, telling_of_damage
 from chefgenius.tokenizer import TextDecoder
 from chefgenius.world import World
 
@@ -196,22 +196,20 @@ def _store_of_sources(config: Config, say: Callable[[str], None]) -> tuple[Token
     decoder = TextDecoder(_tokenizer_path(config))
     say(f"data: {', '.join(sources) or 'the recipes that ship with the package'}")
     out = _store_path(config, sources, decoder.path)
-    former = set_aside(out)
-    store = prepare(
-        sources or [cookbook.RECIPES],
-        tokenizer=decoder.path,
-        out=out,
-        prompt_template=settings.template.prompt,
-        target_template=settings.template.target,
-        columns=settings.columns,
-        # A recipe that stands in a source that is held out is held out there, and the split keeps its twins
-        # out of training.
-        keep_duplicates=bool(settings.validation_sources),
-        on_error=settings.on_error,
-        max_bad=settings.max_bad,
-    )
-    for path in set_aside(out) - former:
-        say(f"warning: the store was damaged: set aside as `{path}`, built anew; the disk may be failing")
+    with telling_of_damage(out, say):
+        store = prepare(
+            sources or [cookbook.RECIPES],
+            tokenizer=decoder.path,
+            out=out,
+            prompt_template=settings.template.prompt,
+            target_template=settings.template.target,
+            columns=settings.columns,
+            # A recipe that stands in a source that is held out is held out there, and the split keeps its
+            # twins out of training.
+            keep_duplicates=bool(settings.validation_sources),
+            on_error=settings.on_error,
+            max_bad=settings.max_bad,
+        )
     return store, decoder
 
 

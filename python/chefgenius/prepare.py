@@ -120,20 +120,18 @@ def build(options: dict[str, Any]) -> int:
     """Prepare, and print what became of every record."""
     asked = request(options)
     from chefgenius.progress import progress
-    from chefgenius.store import prepare, set_aside
+    from chefgenius.store import prepare, telling_of_damage
     from chefgenius.summary import show
 
-    former = set_aside(asked["out"])
-    with progress() as report:
+    with telling_of_damage(asked["out"], _warn), progress() as report:
         store = prepare(**asked, progress=report)
-    for path in set_aside(asked["out"]) - former:
-        print(
-            f"warning: the store was damaged: set aside as `{path}`, built anew; the disk may be failing",
-            file=sys.stderr,
-        )
     assert store.report is not None  # `prepare` always reports
     show(store.report, store.path)
     return 0
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def look(options: dict[str, Any]) -> int:

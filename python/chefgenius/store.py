@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -256,9 +257,17 @@ def prepare(
     return TokenStore(store, Report(**json.loads(report)))
 
 
-def set_aside(out: str | Path) -> set[Path]:
-    """Stores in the output directory of `prepare` that were damaged, and were built anew under their name."""
-    return set(Path(out).glob("store-*.bad-*"))
+@contextmanager
+def telling_of_damage(out: str | Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Says which stores in `out` the block, a `prepare`, found damaged and built anew under their names."""
+
+    def aside() -> set[Path]:
+        return set(Path(out).glob("store-*.bad-*"))
+
+    former = aside()
+    yield
+    for path in sorted(aside() - former):
+        say(f"warning: the store was damaged: set aside as `{path}`, built anew; the disk may be failing")
 
 
 def one_of(name: str, value: str, known: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from chefgenius import Recipe, TokenStore
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.prepare import columns, parser, request
+from chefgenius.prepare import columns, main, parser, request
 from samples import build, prepare_command, recipes, run_python, write_lines
 
 PARQUET = Path(__file__).parents[1] / "golden" / "recipes.parquet"
@@ -194,6 +194,22 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
     cut = prepare_command(source, *out, "--min-tokens", short, "--max-tokens", long)
     assert row(cut.stdout, str(source))[3] == str(sum(short <= length <= long for length in lengths))
     assert row(cut.stdout, str(source))[2] == "15"
+
+
+def test_a_damaged_store_is_built_again_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = write_lines(tmp_path / "recipes.jsonl", recipes(50)), tmp_path / "store"
+    words = [str(source), "--tokenizer", str(TOKENIZER), "--out", str(out)]
+    assert main(words) == 0
+    (shard,) = out.glob("store-*/shard-*")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    capsys.readouterr()
+    assert main(words) == 0
+    (aside,) = out.glob("*.bad-1")
+    assert f"warning: the store was damaged: set aside as `{aside}`" in capsys.readouterr().err
+    assert shard.read_bytes() == whole
+    assert main(words) == 0
+    assert "damaged" not in capsys.readouterr().err
 
 
 def test_quality_is_computed_where_it_is_asked_for(tmp_path: Path) -> None:
