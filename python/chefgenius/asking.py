@@ -14,9 +14,8 @@ from chefgenius.course import Leg
 from chefgenius.inventory import NotFoundError
 from chefgenius.itinerary import Itinerary, Stop
 from chefgenius.leaving_out import Doomed
-from chefgenius.listing import PATIENCE, Seen, look_up, show, show_text
+from chefgenius.listing import PATIENCE, Seen, look_up, say, show, show_text
 from chefgenius.logbook import Line, around
-from chefgenius.table import say
 
 Score = Callable[[Leg, Sequence[int]], Mapping[int, float]]
 

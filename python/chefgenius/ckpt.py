@@ -118,7 +118,7 @@ def ls(options: argparse.Namespace) -> int:
         print(json.dumps(found.to_json(), indent=2))  # ASCII: a name may be anything
         return 0
     rows = _rows(found)
-    lines = list(columns(rows, len(rows[0])))
+    lines = list(columns(rows, slice(0)))
     paint(lines[:1], sys.stdout, "bold")
     for one, line in zip(found.checkpoints, lines[1:], strict=True):
         paint([line], sys.stdout, "red" if one.problem else "green" if "best" in one.marks else "")

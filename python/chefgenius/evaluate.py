@@ -229,7 +229,7 @@ def _print(found: Evaluation) -> None:
     rows += [
         (MEASURES[name].label, MEASURES[name].told(one)) for name, one in values.items() if one is not None
     ]
-    show_table(rows, 1)
+    show_table(rows, slice(1, None))
     print(f"over {found.validation_tokens:,} target tokens, and {found.prompts:,} generated texts")
 
 

@@ -100,9 +100,10 @@ def step(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
 
 def spikes(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
     """The highest of the steps that stand out, and their recipes."""
+    from chefgenius.listing import say
     from chefgenius.logbook import read_steps
+    from chefgenius.screen import show_table
     from chefgenius.spikes import THRESHOLD, find
-    from chefgenius.table import say, show_table
 
     threshold = THRESHOLD if options.threshold is None else options.threshold
     found, looked = find(read_steps(asker.itinerary.run.path), threshold)
@@ -114,7 +115,7 @@ def spikes(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
             say(line)
         if shown:
             head = ("step", "epoch", "loss", "above", "gradient norm", "above it")
-            show_table(head, [_cells(one) for one in shown], right=head)
+            show_table([head, *map(_cells, shown)], slice(None))
         for one in steps:
             print()
             asker.show(one, text=options.text)
@@ -134,8 +135,7 @@ def spikes(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
 def record(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
     """When a record was and will be seen, and what it is."""
     from chefgenius import leaving_out
-    from chefgenius.listing import place_json, show_text, title_of, told_place, unknown
-    from chefgenius.table import say
+    from chefgenius.listing import place_json, say, show_text, title_of, told_place, unknown
 
     itinerary, number = asker.itinerary, options.record
     leg, store = itinerary.present()
@@ -183,7 +183,7 @@ def _write(asker: Asker, steps: dict[str, Found], options: argparse.Namespace) -
 
 def _told(asker: Asker, new: int, options: argparse.Namespace) -> None:
     from chefgenius.leaving_out import command
-    from chefgenius.table import say
+    from chefgenius.listing import say
 
     if not options.json:
         say(f"\n`{options.write}` leaves out {new:,} more recipe{'' if new == 1 else 's'}; to go on without:")

@@ -1,5 +1,6 @@
 """The recipes of a step as a person reads them: place, lengths, title, loss; nothing here imports torch."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from chefgenius.inspection import laid_out
 from chefgenius.itinerary import Stop
 from chefgenius.recipe import Recipe
 from chefgenius.rows import Row
+from chefgenius.screen import paint, show_table
+from chefgenius.state import one_line, printable
 from chefgenius.store import Place, StoredRecord, TokenStore
-from chefgenius.table import say, show_table
 
 PATIENCE = 0.4
 """seconds that the lines of a step may take to be found in their sources"""
@@ -89,19 +91,24 @@ def place_json(stored: StoredRecord, place: Place) -> dict[str, Any]:
     return {**found, place.kind: place.number}
 
 
+def say(text: str, style: str = "") -> None:
+    """Print lines that a recipe may be in, in this style in a terminal."""
+    paint([printable(text)], sys.stdout, style)
+
+
 def show(found: Sequence[Seen], *, causal: bool) -> None:
     """The recipes of a step, a line each."""
     losses = any(one.loss is not None for one in found)
     head = ["batch", "record", "all ids" if causal else "input", "target", *(["loss"] if losses else [])]
-    rows = []
+    rows = [[*head, "place", "title"]]
     for one in found:
         cells = [str(one.row.slot), str(one.row.record)]
         for fed, whole in zip((one.row.input_tokens, one.row.target_tokens), one.whole, strict=True):
             cells.append(f"{fed:,} of {whole:,}" if whole > fed else f"{fed:,}")
         if losses:
             cells.append("" if one.loss is None else f"{one.loss:.4f}")
-        rows.append([*cells, one.told_place, one.title])
-    show_table([*head, "place", "title"], rows, right=head)
+        rows.append([*cells, one_line(one.told_place), one_line(one.title)])
+    show_table(rows, slice(len(head)))
     for line in dict.fromkeys(unknown(one.place) for one in found if one.place.number is None):
         say(line, "yellow")
 

@@ -62,7 +62,7 @@ class Runs(list[Run]):
         if not self:
             return "no runs"
         now = datetime.now(UTC)
-        return "\n".join(columns([HEAD, *(one.row(now) for one in self)], 1))
+        return "\n".join(columns([HEAD, *(one.row(now) for one in self)], slice(1, None)))
 
 
 def runs(path: str | Path = "runs") -> Runs:

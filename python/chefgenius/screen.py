@@ -16,35 +16,35 @@ Advance = Callable[[int], None]
 """is told how much is done"""
 
 
-def columns(rows: Sequence[Sequence[str]], numbers: int) -> Iterator[str]:
-    """Rows as lines with two spaces between the columns; those from `numbers` on are set to the right."""
+def columns(rows: Sequence[Sequence[str]], numbers: slice) -> Iterator[str]:
+    """Rows as lines with two spaces between the columns; those of `numbers` are set to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = range(*numbers.indices(len(widths)))
     for row in rows:
         cells = [
-            cell.rjust(width) if place >= numbers else cell.ljust(width)
+            cell.rjust(width) if place in right else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
 
 
-def paint(lines: Iterable[str], file: TextIO, style: str = "") -> None:
-    """Print lines, in this style where `file` is a terminal."""
+def paint(lines: Iterable[str], file: TextIO, style: str = "", *, cut: bool = False) -> None:
+    """Print lines. Where `file` is a terminal: in this style, and with `cut` no wider than it."""
     text = "\n".join(lines)
-    if text and style and file.isatty():
+    if text and (style or cut) and file.isatty():
         from rich.console import Console
         from rich.text import Text
 
-        Console(file=file).print(Text(text, style), soft_wrap=True)
+        Console(file=file).print(Text(text, style), soft_wrap=not cut, no_wrap=True, overflow="ellipsis")
     elif text:
         print(text, file=file)
 
 
-def show_table(rows: Sequence[Sequence[str]], numbers: int, file: TextIO | None = None) -> None:
-    """Print rows as columns, the first one as their head."""
+def show_table(rows: Sequence[Sequence[str]], numbers: slice) -> None:
+    """Print rows as columns, the first one as their head, in a terminal cut to its width."""
     head, *rest = columns(rows, numbers)
-    out = file or sys.stdout
-    paint([head], out, "bold")
-    paint(rest, out)
+    paint([head], sys.stdout, "bold", cut=True)
+    paint(rest, sys.stdout, cut=True)
 
 
 @contextmanager

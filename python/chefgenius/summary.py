@@ -130,8 +130,8 @@ def warning(report: Report) -> list[str]:
 
 def show(report: Report, path: Path) -> None:
     """Print all of it; the warning goes to stderr."""
-    paint(columns([HEAD, *outcomes(report)], 2), sys.stdout)
+    paint(columns([HEAD, *outcomes(report)], slice(2, None)), sys.stdout)
     paint(errors(report), sys.stdout, "yellow")
     print()
-    paint(columns(facts(report, path), 2), sys.stdout)
+    paint(columns(facts(report, path), slice(2, None)), sys.stdout)
     paint(warning(report), sys.stderr, "bold red")

@@ -7,7 +7,10 @@ from chefgenius.screen import age, bar, columns, gigabytes
 
 
 def test_columns_are_even() -> None:
-    assert list(columns([("a", "bb", "1"), ("ccc", "d", "1,000")], 2)) == ["a    bb      1", "ccc  d   1,000"]
+    assert list(columns([("a", "bb", "1"), ("ccc", "d", "1,000")], slice(2, None))) == [
+        "a    bb      1",
+        "ccc  d   1,000",
+    ]
 
 
 def test_ages_and_sizes_are_for_a_person() -> None:
