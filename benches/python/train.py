@@ -22,8 +22,10 @@ from typing import get_args
 
 import own
 import seq2seq
+import torch
 from chefgenius import TokenStore
-from chefgenius.config import keys
+from chefgenius.compiling import compiler_of
+from chefgenius.config import ConfigError, keys
 from corpus import store
 from figures import HEAD, Figure, Spread, table
 from loader import machine
@@ -80,6 +82,10 @@ def speeds(scene: Scene, made: TokenStore, options: argparse.Namespace) -> Itera
         }
         if "packed" not in PLANS:
             del turns["packed"]
+        elif compiles(scene):
+            turns["compiled"] = lambda at: own.pace(
+                scene, made, work / "own", at, "train.compile=true", "data.plan=packed", *packing(scene)
+            )
         for name in chance.sample(list(turns), len(turns)):
             taken[name].append(turns[name](seed))
             one = taken[name][-1]
@@ -132,8 +138,28 @@ def speeds(scene: Scene, made: TokenStore, options: argparse.Namespace) -> Itera
             "{:.0f}",
             Spread.of([tokens(one) for one in taken[name]]),
         )
+    if "compiled" in taken:
+        yield Figure(
+            f"recipes/s, packed, compiled against eager, {scene.name}",
+            "{:.2f} x",
+            against("compiled", "packed", recipes),
+        )
     shares = [100 * one.waited / one.seconds for one in taken["bucketed"]]
     yield Figure(f"share of a step without data, {scene.name}", "{:.3f} %", Spread.of(shares), 0.5, 0.1)
+
+
+def compiles(scene: Scene) -> bool:
+    """Whether `train.compile` is tried: on the CPU, where there is a compiler.
+
+    On packed rows, which have one shape: it is compiled before the clock runs.
+    """
+    if scene.device != "cpu":
+        return False
+    try:
+        return bool(compiler_of(torch.device("cpu")))
+    except ConfigError as error:
+        print(f"  not compiled: {error}", flush=True)
+        return False
 
 
 def packing(scene: Scene) -> list[str]:

@@ -15,7 +15,7 @@ from adapters import on_base
 from chefgenius.rundir import RunDirectory
 from faults.shim import Faults, operations
 from kinds import KINDS
-from running import COUNTING, Child, Nursery, answer, assert_same_run, words
+from running import COUNTING, TRACED, Child, Nursery, answer, assert_same_run, words
 
 LORA_ROW = "an adapter"
 """stands for the overrides of a run that trains one, which name a base in the chain's folder"""
@@ -43,6 +43,14 @@ ROWS: dict[str, tuple[str, ...]] = {
         COUNTING,
     ),
     "lora": (LORA_ROW,),
+    "compiled": (
+        "train.compile=true",
+        TRACED,
+        CAUSAL,
+        "data.plan=packed",
+        "data.batch_size=2",
+        "data.max_target_length=48",
+    ),
 }
 
 
@@ -145,12 +153,21 @@ class Chain:
         self.kills.append(told)
         self.in_a_save += any((self.path / "checkpoints").glob(".tmp-*"))
 
-    def finish(self, last_step: int | None = None) -> None:
-        """Goes on to the end and compares everything with the run that was left alone."""
+    def go_on(self, steps: int, *overrides: str) -> None:
+        """From now on both runs are given these overrides too, and end at another step."""
+        self.steps = steps
+        self.overrides = (*self.overrides, *overrides, f"train.max_steps={steps}")
+
+    def end(self) -> None:
+        """Takes the run and its twin to their last step."""
         last = self.start()
         assert last.wait() == 0, f"{self.kills[-1:]}: {last.stderr.read_text()}"
         child = self.nursery.start(*words(self.folder, *self.overrides, run="whole"))
         assert child.wait() == 0, child.stderr.read_text()
+
+    def finish(self, last_step: int | None = None) -> None:
+        """Goes on to the end and compares everything with the run that was left alone."""
+        self.end()
         assert_same_run(self.path, self.folder / "whole")
         assert not [*self.path.rglob(".*")], "something is left behind"
         records = [json.loads(line) for line in lines(self.path)]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
 import transformers.models.t5.modeling_t5  # noqa: F401 - likewise
-from chefgenius import build, callbacks, dataset, options, resume, train
+from chefgenius import build, callbacks, compiling, dataset, options, resume, train
 from chefgenius.callbacks import Callback
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.metrics import Logs
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 COUNTING = "--counting"
 """among the arguments of a `Nursery`: the run has a callback with a state"""
+TRACED = "--traced"
+"""likewise: what `train.compile` compiles is traced and stays as it is, without machine code"""
 
 MODEL = {
     "model_type": "t5",
@@ -271,6 +273,9 @@ def _train(order: dict[str, Any]) -> NoReturn:
         if COUNTING in order["arguments"]:
             order["arguments"].remove(COUNTING)
             _count()
+        if TRACED in order["arguments"]:
+            order["arguments"].remove(TRACED)
+            compiling.BACKEND = "eager"
         for number, path in zip((1, 2), order["output"], strict=True):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         if (most := order["file_size"]) is not None:

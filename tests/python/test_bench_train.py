@@ -104,6 +104,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
         ("recipes/s on the same batches, against Seq2SeqTrainer", "1.05 x", "1.20 x"),
         ("target tokens/s, bucketed, against Seq2SeqTrainer's default", "2.20 x", "3.00 x"),
         ("the same, Seq2SeqTrainer grouped by length", "", ""),
+        ("recipes/s, packed, compiled against eager", "", ""),
         ("share of a step without data", "0.500 %", "0.100 %"),
         ("validation loss after 600 target tokens, against Seq2SeqTrainer", "1.000 x", ""),
     ):

@@ -18,9 +18,10 @@ from chefgenius.config import Config, ConfigError
 from chefgenius.loss import TokenLoss
 from chefgenius.shapes import Shapes
 from chefgenius.state import RunError
-from fitting import fit, stop_at
+from fitting import fit, metrics, stop_at
 from kinds import ENCODER_DECODERS, KINDS, batch_of, tiny
-from running import Nursery, assert_same_run, run_here, words
+from running import TRACED, Nursery, assert_same_run, run_here, words
+from test_ranks import QUICK, assert_alike, train
 from torch._dynamo.utils import counters
 
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
@@ -212,3 +213,33 @@ def test_a_run_of_machine_code_repeats_itself_resumed_or_not(
         child = nursery.start(*line)
         assert child.wait(280) == 0, child.stderr.read_text()
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def two(*more: str) -> tuple[str, ...]:
+    """Steps of 3 micro-batches, so that one rank has a pass of one token, which is of no other shape."""
+    rows = ("data.plan=packed", "data.batch_size=2", CAUSAL, "data.max_target_length=48")
+    return (*QUICK, "train.compile=true", "train.max_steps=4", *rows, *more)
+
+
+def test_two_processes_compile_as_one_does(nursery: Nursery, tmp_path: Path) -> None:
+    alone = train(nursery, tmp_path, 1, *two(TRACED), run="alone")
+    assert_alike(train(nursery, tmp_path, 2, *two(TRACED)), alone)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sharding", ["none", "fsdp2"])
+@pytest.mark.parametrize("how", [(TRACED,), (), ("train.precision=bf16",)], ids=("traced", "", "bf16"))
+def test_two_processes_that_compile_go_on_exactly(
+    nursery: Nursery, tmp_path: Path, how: tuple[str, ...], sharding: str
+) -> None:
+    """And take the steps of one process; with `bf16` sums that differ may round to another half."""
+    own = two(f"train.sharding={sharding}", *how)
+    train(nursery, tmp_path, 2, *own, run="whole")
+    train(nursery, tmp_path, 2, *own, "train.max_steps=2")
+    train(nursery, tmp_path, 2, *own)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    facts = json.loads((tmp_path / "run" / "run.json").read_bytes())
+    assert facts["exact"]
+    assert facts["facts"]["compiler"] == compiler_of(torch.device("cpu"))
+    alone = train(nursery, tmp_path, 1, *own, run="alone")
+    assert_alike(metrics(tmp_path / "run"), alone, 100 if "train.precision=bf16" in how else 1)

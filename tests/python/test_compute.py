@@ -14,11 +14,16 @@ from chefgenius.compute import (
     prepare_environment,
 )
 from chefgenius.config import ConfigError
+from chefgenius.world import World
 
 
 def test_threads_follow_from_the_number_of_parameters() -> None:
     assert choose_threads("auto", 1) == choose_threads("auto", SMALL_MODEL) == 1
-    assert choose_threads("auto", SMALL_MODEL + 1) == len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
+    assert choose_threads("auto", SMALL_MODEL + 1) == cores
+    assert choose_threads("auto", SMALL_MODEL + 1, world=World(0, 4, 0, 2)) == max(1, cores // 2)
+    assert choose_threads("auto", SMALL_MODEL, world=World(0, 4, 0, 2)) == 1
+    assert choose_threads("auto", SMALL_MODEL + 1, world=World(0, 2 * cores, 0, 2 * cores)) == 1
     assert choose_threads(3, 1) == 3
 
 

@@ -8,6 +8,7 @@ changes a file is a point.
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -15,7 +16,7 @@ import pytest
 from chains import LORA_ROW, ROWS, Chain, Point
 from chefgenius.config import DataConfig, TrainConfig
 from faults.shim import Faults, operations
-from running import COUNTING, Nursery
+from running import COUNTING, Nursery, outcome
 
 EPOCH = 6
 """steps of an epoch with accumulation 2"""
@@ -172,3 +173,53 @@ def test_a_run_killed_while_it_ends_early_ends_there(tmp_path: Path, faulty: Nur
     assert chain.kill_at("rename killed/.run.json.new *", 1)
     chain.finish(last_step=4)
     print(f"kills at an early end: {len(chain.kills)} of {len(chain.kills)} bit-identical")
+
+
+def test_a_compiled_run_that_is_killed_ends_bit_identical(tmp_path: Path, faulty: Nursery) -> None:
+    """Once, for the quick suite; the long rows kill it at every point."""
+    chain = Chain(faulty, tmp_path, 4, ROWS["compiled"])
+    assert chain.kill_at("rename *.tmp-step-00000002 *", within=True)
+    chain.finish()
+
+
+PLANS = ("data.batch_size=5", "data.batch_size=3"), ("data.plan=fixed", "data.plan=packed")
+"""what the batches become in the middle of the first epoch, and of the second"""
+LEGS = (3, 8, 18)
+"""the last step with each; the batches of the second begin after step 6, with their epoch"""
+
+
+def begin_with(points: Sequence[Point], chance: random.Random, chain: Chain, *overrides: str) -> None:
+    """A leg of the chain, killed at these points as far as it comes to them."""
+    chain.go_on(LEGS[LEGS.index(chain.steps) + 1], *overrides)
+    for point in points:
+        chain.kill(point, chance)
+    chain.end()
+
+
+@pytest.mark.parametrize("most", [1, pytest.param(1000, marks=pytest.mark.long)])
+def test_a_run_killed_around_changes_of_its_plan_ends_bit_identical(
+    tmp_path: Path, faulty: Nursery, points: list[Point], most: int
+) -> None:
+    """Two changes, each in the middle of an epoch that is finished first; the run is killed around both.
+
+    Few points are struck in a leg, which is short: there is a run for every six.
+    """
+    chance = random.Random(most)
+    kills, drawn = 0, chance.sample(points, min(most, len(points)))
+    for number, first in enumerate(range(0, len(drawn), 6)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        chain = Chain(faulty, folder, LEGS[0])
+        assert chain.kill_at("rename *.tmp-step-00000002 *", within=True)
+        chain.end()
+        leave, mine = ("--allow-change", "batch_size,plan"), drawn[first : first + 6]
+        sizes, kinds = PLANS
+        begin_with(mine[:4], chance, chain, *leave, sizes[number % 2])
+        begin_with(mine[4:], chance, chain, *leave, kinds[number % 2], sizes[1 - number % 2])
+        chain.finish()
+        course = outcome(chain.path)["sections"]["course"]
+        assert [leg["step"] for leg in course["legs"]][:2] == [0, 6]
+        assert len({leg["plan"] for leg in course["legs"]}) == 3
+        kills += len(chain.kills)
+    print(f"kills around changes of the plan: {kills} of {kills} bit-identical")
+    assert kills > len(drawn)

@@ -113,7 +113,11 @@ def test_what_follows_from_other_keys_is_filled_in() -> None:
     config = options.load(None, ["run_dir=a/b"])
     assert (config.run_dir, config.data.cache_dir) == ("a/b", "a/stores")
     assert options.load().model.config == SMALL_T5
-    assert options.load(None, ["model.name_or_path=x"]).model.config is None
+    tuned = options.load(None, ["model.name_or_path=x"])
+    assert tuned.model.config is None
+    assert (tuned.optim.learning_rate, options.load().optim.learning_rate) == (3e-4, 5e-3)
+    told = ["model.name_or_path=x", "optim.learning_rate=5e-3"]
+    assert options.load(None, told).optim.learning_rate == 5e-3
 
 
 def test_a_written_configuration_reads_back_equal(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""docs/training.md: the keys of its table exist, with these defaults and this class; so do its files."""
+"""docs/training.md: the keys of its table have these defaults and this class; files and proofs exist."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 from chefgenius import options
 from chefgenius.config import keys
 from chefgenius.meanings import MEANINGS, Kind
+from test_reliability_guide import proofs, unknown
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "training.md").read_text()
+PATH = ROOT / "docs" / "training.md"
+GUIDE = PATH.read_text()
 WORDS = {"free": Kind.FREE, "leave": Kind.EXACTNESS, "never": Kind.IDENTITY}
 
 
@@ -37,3 +39,9 @@ def test_every_key_that_the_text_names_exists() -> None:
     named = re.findall(r"`((?:data|model|optim|train|eval|log|checkpoint)\.[a-z_.]+)`", GUIDE)
     assert len(named) > 20
     assert all(any(key == name or key.startswith(f"{name}.") for key in keys()) for name in named)
+
+
+def test_every_line_is_proved_by_tests_that_exist() -> None:
+    found = proofs(PATH)
+    assert unknown(found) == []
+    assert len(found) >= 15
