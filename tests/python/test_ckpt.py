@@ -99,13 +99,14 @@ def test_verify_reads_every_byte_and_changes_nothing(
 ) -> None:
     assert ckpt.main(["verify", str(run.path)]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in told] == [f"step {n}: good" for n in (9, 6, 4, 2)]
+    assert [line.split(",")[0] for line in told[:4]] == [f"step {n}: good" for n in (9, 6, 4, 2)]
+    assert told[4:] == ["metrics.jsonl and samples.jsonl: good, with all that the newest checkpoint tells of"]
     flip(run, 6)
     before = sorted(path.name for path in run.checkpoints.iterdir())
     assert ckpt.main(["verify", str(run.path)]) == 1
     told = capsys.readouterr().out.splitlines()
     assert told[1] == "step 6: damaged: the checksum of `model.safetensors` does not match"
-    assert len(told) == 4, "it goes on after a damaged one"
+    assert len(told) == 5, "it goes on after a damaged one"
     assert sorted(path.name for path in run.checkpoints.iterdir()) == before
     assert ckpt.main(["verify", str(run.step_path(4)), str(run.step_path(9))]) == 0
     assert ckpt.main(["verify", str(run.step_path(4)), str(run.step_path(6))]) == 1
@@ -127,7 +128,7 @@ def test_verify_is_not_confused_by_a_trainer_that_removes(
 
     monkeypatch.setattr("chefgenius.ckpt.verify", late)
     assert ckpt.main(["verify", str(run.path)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "step 2: removed by the trainer meanwhile"
+    assert capsys.readouterr().out.splitlines()[3] == "step 2: removed by the trainer meanwhile"
 
 
 def test_what_cannot_be_read_is_told_and_never_removed(

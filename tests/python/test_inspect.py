@@ -253,7 +253,7 @@ def test_what_is_wrong_is_told_with_a_remedy(
     words = ("--loss-spikes", "--write", tmp_path / "bad.txt")
     assert "bad.txt` is not written: no step stands out" in failed(capsys, run, *words)
     assert ask(capsys, run, "--loss-spikes").startswith(
-        "metrics.jsonl has 0 steps: with fewer than 11 nothing"
+        "metrics.jsonl tells of 0 steps: among fewer than 11 nothing stands out"
     )
     assert told(capsys, run, "--step", 3)["proved_by"] is None
     facts = json.loads((run / "run.json").read_text())
