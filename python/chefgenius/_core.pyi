@@ -1,4 +1,4 @@
-"""The Rust core. `store`, `recipe`, `windows`, `data` and `manifest` are the only modules that use it."""
+"""The Rust core. Only `store`, `recipe`, `windows`, `data`, `tensors` and `manifest` use it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
@@ -21,6 +21,7 @@ __all__ = [
     "default_template",
     "exchange",
     "exiting",
+    "fill",
     "hash_file",
     "ingredient_name",
     "parse_recipe",
@@ -33,6 +34,13 @@ DEBUG_BUILD: bool
 
 def exiting() -> None:
     """Say that the interpreter ends in this thread: others that are in the core then stay there."""
+
+def fill(memory: memoryview, parts: Sequence[tuple[int, memoryview]]) -> None:
+    """Copy each part to its place in `memory`, in bytes from its start, on up to four threads.
+
+    All are contiguous bytes that nobody else may touch during the call, in which the GIL is free. The places
+    rise, and no part lies in `memory`. Raises ValueError otherwise, and nothing is copied then.
+    """
 
 def write_file(path: str, chunks: Sequence[bytes | memoryview]) -> tuple[int, str]:
     """Write a file that was not there, through to the disk; its size in bytes and its BLAKE3, 64 digits.

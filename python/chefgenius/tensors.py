@@ -6,8 +6,6 @@ bytes, little-endian, without gaps. https://github.com/huggingface/safetensors#f
 
 import json
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from chefgenius import _core
 from chefgenius.manifest import Entry, write_file
 
 _NAMES = {
@@ -37,7 +36,7 @@ class Image:
     def __init__(self) -> None:
         self._layout = b"", False
         self._flat = torch.empty(0, dtype=torch.uint8)
-        self._places: dict[str, Tensor] = {}
+        self._places: dict[str, tuple[int, Tensor]] = {}
 
     def take(self, tensors: dict[str, Tensor]) -> list[bytes | memoryview]:
         """Copies the tensors; the chunks of the file, valid until the next `take`.
@@ -51,12 +50,17 @@ class Image:
         if self._layout != (header, bool(on_gpu)):
             self._lay_out(tensors, order, pinned=bool(on_gpu))
             self._layout = header, bool(on_gpu)
-        with _one_thread():
-            for name, place in self._places.items():
-                place.copy_(whole(tensors[name].detach()), non_blocking=True)
+        plain = []
+        for name, (start, place) in self._places.items():
+            tensor = tensors[name].detach()
+            if tensor.device.type == "cpu" and not isinstance(tensor, DTensor) and tensor.is_contiguous():
+                plain.append((start, _bytes(tensor)))
+            else:
+                place.copy_(whole(tensor), non_blocking=True)
+        _core.fill(_bytes(self._flat), plain)
         for device in on_gpu:
             torch.cuda.synchronize(device)
-        return [header, memoryview(self._flat.numpy().data)]
+        return [header, _bytes(self._flat)]
 
     def _lay_out(self, tensors: dict[str, Tensor], order: list[str], *, pinned: bool) -> None:
         # the former memory goes before the new one comes
@@ -67,7 +71,7 @@ class Image:
         for name in order:
             tensor = tensors[name]
             part = self._flat[start : start + tensor.nbytes]
-            self._places[name] = part.view(tensor.dtype).view(tensor.shape)
+            self._places[name] = start, part.view(tensor.dtype).view(tensor.shape)
             start += tensor.nbytes
 
 
@@ -108,15 +112,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Lets one thread copy: it fills the memory's bandwidth, and waits for no other that is held up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _bytes(tensor: Tensor) -> memoryview:
+    """The memory of a contiguous tensor on the CPU."""
+    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def _order(tensors: dict[str, Tensor]) -> list[str]:

@@ -22,6 +22,7 @@ compile_error!("stores are little-endian files that are mapped as they are");
 
 pub mod error;
 pub mod durable;
+pub mod snapshot;
 pub mod fingerprint;
 pub mod recipe;
 pub mod ingest;

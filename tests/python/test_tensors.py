@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from chefgenius._core import fill
 from chefgenius.manifest import hash_file
 from chefgenius.tensors import Image, read_tensors, write_tensors
 from safetensors import safe_open
@@ -108,3 +109,20 @@ def test_copying_leaves_the_number_of_threads() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_memory_is_filled_in_place_or_not_at_all() -> None:
+    memory = memoryview(bytearray(6))
+    fill(memory, [(1, memoryview(b"ab")), (3, memoryview(b"")), (4, memoryview(b"c"))])
+    assert bytes(memory) == b"\0ab\0c\0"
+    for into, parts, said in (
+        (memory, [(5, memoryview(b"ab"))], "does not fit"),
+        (memory, [(2, memoryview(b"x")), (0, memoryview(b"y"))], "does not fit"),
+        (memory, [(0, memory[3:4])], "a part is of it"),
+        (memoryview(bytes(6)), [(0, memoryview(b"x"))], "read-only"),
+        (memory, [(0, memoryview(b"abcd")[::2])], "not contiguous"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            fill(into, parts)
+    assert bytes(memory) == b"\0ab\0c\0"
+    fill(memoryview(bytearray()), [])

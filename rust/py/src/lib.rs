@@ -18,7 +18,7 @@ mod _core {
     #[pymodule_export]
     use super::batch::Delivered;
     #[pymodule_export]
-    use super::durable::{exchange, hash_file, write_file};
+    use super::durable::{exchange, fill, hash_file, write_file};
     #[pymodule_export]
     use super::enter::exiting;
     #[pymodule_export]
