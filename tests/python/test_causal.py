@@ -82,7 +82,8 @@ def test_an_exported_causal_model_opens_elsewhere(tmp_path: Path, tied: bool) ->
     assert shapes == llama_shapes(config)
     write = pipeline("text-generation", model=str(out), device="cpu")
     (found,) = write("Write a recipe.", max_new_tokens=4, do_sample=False, return_full_text=False)
-    model, reader = AutoModelForCausalLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
+    model: Any = AutoModelForCausalLM.from_pretrained(out)
+    reader = AutoTokenizer.from_pretrained(out)
     asked = reader("Write a recipe.", return_tensors="pt", return_token_type_ids=False)
     made = model.generate(**asked, max_new_tokens=4, do_sample=False)[0, asked["input_ids"].shape[1] :]
     assert found["generated_text"] == reader.decode(made, skip_special_tokens=True)
