@@ -12,6 +12,7 @@ from typing import Any
 
 from chefgenius.inventory import NotFoundError
 from chefgenius.measures import MEASURES
+from chefgenius.screen import count
 from chefgenius.shelf import Shelf
 from chefgenius.state import one_line
 from chefgenius.store import StoreError
@@ -122,7 +123,8 @@ def _metrics(sections: Mapping[str, Values]) -> list[str]:
         for name, value in scores.items()
         if name in MEASURES and isinstance(value, int | float)
     ]
-    told = f"On the recipes held out, after step {last.get('step')}, with {last.get('prompts', 0)} texts."
+    texts = count(last.get("prompts", 0), "text")
+    told = f"On the recipes held out, after step {last.get('step')}, with {texts}."
     return [told, "\n".join(["| metric | value | meaning |", "|---|---|---|", *rows])]
 
 

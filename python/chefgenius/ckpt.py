@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chefgenius.command import Parser, at_least, finish
+from chefgenius.command import Parser, at_least, finish, which
 from chefgenius.inventory import (
     LOSS,
     Inventory,
@@ -28,6 +28,7 @@ from chefgenius.inventory import (
     find_checkpoint,
     find_run,
     is_run,
+    read_state,
     take,
 )
 from chefgenius.manifest import DamagedError, verify
@@ -48,7 +49,7 @@ examples:
   chefgenius ckpt verify runs/mine runs/other
   chefgenius ckpt diff runs/mine runs/other
   chefgenius ckpt prune runs/mine --keep 3 --dry-run
-  chefgenius ckpt export runs/mine models/mine --step best"""
+  chefgenius ckpt export runs/mine models/mine --checkpoint best"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("run", type=directory, metavar="RUN")
     one.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     one = command(
-        verify_, "Read every byte and compare it with the checksums. Changes nothing; 1 when one is damaged."
+        verify_,
+        "Read every byte and compare it with the checksums, of a run also its logs. Changes nothing; 1 when "
+        "one is damaged.",
     )
     one.add_argument("paths", type=directory, nargs="+", metavar="PATH", help="a run, or one checkpoint")
     one = command(
@@ -102,9 +105,15 @@ def parser() -> argparse.ArgumentParser:
         "Copy the model's files and tokenizer into a new directory for `from_pretrained`; an adapter is "
         "merged into its base.",
     )
-    one.add_argument("checkpoint", type=directory, metavar="PATH", help="a run, or one checkpoint")
+    one.add_argument("path", type=directory, metavar="PATH", help="a run, or one checkpoint")
     one.add_argument("out", type=directory, metavar="OUT", help="a directory that is not there yet")
-    one.add_argument("--step", type=_step, metavar="N|best", help="of a run; none: the newest")
+    one.add_argument(
+        "--checkpoint",
+        "--step",
+        type=which,
+        metavar="WHICH",
+        help="of a run: best, newest (default) or a step",
+    )
     one.add_argument("--adapter", action="store_true", help="of one with an adapter: that alone, unmerged")
     one.add_argument("--ema", action="store_true", help="the averages of the weights in place of the weights")
     one.add_argument("--base", type=directory, metavar="DIR", help="where the adapter's base lies now")
@@ -137,6 +146,7 @@ def verify_(options: argparse.Namespace) -> int:
                 raise NotFoundError(f"run `{path}` has no checkpoint: give another one")
             for step in run.steps():
                 good &= _verified(run.step_path(step), f"step {step}", step)
+            good &= _kept(run)
         else:
             good &= _verified(find_checkpoint(path), f"`{path}`", None)
     return 0 if good else 1
@@ -145,10 +155,13 @@ def verify_(options: argparse.Namespace) -> int:
 def diff(options: argparse.Namespace) -> int:
     """Compare."""
     from chefgenius.comparison import compare, compare_logs, open_side
+    from chefgenius.located import standing
 
-    a, b = (open_side(find_checkpoint(path)) for path in (options.a, options.b))
-    print(f"a: {a.path}\nb: {b.path}")
-    found = list(compare(a, b))
+    places = [find_checkpoint(path) for path in (options.a, options.b)]
+    with standing(*places):
+        a, b = map(open_side, places)
+        print(f"a: {a.path}\nb: {b.path}")
+        found = list(compare(a, b))
     if is_run(options.a) and is_run(options.b):
         found += compare_logs(options.a, options.b)
     for one in found:
@@ -190,10 +203,11 @@ def prune(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Copy a model."""
     from chefgenius.export import export as copy
-    from chefgenius.located import step_of
+    from chefgenius.located import standing, step_of
 
-    checkpoint = find_checkpoint(options.checkpoint, step_of(options.checkpoint, options.step))
-    size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base, averages=options.ema)
+    checkpoint = find_checkpoint(options.path, step_of(options.path, options.checkpoint))
+    with standing(checkpoint):
+        size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base, averages=options.ema)
     what = f"{'averaged ' if options.ema else ''}{'adapter' if options.adapter else 'model'}"
     print(f"`{options.out}`: the {what} of `{checkpoint}`, {gigabytes(size)}")
     return 0
@@ -224,6 +238,18 @@ def _verified(path: Path, name: str, step: int | None) -> bool:
     return True
 
 
+def _kept(run: RunDirectory) -> bool:
+    """Whether the logs are what the newest checkpoint says that they were; prints a line for each."""
+    from chefgenius.ledger import EXACT, lost
+
+    state = next((state for step in run.steps() if (state := read_state(run.step_path(step)))), {})
+    told = lost(run.path, state)
+    paint((f"damaged: {one}" for one in told), sys.stdout, "red")
+    if "logs" in state and not told:
+        print(f"{' and '.join(EXACT)}: good, with all that the newest checkpoint tells of")
+    return not told
+
+
 def _rows(found: Inventory) -> list[tuple[str, ...]]:
     """A head, and each checkpoint; what decides on the best has a column."""
     other = [] if found.best_metric == LOSS else [found.best_metric]
@@ -249,12 +275,6 @@ def _next(found: Inventory) -> str:
     if found.next is None:
         return "a start finds nothing here to go on from"
     return f"a start would verify and take {found.next.name}"
-
-
-def _step(text: str) -> int | str:
-    if text != "best" and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"`{text}` is neither a step nor `best`")
-    return text if text == "best" else int(text)
 
 
 if __name__ == "__main__":

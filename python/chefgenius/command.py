@@ -2,11 +2,13 @@
 
 1. `page` makes the parser of a command, whose `--help` fits a screen and ends with an example.
 2. `finish` runs a command and turns what may go wrong into one line on stderr and an exit code.
+3. `by_lines` has every line leave at once, `hush` lets what is still to be printed go nowhere.
 
 What it needs of the package is imported when it is needed, so that `--help` answers at once.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -14,8 +16,12 @@ from typing import Any, NoReturn
 
 WIDTH = 100
 """columns of a page"""
+WHICH = ("best", "newest")
+"""names of a checkpoint beside its step"""
 INPUT, IO, INTERRUPTED = 2, 74, 130
 """exit codes: bad input, input/output, Ctrl-C"""
+MISNAMED = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
+"""errors of a path that was given, not of a disk"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,14 +61,36 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def which(text: str) -> str:
+    """For an option that names a checkpoint of a run: `best`, `newest` or a step."""
+    if text not in WHICH and not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"`{text}` is neither `best` nor `newest` nor a step")
+    return text
+
+
+def by_lines() -> None:
+    """Lets lines of stdout and stderr leave in the order in which they are printed, also into one pipe.
+
+    A character that a stream cannot encode is written as its number.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def hush() -> None:
+    """After a BrokenPipeError: what reads, such as `head`, has enough, and not even the last flush fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def finish(work: Callable[[], int], interrupted: str = ": nothing is damaged") -> int:
     """Run a command; return its exit code. What is a defect of ours is raised as it is."""
+    by_lines()
     try:
         code = work()
         sys.stdout.flush()
     except BrokenPipeError:
-        # What reads, such as `head`, has enough; the interpreter's own last flush must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hush()
         return 0
     except KeyboardInterrupt:
         print(f"interrupted{interrupted}", file=sys.stderr)
@@ -79,7 +107,7 @@ def finish(work: Callable[[], int], interrupted: str = ": nothing is damaged") -
 def _exit_code(error: Exception) -> int | None:
     """That of an error that a person can mend; None for any other."""
     if isinstance(error, OSError):
-        return INPUT if isinstance(error, FileNotFoundError) else IO
+        return INPUT if isinstance(error, MISNAMED) else IO
     from chefgenius.state import RunError
     from chefgenius.store import ChefGeniusError
 

@@ -23,6 +23,8 @@ from chefgenius.judging import check_extra
 from chefgenius.layout import Layout
 from chefgenius.model import is_local, kind_of
 from chefgenius.plan import LayoutKind
+from chefgenius.remarks import cut, few
+from chefgenius.screen import count
 from chefgenius.store import TokenStore, prepare, telling_of_damage
 from chefgenius.tokenizer import TextDecoder
 from chefgenius.world import World
@@ -54,7 +56,8 @@ class Data:
         recipes = f"about {round(train.records / train.steps_per_epoch)}"
         if size is not None and config.data.plan != "packed":
             recipes = str(config.train.gradient_accumulation_steps * size)
-        return f"plan: {total_steps:,} steps of {recipes} recipes, {train.steps_per_epoch:,} an epoch"
+        each = f"{recipes} recipe{'' if recipes == '1' else 's'}"
+        return f"plan: {count(total_steps, 'step')} of {each}, {train.steps_per_epoch:,} an epoch"
 
     def close(self) -> None:
         """End the loaders' threads."""
@@ -134,15 +137,18 @@ def _prepare_data(
         left -= int(np.isin(train.view_record_ids(train.records), train.tombstones).sum())
     if left == 0:
         raise ConfigError(
-            f"`data.tombstones`: `{settings.tombstones}` leaves out all {train.records:,} records to train "
-            "on: shorten it"
+            f"`data.tombstones`: `{settings.tombstones}` leaves out all there is to train on, "
+            f"{count(train.records, 'record')}: shorten it"
         )
     validation = loader("validation", VALIDATION_SEED, 0) if config.eval.every_steps else None
-    if (report := store.report) is not None and (report.built or report.bad or report.filtered):
-        say(report.summary())
+    report = store.report
+    if report is not None and (report.built or report.bad or report.filtered or report.loses):
+        say(report.summary(store.path))
     held_out = f", {validation.records:,} held out" if validation else ""
     out = f", {train.records - left:,} left out" if masked else ""
-    say(f"{len(store):,} recipes: {left:,} to train on{out}{held_out}; store {store.path}")
+    say(f"{count(len(store), 'recipe')}: {left:,} to train on{out}{held_out}; store {store.path}")
+    for told in (*cut(train), *(few(validation.records, len(store)) if validation else ())):
+        say(told)
     return Data(store, decoder, layout, feed, validation)
 
 
@@ -164,7 +170,7 @@ def layout_of(config: Config, kind: LayoutKind, decoder: TextDecoder, say: Calla
         )
     begin = decoder.begin_id()
     parts = [*([] if begin is None else [f"`{decoder.token(begin)}`"]), "prompt"]
-    parts += [*([f"{separator!r} ({len(ids)} tokens)"] if ids else []), "target", "end-of-text"]
+    parts += [*([f"{separator!r} ({count(len(ids), 'token')})"] if ids else []), "target", "end-of-text"]
     say(f"layout: {', '.join(parts)}")
     return Layout("causal", begin, ids, settings.loss_on)
 

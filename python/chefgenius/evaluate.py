@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from chefgenius.command import Parser, at_least, finish, page
+from chefgenius.command import Parser, at_least, finish, page, which
 
 if TYPE_CHECKING:
     from chefgenius.data import RecipeLoader
@@ -39,7 +39,12 @@ def parser() -> Parser:
     add = made.add_argument
     add("model", type=Path, metavar="MODEL", help="a run, a checkpoint or an exported model")
     add("--source", nargs="+", metavar="FILE", help="recipes to judge it by, all of them: docs/formats.md")
-    add("--checkpoint", metavar="WHICH", help="best, newest or a step (default: best, where a run knows it)")
+    add(
+        "--checkpoint",
+        type=which,
+        metavar="WHICH",
+        help="best, newest or a step (default: best, where a run knows it)",
+    )
     add("--ema", action="store_true", help="the averages of the weights in place of the weights")
     add("--metrics", metavar="LIST", help=f"of {','.join(GROUPS)} (default: all that are installed)")
     add("--prompts", type=at_least(0), metavar="N", help="how many texts are judged (default: as evaluated)")
@@ -58,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Judge, and print."""
-    from chefgenius.located import locate
+    from chefgenius.located import locate, standing
 
     located = locate(options.model, options.checkpoint)
     if options.source is None and located.run is None:
@@ -71,18 +76,22 @@ def evaluate(options: argparse.Namespace) -> int:
     changes["metrics"] = _groups(options.metrics)
     settings = settings.model_copy(update=changes)
     with ExitStack() as closing:
+        closing.enter_context(standing(located.directory))
         loader = closing.enter_context(
             held_out(located, options.store, _note)
             if options.source is None
             else others(located, options.source, options.store)
         )
         from chefgenius.evaluation import ROWS, Evaluator, figures
-        from chefgenius.screen import bar
+        from chefgenius.screen import bar, count
         from chefgenius.trained import open_model
 
         trained = open_model(located, loader.store, averages=options.ema, say=_note)
-        _note(f"{located.told}, on {loader.records:,} recipes")
         batches = min(loader.micro_batches, settings.max_batches or loader.micro_batches)
+        records = sum(len(loader.record_ids_at(0, index)) for index in range(batches))
+        whole = count(loader.records, "recipe")
+        on = f"on {whole}" if records == loader.records else f"the loss on {records:,} of the {whole}"
+        _note(f"{located.told}, {on}")
         # a token of a batch of texts takes about as long as a batch of the loss
         ticks = batches + -(-settings.prompts // ROWS) * settings.max_new_tokens
         with bar("evaluating", ticks) as advance:
@@ -104,7 +113,7 @@ def evaluate(options: argparse.Namespace) -> int:
         told = {
             "checkpoint": str(located.directory),
             "source": options.source,
-            "records": loader.records,
+            "records": records,
             "store": loader.store.fingerprint,
             **figures(found),
         }
@@ -222,7 +231,7 @@ def _counting(advance: Callable[[int], None]) -> Callable[[], None]:
 
 def _print(found: Evaluation) -> None:
     from chefgenius.measures import MEASURES
-    from chefgenius.screen import show_table
+    from chefgenius.screen import count, show_table
 
     rows = [("metric", f"step {found.step}")]
     values = {name: found.value(name) for name in MEASURES}
@@ -230,7 +239,8 @@ def _print(found: Evaluation) -> None:
         (MEASURES[name].label, MEASURES[name].told(one)) for name, one in values.items() if one is not None
     ]
     show_table(rows, slice(1, None))
-    print(f"over {found.validation_tokens:,} target tokens, and {found.prompts:,} generated texts")
+    tokens, texts = count(found.validation_tokens, "target token"), count(found.prompts, "generated text")
+    print(f"over {tokens}, and {texts}")
 
 
 def _note(text: str) -> None:

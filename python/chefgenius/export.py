@@ -55,7 +55,10 @@ def export(
     try:
         manifest = verify(checkpoint)
     except DamagedError as error:
-        raise ExportError(f"checkpoint `{checkpoint}` is damaged: {error}: take another one") from error
+        raise ExportError(
+            f"checkpoint `{checkpoint}` is damaged: {error}: choose another one, such as "
+            "with `--checkpoint N` of a run"
+        ) from error
     adapted = ADAPTER in manifest.files
     if not adapted and (adapter or base is not None):
         option = "--adapter" if adapter else "--base"

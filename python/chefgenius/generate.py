@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from chefgenius.command import Parser, at_least, finish, page
+from chefgenius.command import Parser, at_least, finish, page, which
 
 HEADS = ("title:", "ingredients:", "directions:")
 
@@ -72,7 +72,12 @@ def parser() -> Parser:
         help="look for a likelier text (default: 1, greedy)",
     )
     how("--max-new-tokens", type=at_least(1), metavar="N", help="where a text ends (default: as evaluated)")
-    add("--checkpoint", metavar="WHICH", help="best, newest or a step (default: best, where a run knows it)")
+    add(
+        "--checkpoint",
+        type=which,
+        metavar="WHICH",
+        help="best, newest or a step (default: best, where a run knows it)",
+    )
     add("--ema", action="store_true", help="the averages of the weights in place of the weights")
     add("--store", type=Path, metavar="DIR", help="where the store lies now that the run was trained on")
     add(
@@ -97,8 +102,8 @@ def generate(options: argparse.Namespace) -> int:
     for name in ("copies", "top_k", "top_p"):
         if not options.temperature and getattr(options, name) not in (None, 1):
             raise ValueError(f"`--{name.replace('_', '-')}` needs chance: give `--temperature` too")
-    from chefgenius.located import locate
-    from chefgenius.prompts import ingredients, read, store_of
+    from chefgenius.located import locate, standing
+    from chefgenius.prompts import ingredients, read, store_of, unspelt
 
     if options.prompts is not None and options.title is not None:
         raise ValueError("`--title` goes with `--ingredients`: in a file, give each line its own")
@@ -109,8 +114,11 @@ def generate(options: argparse.Namespace) -> int:
     asked = [one for one in asked for _ in range(options.copies)]
     located = locate(options.model, options.checkpoint)
     with TemporaryDirectory() as folder:
-        store = store_of(asked, located, Path(folder), options.store)
-        from chefgenius.screen import bar
+        with standing(located.directory):
+            store = store_of(asked, located, Path(folder), options.store)
+        for line in unspelt(store):
+            _note(line)
+        from chefgenius.screen import bar, count
         from chefgenius.trained import open_model
         from chefgenius.writing import Manner, write
 
@@ -118,7 +126,8 @@ def generate(options: argparse.Namespace) -> int:
         manner = Manner(
             options.temperature, options.top_k, options.top_p, options.beams, options.seed, longest
         )
-        trained = open_model(located, store, averages=options.ema, say=_note)
+        with standing(located.directory):
+            trained = open_model(located, store, averages=options.ema, say=_note)
         _note(f"{located.told}, {manner.told}")
         live = len(asked) == 1 and options.beams == 1 and not options.json and sys.stdout.isatty()
         if live:
@@ -127,7 +136,7 @@ def generate(options: argparse.Namespace) -> int:
             shown.end()
             return 0
         batches, done = -(-len(asked) // options.batch_size), 0
-        with bar(f"writing {len(asked)} recipes", batches * longest) as advance:
+        with bar(f"writing {count(len(asked), 'recipe')}", batches * longest) as advance:
 
             def tick() -> None:
                 nonlocal done

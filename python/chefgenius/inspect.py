@@ -19,14 +19,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chefgenius.command import finish, page
+from chefgenius.command import finish, page, which
 from chefgenius.inventory import NotFoundError, directory
 
 if TYPE_CHECKING:
     from chefgenius.asking import Asker, Found
     from chefgenius.spikes import Spike
 
-WHICH = ("newest", "best")
 CONTRADICTED = 1
 SHOWN = 5
 """steps before and after the present one that are listed of a record"""
@@ -48,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     what("--record", type=_number, metavar="ID", help="a record, and when it was and will be seen")
     what("--loss-spikes", action="store_true", help="steps that stand out, and their recipes")
     add("--loss", action="store_true", help="the loss of each recipe, by a checkpoint")
-    add("--checkpoint", type=_which, metavar="WHICH", help="for --loss: newest (default), best or a step")
+    add("--checkpoint", type=which, metavar="WHICH", help="for --loss: newest (default), best or a step")
     add("--write", type=directory, metavar="FILE", help="write the records down, to be left out")
     add("--worst", type=_count, metavar="K", help="with --loss, write the K worst of a step (default 1)")
     add("--threshold", type=_height, metavar="X", help="a spike is X deviations high (default 6)")
@@ -76,7 +75,7 @@ def answer(options: argparse.Namespace) -> int:
             raise NotFoundError(f"`--{name}` is for losses: add `--loss`")
     if options.write is not None and options.write.exists():
         raise NotFoundError(f"`{options.write}` is there already: give the name of a new file")
-    which = (options.checkpoint or WHICH[0]) if options.loss else None
+    which = (options.checkpoint or "newest") if options.loss else None
     asker = Asker(Itinerary(options.run, options.store), which, options.lines)
     question = spikes if options.loss_spikes else step if options.record is None else record
     try:
@@ -192,14 +191,17 @@ def _told(asker: Asker, new: int, options: argparse.Namespace) -> None:
 
 def _summary(taken: int, looked: int, found: int, shown: int, threshold: float) -> Iterator[str]:
     """What was looked at, and what was found."""
+    from chefgenius.screen import count
     from chefgenius.spikes import FEWEST
 
     if looked < FEWEST:
-        yield f"metrics.jsonl has {looked} steps: with fewer than {FEWEST} nothing stands out"
+        yield f"metrics.jsonl tells of {count(looked, 'step')}: among fewer than {FEWEST} nothing stands out"
         return
-    some = "" if looked >= taken else f" of {taken:,}: `log.every_steps=1` logs each"
-    stand = "stands" if found == 1 else "stand"
-    yield f"{found:,} of {looked:,} logged steps{some} {stand} out by {threshold:g} deviations or more"
+    stand = "stands" if found <= 1 else "stand"
+    some = f"{found:,}" if found else "none"
+    yield f"{some} of the {looked:,} logged steps {stand} out by {threshold:g} deviations or more"
+    if looked < taken:
+        yield f"{taken - looked:,} of the {taken:,} steps were not logged: `log.every_steps=1` logs each"
     if shown < found:
         yield f"the {shown} highest:"
 
@@ -223,16 +225,20 @@ def _headline(one: Spike) -> str:
 
 def _visits(steps: Sequence[tuple[int, int]], taken: int) -> Iterator[str]:
     """The steps that see a record: those next to the present one, a line each."""
+    from chefgenius.screen import count
+
     past = [one for one in steps if one[0] <= taken]
     future = steps[len(past) :]
     if not steps:
         yield "no step of the run, as far as it goes, sees it"
         return
-    yield f"seen in {len(past):,} step{'' if len(past) == 1 else 's'} so far, {len(future):,} to come"
+    yield f"seen in {count(len(past), 'step')} so far, {f'{len(future):,}' if future else 'none'} to come"
     shown = [*past[-SHOWN:], *future[:SHOWN]]
-    wide = len(str(shown[-1][0]))
+    wide = max(len(str(shown[-1][0])), len("..."))
     if len(past) > SHOWN:
         yield f"  {past[0][0]:>{wide}}  epoch {past[0][1]}, the first"
+        if left := len(past) - SHOWN - 1:
+            yield f"  {'...':>{wide}}  {left:,} more between"
     for one, epoch in shown:
         yield f"  {one:>{wide}}  epoch {epoch}{'' if one <= taken else ', not yet'}"
     if len(future) > SHOWN:
@@ -259,10 +265,6 @@ def _height(text: str) -> float:
     if not found > 0:
         raise argparse.ArgumentTypeError(f"`{text}` is no number above 0")
     return found
-
-
-def _which(text: str) -> str:
-    return text if text in WHICH else str(_number(text))
 
 
 if __name__ == "__main__":

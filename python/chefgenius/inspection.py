@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chefgenius.recipe import Recipe
+from chefgenius.screen import count
 from chefgenius.store import StoredRecord, TokenStore
 
 FIRST = 3
@@ -39,9 +40,9 @@ def lines(store: TokenStore, number: int, with_ids: bool) -> Iterator[str]:
     """One record, line by line: where it comes from, its prompt, and its target laid out as a recipe."""
     stored = store.record(number)
     yield f"record {number}: {place(stored)}"
-    yield f"  prompt, {len(stored.prompt_ids):,} tokens"
+    yield f"  prompt, {count(len(stored.prompt_ids), 'token')}"
     yield f"    {store.decode(stored.prompt_ids)}"
-    yield f"  target, {len(stored.target_ids):,} tokens"
+    yield f"  target, {count(len(stored.target_ids), 'token')}"
     yield from (f"    {line}" for line in laid_out(store.decode(stored.target_ids)))
     if with_ids:
         yield f"  prompt ids {spaced(stored.prompt_ids.tolist())}"
@@ -83,7 +84,7 @@ def inspect(path: str, asked: str | None, with_ids: bool) -> None:
     """
     store = TokenStore.open(path)
     wanted = range(min(FIRST, len(store))) if asked is None else numbers(asked, len(store))
-    print(f"{store.path}: {len(store):,} records, {store.tokens:,} tokens, {store.fingerprint}")
+    print(f"{store.path}: {count(len(store), 'record')}, {count(store.tokens, 'token')}, {store.fingerprint}")
     for number in wanted:
         print()
         for line in lines(store, number, with_ids):

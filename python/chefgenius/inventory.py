@@ -133,7 +133,7 @@ def find_checkpoint(path: Path, step: int | None = None) -> Path:
     for one in steps:
         if problem_of(run.step_path(one)) is None:
             return run.step_path(one)
-    raise NotFoundError(f"run `{path}` has no whole checkpoint: look at it with `ls`")
+    raise NotFoundError(f"run `{path}` has no whole checkpoint: look at it with `chefgenius ckpt ls {path}`")
 
 
 def problem_of(checkpoint: Path) -> str | None:

@@ -117,6 +117,31 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(path: Path, remedy: str) -> None:
+    """Makes a directory with those above it, where there is none.
+
+    Raises NotADirectoryError where a file is in the way and FileNotFoundError where the system makes none,
+    both with what to do; OSError.
+    """
+    refuse_file(path, remedy)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise nowhere(path, remedy) from error
+
+
+def refuse_file(path: Path, remedy: str) -> None:
+    """Raises NotADirectoryError, with what to do, where a directory cannot be since a file is in the way."""
+    there = next((one for one in (path, *path.parents) if os.path.lexists(one)), None)
+    if there is not None and not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"is a file, no directory: {remedy}", str(there))
+
+
+def nowhere(path: Path, remedy: str) -> FileNotFoundError:
+    """What is to be raised where the system makes no directory."""
+    return FileNotFoundError(errno.ENOENT, f"no directory can be made there: {remedy}", str(path))
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Gives a small file new contents, all or nothing: a neighbour, fsync, rename, fsync of the directory.
 

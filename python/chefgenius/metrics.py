@@ -28,14 +28,14 @@ from typing import Any
 import blake3
 import torch
 
+from chefgenius.ledger import CHUNK, check, saved_length
 from chefgenius.manifest import named_errors, plain
-from chefgenius.state import Progress, ResumeError, State
+from chefgenius.screen import count
+from chefgenius.state import Progress, State
 
 NAMES = ("metrics.jsonl", "timing.jsonl", "samples.jsonl")
-_CHUNK = 1 << 20
 _MAXRSS = 1 if sys.platform == "darwin" else 1024
 """bytes of the unit that the system counts memory in"""
-_REMEDY = "restore it from a copy, or take the weights alone into another `run_dir` with `--init-from`"
 
 
 class JsonLines:
@@ -157,56 +157,28 @@ class Logs:
         """
         if not self._write:
             return
-        hashers = [_verify(self._source / log.path.name, state[log.path.name]) for log in self._exact]
-        timing = _length(state[self.timing.path.name])
+        hashers = [check(self._source / log.path.name, state[log.path.name]) for log in self._exact]
+        timing = saved_length(state[self.timing.path.name])
         if not self._touch:
             return
         if self._claim is not None:
             self._claim()
             for log in self._all:
                 if os.path.lexists(self._source / log.path.name):
-                    _copy(self._source / log.path.name, log.path, _length(state[log.path.name]))
+                    _copy(self._source / log.path.name, log.path, saved_length(state[log.path.name]))
         whole = _whole_lines(self._source / self.timing.path.name, timing, self._say)
         for log, hasher in zip(self._exact, hashers, strict=True):
             log.open(int(state[log.path.name]["bytes"]), hasher)
         self.timing.open(whole)
 
 
-def _verify(path: Path, saved: State) -> blake3.blake3:
-    """A hasher that has seen the bytes that were saved. Raises ResumeError for others, OSError."""
-    length, expected = _length(saved), str(saved["blake3"])
-    hasher, left = blake3.blake3(), length
-    if length and not os.path.lexists(path):
-        raise ResumeError(f"`{path}` is missing: {_REMEDY}")
-    if length:
-        with open(path, "rb", opener=plain) as file:
-            while left and (chunk := file.read(min(left, _CHUNK))):
-                hasher.update(chunk)
-                left -= len(chunk)
-    if left:
-        raise ResumeError(
-            f"`{path}` has {length - left} bytes, the checkpoint was saved with {length}: {_REMEDY}"
-        )
-    if hasher.hexdigest() != expected:
-        raise ResumeError(f"`{path}` has changed, its first {length} bytes are not those saved: {_REMEDY}")
-    return hasher
-
-
 def _copy(source: Path, target: Path, length: int) -> None:
     """The first so many bytes alone: a step logged after them would tell of a checkpoint that is lost."""
     with open(source, "rb", opener=plain) as there, open(target, "wb", opener=plain) as here:
-        while length and (chunk := there.read(min(length, _CHUNK))):
+        while length and (chunk := there.read(min(length, CHUNK))):
             with named_errors(target):
                 here.write(chunk)
             length -= len(chunk)
-
-
-def _length(saved: State) -> int:
-    """The saved length in bytes. Raises ValueError for what is none."""
-    length = saved["bytes"]
-    if not isinstance(length, int) or not 0 <= length < 2**63:
-        raise ValueError("`bytes` is no length")
-    return length
 
 
 def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:
@@ -217,7 +189,7 @@ def _whole_lines(path: Path, length: int, say: Callable[[str], None]) -> int:
             data = file.read(length)
     if len(data) == length:
         return length
-    state = f"has {len(data)} bytes instead of {length}" if path.exists() else "is missing"
+    state = f"has {count(len(data), 'byte')} instead of {length}" if path.exists() else "is missing"
     say(f"`{path}` {state}: going on with what is there, only timings are lost")
     return data.rfind(b"\n") + 1
 

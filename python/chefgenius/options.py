@@ -129,10 +129,18 @@ def _read(path: Path) -> dict[str, Any]:
         values = YAML(typ="safe", pure=True).load(path.read_bytes())
     except FileNotFoundError:
         raise FileNotFoundError(f"no such file: `{path}`: check the path of the configuration") from None
+    except IsADirectoryError:
+        told = "give a YAML file, or `run_dir=...` for the directory of a new run"
+        if (path / "config.yaml").is_file():
+            told = f"to go on with that run, give `{path / 'config.yaml'}`"
+        raise ConfigError(f"`{path}` is a directory, no configuration: {told}") from None
     except (YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path}: no valid YAML: {_one_line(error)}: mend the file") from None
     if values is None:
-        return {}
+        raise ConfigError(
+            f"{path}: holds no key: write `key: value` lines into it, see `--help`, or leave the file out, "
+            "which trains on the recipes in the package"
+        )
     if not isinstance(values, dict):
         raise ConfigError(
             f"{path}: must hold `key: value` lines, holds a {type(values).__name__}: see `--help`"

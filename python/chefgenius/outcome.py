@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from chefgenius.screen import count
+
+ENOUGH = 0.99
+"""the share of records that must come back from their ids; below it `prepare` warns"""
 
 
 @dataclass(frozen=True)
@@ -75,19 +81,26 @@ class Report:
             lines.append(f"{', '.join(part for part in parts if part)}: {bad['reason']}")
         return lines
 
-    def summary(self) -> str:
-        """A few lines for a person."""
+    @property
+    def loses(self) -> bool:
+        """Whether fewer records come back from their ids than `ENOUGH`."""
+        return bool(self.fidelity["records_same"] < ENOUGH * self.fidelity["records"])
+
+    def summary(self, store: Path | None = None) -> str:
+        """A few lines for a person; with the directory of the store they say where its report is."""
+        size = f"{count(self.kept, 'record')}, {count(self.tokens, 'token')}"
         lines = [
-            f"{'built' if self.built else 'already built'}: {self.kept:,} records, {self.tokens:,} tokens"
+            f"{'built' if self.built else 'already built'}: {size}"
             + (f", {self.reused:,} taken over" if self.reused else "")
         ]
         if self.filtered or self.bad:
             reasons = [f"{n:,} {reason}" for reason, n in self.counts["filtered"].items() if n]
             lines.append("left out: " + ", ".join([*reasons, f"{self.bad:,} bad"]))
         lines += [f"  {error}" for error in self.errors()[:3]]
+        place = "report.json beside the store" if store is None else f"`{store.parent / 'report.json'}`"
         share = self.fidelity["records_same"] / max(self.fidelity["records"], 1)
         lines.append(
             f"round-trip fidelity {100 * share:.1f} %, unknown tokens {100 * self.unknown_share:.3f} %"
-            + ("" if share >= 0.99 else ": this tokenizer loses text, see report.json beside the store")
+            + (f": this tokenizer loses text, {place} has examples" if self.loses else "")
         )
         return "\n".join(lines)

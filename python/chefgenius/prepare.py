@@ -10,7 +10,6 @@ The store is imported when it is needed, so that `--help` answers at once.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -147,9 +146,6 @@ def look(options: dict[str, Any]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     options = vars(parser().parse_args(arguments))
     command = look if "inspect" in options else build
     kept = ": the former store, if there was one, is still in use" if command is build else ""

@@ -89,6 +89,18 @@ def store_of(asked: Sequence[Asked], located: Located, folder: Path, base: Path 
     return store
 
 
+def unspelt(store: TokenStore) -> list[str]:
+    """A line for a person on the letters of the questions that the tokenizer cannot spell; none for none."""
+    assert store.report is not None  # `prepare` always reports
+    told = []
+    for kind, what in (("dropped", "is left out"), ("unspelt", "the model sees as unknown")):
+        found = [f"`{one['character']}`" for one in store.report.spelling[kind]]
+        if found:
+            them = what if len(found) == 1 or kind == "unspelt" else "are left out"
+            told.append(f"warning: the model's tokenizer cannot spell {', '.join(found)}, which {them}")
+    return told
+
+
 def template(located: Located, base: Path | None) -> tuple[str, str, bool]:
     """How the run's store made its texts."""
     data = located.config.data

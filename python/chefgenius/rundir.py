@@ -21,7 +21,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from chefgenius.manifest import NAME as MANIFEST
-from chefgenius.manifest import DamagedError, Manifest, exchange, fsync_directory, outline, publish, verify
+from chefgenius.manifest import (
+    DamagedError,
+    Manifest,
+    exchange,
+    fsync_directory,
+    make_directory,
+    outline,
+    publish,
+    refuse_file,
+    verify,
+)
 from chefgenius.state import ResumeError
 
 PAGE, STARTS = "report.html", "starts.jsonl"
@@ -44,6 +54,7 @@ REMEDY = "give the directory that holds `checkpoints`, or one `step-...` of thos
 """for a path that is neither a run nor a checkpoint"""
 
 RUN_SCHEMA = "chefgenius.run/1"
+_ELSEWHERE = "choose another `run_dir`"
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
@@ -82,8 +93,12 @@ class RunDirectory:
             os.close(descriptor)  # it was moved or removed in between: lock the one that is there
 
     def refuse_if_locked(self) -> None:
-        """Raises ResumeError when another process holds it; makes and keeps nothing."""
-        with suppress(FileNotFoundError, NotADirectoryError):
+        """Raises ResumeError when another process holds it, NotADirectoryError where a file is in the way.
+
+        Makes and keeps nothing.
+        """
+        refuse_file(self.checkpoints, _ELSEWHERE)
+        with suppress(FileNotFoundError):
             descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -227,7 +242,7 @@ def _make(checkpoints: Path) -> list[Path]:
     Returns the directories that were not there, the innermost first.
     """
     made = [path for path in (checkpoints, *checkpoints.parents) if not path.exists()]
-    checkpoints.mkdir(parents=True, exist_ok=True)
+    make_directory(checkpoints, _ELSEWHERE)
     for path in dict.fromkeys((*reversed(made), checkpoints.parent, checkpoints)):
         if os.access(path.parent, os.R_OK):  # else it cannot be opened, as /home/ on some machines
             fsync_directory(path.parent)

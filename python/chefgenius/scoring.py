@@ -10,7 +10,7 @@ import torch
 from chefgenius.course import Leg
 from chefgenius.head import looking
 from chefgenius.itinerary import Itinerary
-from chefgenius.located import locate
+from chefgenius.located import locate, standing
 from chefgenius.loss import TokenLoss
 from chefgenius.trained import open_model
 
@@ -31,7 +31,8 @@ class Scorer:
         self.checkpoint = located.directory.name
         self.shelf = itinerary.shelf
         self.precision = located.config.train.precision
-        trained = open_model(located, itinerary.present()[1], say=lambda text: None)
+        with standing(located.directory):
+            trained = open_model(located, itinerary.present()[1], say=lambda text: None)
         self.loss = TokenLoss(trained.model, self.precision)
 
     def __call__(self, leg: Leg, records: Sequence[int]) -> Mapping[int, float]:

@@ -1,7 +1,7 @@
 """The look of every command: columns, a little colour and a bar in a terminal, plain lines elsewhere.
 
 `columns` sets rows side by side, `paint` prints lines in a style, `bar` shows how far a long action is,
-`gigabytes` and `age` are sizes and times in words. Rich is imported for a terminal alone.
+`count`, `gigabytes` and `age` are numbers, sizes and times in words. Rich is imported for a terminal alone.
 """
 
 from __future__ import annotations
@@ -75,12 +75,17 @@ def bar(what: str, total: int) -> Iterator[Advance]:
         yield lambda done: made.update(task, completed=min(done, total))
 
 
+def count(number: int, noun: str) -> str:
+    """`1 recipe`, `1,200 recipes`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def gigabytes(size: int) -> str:
     """Bytes for a person, in decimal units."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= factor / 2:
             return f"{size / factor:.2f} {unit}"
-    return f"{size} bytes"
+    return count(size, "byte")
 
 
 def age(saved: datetime, now: datetime) -> str:

@@ -62,11 +62,11 @@ def open_run(
         closing.callback(data.close)
         allowed = allowed_names(",".join(allow_change)) if allow_change else frozenset[str]()
         built = build.build_run(config, data, origin, say, allowed)
-        for change in [*built.comparison.free, *built.comparison.changes]:
-            say(f"changed: {change}")
         logs = Logs(config.run_path, say)
         closing.callback(logs.close)
         trainer = build.start(built, run, logs, stop or Stop(), callbacks)
+        for change in [*built.comparison.free, *built.comparison.changes]:
+            say(f"changed: {change}")
         yield trainer
         if trainer.ended:
             build.mark_finished(built, trainer.memory.progress.step)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chefgenius import _core
 from chefgenius._core import ChefGeniusError, DataError, StoreError, TokenizerError
 from chefgenius.cookbook import tokenizer_path
+from chefgenius.manifest import nowhere, refuse_file
 from chefgenius.outcome import Report
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
 DEFAULT_PROMPT, DEFAULT_TARGET = _core.default_template()
 
 Ids = NDArray[np.int64]
+_OUT = "give another directory for the store"
 
 
 @dataclass(frozen=True)
@@ -236,24 +238,30 @@ def prepare(
     for name, path in {"tokenizer": tokenizer, "out": out}.items():
         if not isinstance(path, str | Path) or not str(path):
             raise ValueError(f"bad value for `{name}`: `{path!r}` is no path")
-    store, report = _core.prepare(
-        [str(source) for source in sources],
-        tokenizer=str(tokenizer_path(tokenizer)),
-        library=tokenize == "library",
-        out=str(out),
-        prompt_template=DEFAULT_PROMPT if prompt_template is None else prompt_template,
-        target_template=DEFAULT_TARGET if target_template is None else target_template,
-        max_bad=max_bad if on_error == "skip" else None,
-        columns=list((columns or {}).items()),
-        min_quality=min_quality,
-        min_tokens=min_tokens,
-        max_tokens=max_tokens,
-        keep_duplicates=keep_duplicates,
-        score_quality=score_quality,
-        respell=respell,
-        threads=threads,
-        progress=progress,
-    )
+    refuse_file(Path(out), _OUT)
+    try:
+        store, report = _core.prepare(
+            [str(source) for source in sources],
+            tokenizer=str(tokenizer_path(tokenizer)),
+            library=tokenize == "library",
+            out=str(out),
+            prompt_template=DEFAULT_PROMPT if prompt_template is None else prompt_template,
+            target_template=DEFAULT_TARGET if target_template is None else target_template,
+            max_bad=max_bad if on_error == "skip" else None,
+            columns=list((columns or {}).items()),
+            min_quality=min_quality,
+            min_tokens=min_tokens,
+            max_tokens=max_tokens,
+            keep_duplicates=keep_duplicates,
+            score_quality=score_quality,
+            respell=respell,
+            threads=threads,
+            progress=progress,
+        )
+    except FileNotFoundError as error:
+        if f"`{out}`" in str(error):
+            raise nowhere(Path(out), _OUT) from error
+        raise
     return TokenStore(store, Report(**json.loads(report)))
 
 

@@ -16,10 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.outcome import Report
-from chefgenius.screen import columns, paint
-
-ENOUGH = 0.99
-"""the share of records that must come back from their ids; below it `prepare` warns"""
+from chefgenius.screen import columns, count, paint
 
 WORST, ERRORS, CHARACTERS = 3, 5, 8
 """how many examples, bad records and characters are shown; `report.json` has more"""
@@ -93,28 +90,30 @@ def tokenizing(report: Report) -> str:
 
 def built(report: Report) -> str:
     """What was done, and with how much."""
-    size = f"{report.counts['kept']:,} records, {report.tokens:,} tokens"
+    size = f"{count(report.kept, 'record')}, {count(report.tokens, 'token')}"
     if not report.built:
         return f"already built, {size}"
     reused = f", {report.reused:,} taken over" if report.reused else ""
     return f"built in {report.seconds:.1f} s, {size}{reused}"
 
 
-def errors(report: Report) -> list[str]:
+def errors(report: Report, path: Path) -> list[str]:
     """The first bad records, a line each."""
     made = report.errors()[:ERRORS]
     more = report.bad - len(made)
-    return made + ([f"and {more:,} more: see report.json"] if made and more else [])
+    return made + ([f"and {more:,} more: `{path.parent / 'report.json'}`"] if made and more else [])
 
 
-def warning(report: Report) -> list[str]:
-    """The lines of a warning, where fewer records than `ENOUGH` come back from their ids."""
-    fidelity = report.fidelity
-    if fidelity["records_same"] >= ENOUGH * fidelity["records"]:
+def warning(report: Report, path: Path) -> list[str]:
+    """The lines of a warning where the tokenizer loses text; one alone where the build told of it."""
+    if not report.loses:
         return []
+    fidelity = report.fidelity
+    share = f"only {percent(fidelity['records_same'], fidelity['records'])} of the records come back"
+    if not report.built:
+        return [f"WARNING: {share} from their ids, as when it was built: `{path.parent / 'report.json'}`"]
     made = [
-        f"WARNING: only {percent(fidelity['records_same'], fidelity['records'])} of the records come back "
-        "from their ids.",
+        f"WARNING: {share} from their ids.",
         "This tokenizer loses text, and a model that learns from these ids learns the loss.",
     ]
     for lost in fidelity["worst"][:WORST]:
@@ -131,7 +130,7 @@ def warning(report: Report) -> list[str]:
 def show(report: Report, path: Path) -> None:
     """Print all of it; the warning goes to stderr."""
     paint(columns([HEAD, *outcomes(report)], slice(2, None)), sys.stdout)
-    paint(errors(report), sys.stdout, "yellow")
+    paint(errors(report, path), sys.stdout, "yellow")
     print()
     paint(columns(facts(report, path), slice(2, None)), sys.stdout)
-    paint(warning(report), sys.stderr, "bold red")
+    paint(warning(report, path), sys.stderr, "bold red")

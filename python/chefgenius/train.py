@@ -19,6 +19,7 @@ if __name__ == "__main__":  # before the other imports, which take half a second
     guard()
 
 from chefgenius import commandline, decision, explain, options, resume
+from chefgenius.command import MISNAMED, by_lines, hush
 from chefgenius.config import Config, ConfigError
 from chefgenius.descent import Weights
 from chefgenius.differences import DifferentRunError
@@ -41,11 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         world = World.from_environment()
         report.rank = stop.rank = world.rank
         line = commandline.parse(sys.argv[1:] if arguments is None else arguments)
+        report.looks = line.explain or line.print_config
+        by_lines()
         if line.resume == "never":
             report.again = "start again without `--resume never`"
         config = options.load(line.file, line.overrides)
         if line.print_config:
-            print(options.to_yaml(config), end="") if world.leads else None
+            print(options.to_yaml(config), end="", flush=True) if world.leads else None
         elif world.leads or not line.explain:
             world.check(config)
             run(config, line, stop, world)
@@ -115,15 +118,16 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             return
         if built.finished:  # else what somebody put there would say so
             build.examine(built, callbacks)
-        for text in _told(built):
-            say(text)
-        if built.finished:
+            for text in _told(built):
+                say(text)
             return
         logs = Logs(config.run_path, say, write=world.leads)
         closing.callback(logs.close)
         if not world.leads:
             callbacks = []
         trainer = build.start(built, directory, logs, stop, callbacks)
+        for text in _told(built):  # not before it is true: until here the start may have been refused
+            say(text)
         with stop.deferred():
             trainer.fit()
         if world.leads:
@@ -162,6 +166,8 @@ class Report:
 
     code: int = 0
     rank: int = 0
+    looks: bool = True
+    """whether it only tells something, to a reader who may have enough of it"""
     again: str = "start the same command again"
 
 
@@ -185,7 +191,10 @@ def report_errors() -> Iterator[Report]:
     except ChefGeniusError as error:
         report.code = _tell(f"{error}{_notes(error)}", INPUT, report.rank)
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        if report.looks and isinstance(error, BrokenPipeError):
+            hush()
+            return
+        missing = isinstance(error, MISNAMED)
         missing = missing and not _notes(error)  # else it went away while the run was using it
         remedy = "" if missing else f": mend this, then {report.again}"
         report.code = _tell(f"{_place(error)}{remedy}{_notes(error)}", INPUT if missing else IO, report.rank)

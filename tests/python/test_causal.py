@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from chefgenius import ckpt
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.layout import Layout
 from chefgenius.tokenizer import TextDecoder
 from fitting import fit, metrics, stop_at
 from kinds import KINDS
 from running import assert_same_run, opened, outcome, run_here
+from safetensors import safe_open
 from samples import shared
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 
 def of(kind: str, **changes: Any) -> str:
@@ -54,6 +57,60 @@ def test_a_causal_checkpoint_opens_in_transformers(tmp_path: Path) -> None:
     again = (f"model.name_or_path={step}", "model.config=null", "train.max_steps=3", "eval.every_steps=0")
     fit(tmp_path, *again, run="tuned")
     assert outcome(tmp_path / "tuned")["checkpoint"] == "step-00000003"
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_exported_causal_model_opens_elsewhere(tmp_path: Path, tied: bool) -> None:
+    """With `pipeline`, and with loaders of vLLM's kind, which read the files themselves, as is done here."""
+    fit(tmp_path, of("llama", tie_word_embeddings=tied), "train.max_steps=2", "eval.every_steps=0")
+    out = tmp_path / "out"
+    assert ckpt.main(["export", str(tmp_path / "run"), str(out)]) == 0
+    names = ("config", "generation_config", "tokenizer_config")
+    config, generation, tokens = (json.loads((out / f"{name}.json").read_bytes()) for name in names)
+    assert config["architectures"] == ["LlamaForCausalLM"]
+    assert config["model_type"] == "llama"
+    assert config["dtype"] == "float32"
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    assert tokenizer.get_vocab_size() <= config["vocab_size"]
+    end = tokenizer.token_to_id(tokens["eos_token"])
+    assert end is not None
+    assert end == config["eos_token_id"] == generation["eos_token_id"]
+    (weights,) = out.glob("*.safetensors")  # such a loader takes every file of this kind for weights
+    with safe_open(weights, "numpy") as file:
+        shapes = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    assert weights.name == "model.safetensors"
+    assert shapes == llama_shapes(config)
+    write = pipeline("text-generation", model=str(out), device="cpu")
+    (found,) = write("Write a recipe.", max_new_tokens=4, do_sample=False, return_full_text=False)
+    model: Any = AutoModelForCausalLM.from_pretrained(out)
+    reader = AutoTokenizer.from_pretrained(out)
+    asked = reader("Write a recipe.", return_tensors="pt", return_token_type_ids=False)
+    made = model.generate(**asked, max_new_tokens=4, do_sample=False)[0, asked["input_ids"].shape[1] :]
+    assert found["generated_text"] == reader.decode(made, skip_special_tokens=True)
+
+
+def llama_shapes(config: dict[str, Any]) -> dict[str, list[int]]:
+    """The tensors of such a model by the names that its readers ask for."""
+    wide, inner, vocabulary = (config[name] for name in ("hidden_size", "intermediate_size", "vocab_size"))
+    head = wide // config["num_attention_heads"]
+    few = head * config["num_key_value_heads"]
+    shapes = {"model.embed_tokens.weight": [vocabulary, wide], "model.norm.weight": [wide]}
+    if not config["tie_word_embeddings"]:
+        shapes["lm_head.weight"] = [vocabulary, wide]
+    parts = {
+        "self_attn.q_proj": [wide, wide],
+        "self_attn.k_proj": [few, wide],
+        "self_attn.v_proj": [few, wide],
+        "self_attn.o_proj": [wide, wide],
+        "mlp.gate_proj": [inner, wide],
+        "mlp.up_proj": [inner, wide],
+        "mlp.down_proj": [wide, inner],
+        "input_layernorm": [wide],
+        "post_attention_layernorm": [wide],
+    }
+    for layer in range(config["num_hidden_layers"]):
+        shapes |= {f"model.layers.{layer}.{part}.weight": shape for part, shape in parts.items()}
+    return shapes
 
 
 def test_a_causal_row_is_prompt_separator_and_target(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chefgenius import ckpt, manifest
+from chefgenius import ckpt, manifest, report
 from chefgenius.rundir import RunDirectory
 from running import opened, run_here
 from stored import add_checkpoint, flip
@@ -98,13 +99,14 @@ def test_verify_reads_every_byte_and_changes_nothing(
 ) -> None:
     assert ckpt.main(["verify", str(run.path)]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in told] == [f"step {n}: good" for n in (9, 6, 4, 2)]
+    assert [line.split(",")[0] for line in told[:4]] == [f"step {n}: good" for n in (9, 6, 4, 2)]
+    assert told[4:] == ["metrics.jsonl and samples.jsonl: good, with all that the newest checkpoint tells of"]
     flip(run, 6)
     before = sorted(path.name for path in run.checkpoints.iterdir())
     assert ckpt.main(["verify", str(run.path)]) == 1
     told = capsys.readouterr().out.splitlines()
     assert told[1] == "step 6: damaged: the checksum of `model.safetensors` does not match"
-    assert len(told) == 4, "it goes on after a damaged one"
+    assert len(told) == 5, "it goes on after a damaged one"
     assert sorted(path.name for path in run.checkpoints.iterdir()) == before
     assert ckpt.main(["verify", str(run.step_path(4)), str(run.step_path(9))]) == 0
     assert ckpt.main(["verify", str(run.step_path(4)), str(run.step_path(6))]) == 1
@@ -126,7 +128,7 @@ def test_verify_is_not_confused_by_a_trainer_that_removes(
 
     monkeypatch.setattr("chefgenius.ckpt.verify", late)
     assert ckpt.main(["verify", str(run.path)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "step 2: removed by the trainer meanwhile"
+    assert capsys.readouterr().out.splitlines()[3] == "step 2: removed by the trainer meanwhile"
 
 
 def test_what_cannot_be_read_is_told_and_never_removed(
@@ -186,7 +188,16 @@ def test_prune_without_a_good_checkpoint_removes_nothing(
     assert sorted(path.name for path in run.checkpoints.iterdir()) == before
 
 
-@pytest.mark.parametrize(("step", "expected"), [([], 9), (["--step", "4"], 4), (["--step", "best"], 4)])
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ([], 9),
+        (["--step", "4"], 4),
+        (["--step", "best"], 4),
+        (["--checkpoint", "newest"], 9),
+        (["--checkpoint", "best"], 4),
+    ],
+)
 def test_export_takes_the_step_that_is_asked_for(
     run: RunDirectory, tmp_path: Path, step: list[str], expected: int
 ) -> None:
@@ -360,3 +371,25 @@ def test_no_name_of_a_stranger_steers_the_terminal(
         assert all(one.isprintable() for one in (told.out + told.err).split("\n")), line
         assert "\nequal" not in told.out
     assert not run.set_aside()
+
+
+def test_lines_that_are_lost_of_a_log_are_told(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    log = run / "metrics.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"{}")  # of a step after the checkpoint, or being written
+    assert ckpt.main(["verify", str(run)]) == 0
+    assert "metrics.jsonl and samples.jsonl: good" in capsys.readouterr().out
+    log.write_bytes(whole[:-1])
+    told = f"damaged: `{log}` has {len(whole) - 1:,} bytes, the checkpoint was saved with {len(whole):,}"
+    assert ckpt.main(["verify", str(run)]) == 1
+    assert f"{told}, lines are lost: restore it from a copy" in capsys.readouterr().out
+    assert report.main([str(run)]) == 0
+    assert told in capsys.readouterr().out
+    assert "lines are lost" in (run / "report.html").read_text()
+    log.unlink()
+    assert ckpt.main(["verify", str(run)]) == 1
+    assert f"damaged: `{log}` is missing: restore it" in capsys.readouterr().out

@@ -1,5 +1,8 @@
 """How a command ends: a line and an exit code for what a person can mend, a traceback for a defect."""
 
+import subprocess
+import sys
+
 import pytest
 from chefgenius.command import finish, page
 from chefgenius.state import ResumeError
@@ -47,3 +50,14 @@ def test_a_wrong_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         made.parse_args([])
     assert end.value.code == 2
     assert capsys.readouterr().err == "error: the following arguments are required: path: see `--help`\n"
+
+
+def test_one_pipe_keeps_the_order_of_both_streams() -> None:
+    program = (
+        "import sys; from chefgenius.command import finish\n"
+        "def work():\n  for n in range(4): print(n, file=(sys.stdout, sys.stderr)[n % 2])\n  return 0\n"
+        "sys.exit(finish(work))"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    assert done.stdout.split() == [b"0", b"1", b"2", b"3"]

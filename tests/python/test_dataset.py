@@ -35,6 +35,8 @@ def test_both_sides_of_the_split_are_opened(tmp_path: Path) -> None:
     assert said[0] == f"data: {tmp_path / 'recipes.jsonl'}"
     assert "built: 50 records" in said[1]
     assert "45 to train on, 5 held out" in said[2]
+    assert said[3].startswith("warning: only 5 are held out of 50 recipes")
+    assert "raise `data.validation_fraction`" in said[3]
 
 
 def test_without_evaluation_the_split_is_the_same(tmp_path: Path) -> None:
@@ -48,7 +50,7 @@ def test_a_store_that_is_there_is_used(tmp_path: Path) -> None:
     first, _ = prepared(tmp_path)
     second, said = prepared(tmp_path)
     assert second.store.path == first.store.path
-    assert len(said) == 2
+    assert len(said) == 3
 
 
 def test_the_validation_batches_do_not_follow_the_seed(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_store_that_was_prepared_is_taken_with_its_tokenizer(tmp_path: Path) -
     assert data.store.fingerprint == store.fingerprint
     assert data.decoder.path.read_bytes() == cookbook.TOKENIZER.read_bytes()
     assert said[0] == f"data: the store `{tmp_path / 'mine'}`"
-    assert not any("warning" in line for line in said)
+    assert not any("warning: the store" in line for line in said)
     of_sources, _ = prepared(tmp_path, f"data.sources=[{source}]", "data.columns={title: dish}")
     assert of_sources.store.fingerprint == store.fingerprint
 
@@ -137,3 +139,23 @@ def test_what_cannot_be_used_is_a_configuration_error(tmp_path: Path, override: 
     with pytest.raises(ConfigError) as error:
         prepared(tmp_path, override)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("model", [(), ("model.config={model_type: gpt2}",)])
+def test_recipes_that_are_cut_are_counted(tmp_path: Path, model: tuple[str, ...]) -> None:
+    data, said = prepared(tmp_path, *model)
+    assert not any("cut at" in line for line in said)
+    layout, train = data.layout, data.train
+    stored = [data.store.record(one) for one in train.view_record_ids(train.records).tolist()]
+    around = 1 if not model else (layout.bos_id is not None) + len(layout.separator_ids)
+    prompts = [len(one.prompt_ids) + around for one in stored]
+    targets = [len(one.target_ids) + 1 for one in stored]
+    for key, what, whole in (("input", "prompts", prompts), ("target", "recipes", targets)):
+        most = sorted(whole)[len(whole) // 2]
+        over = sum(one > most for one in whole)
+        assert 1 < over < len(whole)
+        _, said = prepared(tmp_path, f"data.max_{key}_length={most}", *model)
+        assert [line for line in said if "cut at" in line] == [
+            f"{over} of {len(whole)} {what} are cut at `data.max_{key}_length={most}`, "
+            f"the longest has {max(whole)} tokens: raise it to train on whole ones"
+        ]

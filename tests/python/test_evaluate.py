@@ -115,3 +115,12 @@ def test_a_model_alone_has_held_nothing_out(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "config.json").write_text("{}")
     assert evaluate.main([str(tmp_path)]) == 2
     assert "give `--source`" in capsys.readouterr().err
+
+
+def test_what_is_measured_is_what_is_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    few = ("--max-batches", "1", "--prompts", "1", "--max-new-tokens", "2", "--metrics", "recipe")
+    assert evaluate.main([str(run), "--source", str(run.parent / "recipes.jsonl"), *few]) == 0
+    told = capsys.readouterr()
+    assert ", the loss on 4 of the 50 recipes\n" in told.err
+    assert told.out.endswith(" target tokens, and 1 generated text\n")

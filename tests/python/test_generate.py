@@ -162,3 +162,12 @@ def test_a_bad_line_is_answered_in_one(
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_a_letter_that_is_dropped_from_a_prompt_is_told(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    asked = ("--ingredients", "rice, ☃", "--max-new-tokens", "2")
+    assert generate.main([str(run), *asked]) == 0
+    assert "cannot spell `☃`, which is left out" in capsys.readouterr().err

@@ -253,7 +253,7 @@ def test_what_is_wrong_is_told_with_a_remedy(
     words = ("--loss-spikes", "--write", tmp_path / "bad.txt")
     assert "bad.txt` is not written: no step stands out" in failed(capsys, run, *words)
     assert ask(capsys, run, "--loss-spikes").startswith(
-        "metrics.jsonl has 0 steps: with fewer than 11 nothing"
+        "metrics.jsonl tells of 0 steps: among fewer than 11 nothing stands out"
     )
     assert told(capsys, run, "--step", 3)["proved_by"] is None
     facts = json.loads((run / "run.json").read_text())
@@ -298,3 +298,20 @@ def test_the_help_fits_a_screen() -> None:
     assert len(text.splitlines()) <= 30
     assert max(map(len, text.splitlines())) <= 100
     assert "example:\n  chefgenius inspect runs/mine --loss-spikes" in text
+
+
+def test_what_stands_out_and_what_was_seen_are_told_in_sentences() -> None:
+    assert list(inspect._summary(140, 15, 0, 0, 6.0)) == [
+        "none of the 15 logged steps stands out by 6 deviations or more",
+        "125 of the 140 steps were not logged: `log.every_steps=1` logs each",
+    ]
+    assert list(inspect._summary(40, 40, 12, 10, 6.0)) == [
+        "12 of the 40 logged steps stand out by 6 deviations or more",
+        "the 10 highest:",
+    ]
+    assert list(inspect._visits([(4 * epoch + 1, epoch) for epoch in range(8)], taken=29)) == [
+        "seen in 8 steps so far, none to come",
+        "    1  epoch 0, the first",
+        "  ...  2 more between",
+        *(f"  {4 * epoch + 1:>3}  epoch {epoch}" for epoch in range(3, 8)),
+    ]

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from chefgenius import manifest
 from chefgenius.config import flatten
 from chefgenius.inventory import NotFoundError
-from chefgenius.located import locate
+from chefgenius.located import GoneError, locate, standing
 from chefgenius.options import load
 from chefgenius.rundir import RunDirectory
 from chefgenius.state import ResumeError
@@ -57,7 +58,7 @@ def test_a_model_alone_has_no_run(tmp_path: Path) -> None:
 
 def test_what_is_damaged_or_foreign_is_refused(run: RunDirectory, tmp_path: Path) -> None:
     flip(run, 6)
-    with pytest.raises(ResumeError, match="is damaged: the checksum of"):
+    with pytest.raises(ResumeError, match=r"is damaged: the checksum of .*another one with `--checkpoint N`"):
         locate(run.path)
     assert locate(run.path, "9").step == 9
     for asked in ("x", "5"):
@@ -68,3 +69,30 @@ def test_what_is_damaged_or_foreign_is_refused(run: RunDirectory, tmp_path: Path
     add_checkpoint(run, 12, config={"no.such.key": 1})
     with pytest.raises(ResumeError, match="settings that are not known here"):
         locate(run.path, "12")
+
+
+def test_what_a_trainer_removes_meanwhile_is_passed_over_or_told(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify, removed = manifest.verify, list[int]()
+
+    def late(path: Path) -> object:
+        newest = run.steps()[0]
+        if path == run.step_path(newest) and newest == 9:
+            removed.append(newest)
+            run.delete(newest)
+        return verify(path)
+
+    monkeypatch.setattr("chefgenius.located.verify", late)
+    assert locate(run.path, "newest").step == 6
+    assert removed == [9]
+
+    @standing(run.step_path(6))
+    def read(step: int) -> None:
+        run.delete(step)
+        raise FileNotFoundError("check the path in `data.tokenizer`")
+
+    with pytest.raises(FileNotFoundError):  # what still stands has other troubles
+        read(3)
+    with pytest.raises(GoneError, match=r"step-00000006` was removed while it was read.*start this command"):
+        read(6)

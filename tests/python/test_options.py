@@ -88,6 +88,8 @@ def test_the_command_line_is_above_the_file(tmp_path: Path) -> None:
     [
         ("optim: {learning_rte: 1}", "unknown key `optim.learning_rte`: did you mean `optim.learning_rate`?"),
         ("seed: [", "no valid YAML"),
+        ("", "holds no key: write `key: value` lines into it"),
+        ("# seed: 1", "holds no key"),
         ("- seed", "must hold `key: value` lines"),
         ("optim: 3", "`optim` is a section"),
         ("seed: 1\nseed: 2", "no valid YAML"),
@@ -172,3 +174,11 @@ def test_leave_for_nothing_is_refused(names: str) -> None:
 def test_a_bad_command_line_is_a_configuration_error(arguments: list[str]) -> None:
     with pytest.raises(ConfigError, match="command line: "):
         commandline.parse(arguments)
+
+
+def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory, no configuration: give a YAML file"):
+        options.load(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("seed: 1")
+    with pytest.raises(ConfigError, match=f"to go on with that run, give `{tmp_path}/config.yaml`"):
+        options.load(str(tmp_path))

@@ -6,7 +6,7 @@ import pytest
 from chefgenius import options
 from chefgenius.cookbook import TOKENIZER
 from chefgenius.located import Located
-from chefgenius.prompts import Asked, PromptError, ingredients, read, store_of
+from chefgenius.prompts import Asked, PromptError, ingredients, read, store_of, unspelt
 from samples import build, recipes
 
 
@@ -97,3 +97,10 @@ def test_a_bad_file_is_refused_with_its_line(text: bytes, told: str, tmp_path: P
     file.write_bytes(text)
     with pytest.raises(PromptError, match=told):
         read(file)
+
+
+def test_letters_that_the_tokenizer_cannot_spell_are_told(tmp_path: Path) -> None:
+    store = store_of([ingredients("crème, ☃"), ingredients("rice")], located(), tmp_path)
+    assert unspelt(store) == ["warning: the model's tokenizer cannot spell `☃`, which is left out"]
+    (tmp_path / "plain").mkdir()
+    assert unspelt(store_of([ingredients("rice")], located(), tmp_path / "plain")) == []

@@ -16,6 +16,7 @@ from chefgenius.summary import (
     warning,
 )
 
+STORE = Path("stores/mine/store-0")
 NONE = {"empty": 0, "quality": 0, "short": 0, "long": 0, "duplicate": 0}
 
 
@@ -90,17 +91,20 @@ def test_the_columns_of_outcomes_add_up() -> None:
 @pytest.mark.parametrize(("same", "warns"), [(1000, False), (990, False), (989, True), (0, True)])
 def test_a_warning_under_99_percent(same: int, warns: bool) -> None:
     unspelt = [{"character": "汤", "as": "", "count": 1203}]
-    lines = warning(report(same=same, spelling={"respelt": [], "dropped": [], "unspelt": unspelt}))
+    lines = warning(report(same=same, spelling={"respelt": [], "dropped": [], "unspelt": unspelt}), STORE)
     assert bool(lines) == warns
     if warns:
         assert lines[0] == f"WARNING: only {same / 10:.2f} % of the records come back from their ids."
         assert [line.split()[-1] for line in lines if "written" in line] == ["1", "2", "3"]
         assert "  a.jsonl, line 1, byte 10" in lines
         assert "  It cannot spell `汤` 1,203 times" in lines
+    again = warning(report(same=same, built=False), STORE)
+    assert len(again) == warns, "once the build has told of it a line is enough, and none would be too few"
+    assert not again or again[0].endswith("`stores/mine/report.json`")
 
 
 def test_no_record_is_no_loss() -> None:
-    assert warning(report(records=0, same=0)) == []
+    assert warning(report(records=0, same=0), STORE) == []
 
 
 def test_facts_tell_only_what_there_is() -> None:
@@ -132,13 +136,13 @@ def test_the_first_errors_are_shown_and_the_rest_counted() -> None:
         {"source": "a.tar", "file": "soup.md", "line": n, "byte": 5, "row": None, "reason": f"reason {n}"}
         for n in range(1, 8)
     ]
-    shown = errors(report(counts=counts(1, 9), first_errors=bad))
+    shown = errors(report(counts=counts(1, 9), first_errors=bad), STORE)
     assert shown[0] == "a.tar, soup.md, line 1, byte 5: reason 1"
     assert len(shown) == 6
-    assert shown[-1] == "and 4 more: see report.json"
+    assert shown[-1] == "and 4 more: `stores/mine/report.json`"
     row = {"source": "a.parquet", "file": None, "line": None, "byte": None, "row": 7, "reason": "why"}
-    assert errors(report(counts=counts(1, 1), first_errors=[row])) == ["a.parquet, row 7: why"]
-    assert errors(report()) == []
+    assert errors(report(counts=counts(1, 1), first_errors=[row]), STORE) == ["a.parquet, row 7: why"]
+    assert errors(report(), STORE) == []
 
 
 def test_many_characters_are_cut() -> None:

@@ -1,6 +1,7 @@
 """The command as a person meets it: what it prints, how it ends, and what it leaves."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -259,8 +260,11 @@ def test_a_changed_log_is_refused(
     before = files_below(tmp_path)
     capsys.readouterr()
     given = ("--resume", str(tmp_path / "run")) if foreign else ()
-    told = refused(capsys, run_here(tmp_path, *given, run="new" if foreign else "run"), 3)
-    assert f"`{log}` has changed" in told
+    code = run_here(tmp_path, *given, run="new" if foreign else "run")
+    told = capsys.readouterr()
+    assert (code, told.err.count("\n")) == (3, 1)
+    assert f"`{log}` has changed" in told.err
+    assert "going on from" not in told.out
     assert files_below(tmp_path) == before
 
 
@@ -398,3 +402,29 @@ def test_the_run_without_arguments_works(tmp_path: Path, capsys: pytest.CaptureF
     assert "50 held-out prompts" in told
     assert told.count("\nWrite a recipe for ") == 3
     assert (tmp_path / "run" / "loss.png").exists()
+
+
+def test_a_reader_who_has_enough_ends_it_in_silence() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "chefgenius.train", "--print-config"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("run_dir={file}", "`{file}`: is a file, no directory: choose another `run_dir`"),
+        ("run_dir={file}/x", "`{file}`: is a file, no directory: choose another `run_dir`"),
+        ("run_dir={file} --explain", "`{file}`: is a file, no directory: choose another `run_dir`"),
+        ("run_dir=/proc/nope", "`/proc/nope/checkpoints`: no directory can be made there: choose another"),
+    ],
+)
+def test_where_no_run_can_be_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, told: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert told.format(file=file) in refused(capsys, train.main(line.format(file=file).split()), 2)

@@ -19,6 +19,7 @@ from chefgenius.manifest import STDOUT, named_errors
 from chefgenius.measures import MEASURES
 from chefgenius.recipe import Recipe
 from chefgenius.rundir import PAGE
+from chefgenius.screen import count
 from chefgenius.signals import BOUND
 
 BAR = 10
@@ -72,7 +73,8 @@ class Console(Callback):
         """Show the step."""
         at = f"step {info.step}/{info.total_steps}"
         if info.skipped:
-            self.say(f"{at}  not finite: skipped, its {len(info.skipped)} records are left out from now on")
+            told = f"{count(len(info.skipped), 'record')} {'is' if len(info.skipped) == 1 else 'are'}"
+            self.say(f"{at}  not finite: skipped, its {told} left out from now on")
         if self._bar is not None:
             room = self._terminal.width - len(at) - 2 - BAR
             self._bar.update(self._task, completed=info.step, figures=figures(info, room))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _write(options: argparse.Namespace) -> int:
     from chefgenius.report.files import Run
     from chefgenius.report.page import content, exactness, render, write
     from chefgenius.rundir import PAGE
-    from chefgenius.screen import gigabytes
+    from chefgenius.screen import gigabytes, paint
 
     runs = [Run.read(path) for path in options.runs]
     if len(runs) == 1:
@@ -69,6 +70,7 @@ def _write(options: argparse.Namespace) -> int:
         size = write(out, render("run.html", content(run, running=options.during)))
         print(f"{out}: step {run.step:,}, {gigabytes(size)}")
         print(exactness(run)[1])
+        paint((f"damaged: {one}" for one in run.lost), sys.stdout, "red")
         for name in run.missing:
             print(f"not there: {name}")
         return 0
@@ -80,6 +82,7 @@ def _write(options: argparse.Namespace) -> int:
     size = write(out, render("comparison.html", values))
     for name, run in zip(names_of(runs), runs, strict=True):
         print(f"{name}: {run.path}, step {run.step:,}")
+        paint((f"{name}: damaged: {one}" for one in run.lost), sys.stdout, "red")
     for line in told(values):
         print(line)
     print(f"{out}: {gigabytes(size)}")

@@ -22,6 +22,7 @@ from chefgenius.report.files import Run, real
 from chefgenius.report.lengths import NotHereError, Way
 from chefgenius.report.page import exactness, padding_of, shown
 from chefgenius.report.starts import moment
+from chefgenius.screen import count
 from chefgenius.store import ChefGeniusError
 
 BESIDE = ("run_dir",)
@@ -116,7 +117,9 @@ def first_value(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]], name: 
             since = f"; the last one before that both logged is {before:,}" if before else ""
             return Parting(step, f"first differs at step {step:,}{since}")
         before = step
-    return Parting(None, f"the same in all {len(both):,} steps that both logged, up to step {before:,}")
+    return Parting(
+        None, f"the same in all {count(len(both), 'step')} that both logged, up to step {before:,}"
+    )
 
 
 def first_data(a: Run, b: Run, way_a: Way | str, way_b: Way | str) -> Parting:
@@ -162,7 +165,7 @@ def _by_contents(a: Way, b: Way, last: int) -> Parting:
                 return Parting(None, f"of different stores, the same recipes at least up to step {step:,}")
     except (NotHereError, ChefGeniusError) as error:
         return Parting(None, f"of different stores, which cannot be compared: {error}")
-    return Parting(None, f"of different stores, the same recipes in all {last:,} steps that both took")
+    return Parting(None, f"of different stores, the same recipes in all {count(last, 'step')} that both took")
 
 
 def _contents(way: Way, step: int) -> list[list[tuple[bytes, bytes]]]:

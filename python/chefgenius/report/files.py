@@ -15,6 +15,7 @@ import numpy as np
 from chefgenius.descent import read_descent
 from chefgenius.differences import Change, Exactness
 from chefgenius.inventory import Inventory, find_run, read_state, take
+from chefgenius.ledger import lost
 from chefgenius.manifest import plain
 from chefgenius.report.thinning import Floats
 from chefgenius.rundir import read_run_facts
@@ -47,6 +48,8 @@ class Run:
     """the checkpoint of another run that this one goes on from; empty for none"""
     missing: list[str] = field(default_factory=list)
     """files that are not there, or hold nothing that can be read"""
+    lost: list[str] = field(default_factory=list)
+    """what the logs lack that the newest checkpoint tells of, a line each"""
 
     @classmethod
     def read(cls, path: Path) -> "Run":
@@ -57,6 +60,7 @@ class Run:
         logs = {
             name: read_lines(path / f"{name}.jsonl") for name in ("timing", "samples", "system", "starts")
         }
+        state = next((state for one in inventory.checkpoints if (state := read_state(one.path))), {})
         facts, config = read_run_facts(path), read_text(path / "config.yaml")
         told = {
             "run.json": facts,
@@ -76,9 +80,10 @@ class Run:
             system=logs["system"],
             events=logs["starts"],
             inventory=inventory,
-            state=next((state for one in inventory.checkpoints if (state := read_state(one.path))), {}),
+            state=state,
             began_from=_descent(path),
             missing=[name for name, found in told.items() if not found],
+            lost=lost(path, state),
         )
 
     @property

@@ -28,7 +28,7 @@ from chefgenius.report.lengths import NotHereError, Padding, Way, store_report
 from chefgenius.report.samples import rows
 from chefgenius.report.starts import marks, moment, span, starts
 from chefgenius.screen import gigabytes
-from chefgenius.summary import ENOUGH, HEAD, facts, outcomes, percent
+from chefgenius.summary import HEAD, facts, outcomes, percent
 
 SHOWN = 30
 """rows of a list that may grow without end"""
@@ -259,7 +259,7 @@ def _data(run: Run) -> tuple[dict[str, Any] | None, str]:
             "errors": report.errors(),
             "bad": report.bad,
             "worst": fidelity["worst"],
-            "loses": fidelity["records_same"] < ENOUGH * fidelity["records"],
+            "loses": report.loses,
             "same": percent(fidelity["records_same"], fidelity["records"]),
             "path": str(path),
         }, ""

@@ -52,7 +52,7 @@ impl Fields {
     fn record(&mut self, names: &Names) -> Result<Record, String> {
         if let Some(name) = self.repeated {
             let name = names.spelt(name);
-            return Err(format!("`{name}` is there twice: keep the right one"));
+            return Err(format!("`{name}` is there twice"));
         }
         let quality = self.quality(names)?;
         let is_pair = self.holds(Part::Input) && self.holds(Part::Output);
