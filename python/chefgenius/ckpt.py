@@ -144,9 +144,9 @@ def verify_(options: argparse.Namespace) -> int:
             run = RunDirectory(path)
             if not run.steps():
                 raise NotFoundError(f"run `{path}` has no checkpoint: give another one")
-            for step in run.steps():
-                good &= _verified(run.step_path(step), f"step {step}", step)
-            good &= _kept(run)
+            found = {step: _verified(run.step_path(step), f"step {step}", step) for step in run.steps()}
+            good &= all(found.values())
+            good &= _kept(run, [step for step, sound in found.items() if sound])
         else:
             good &= _verified(find_checkpoint(path), f"`{path}`", None)
     return 0 if good else 1
@@ -238,15 +238,16 @@ def _verified(path: Path, name: str, step: int | None) -> bool:
     return True
 
 
-def _kept(run: RunDirectory) -> bool:
-    """Whether the logs are what the newest checkpoint says that they were; prints a line for each."""
+def _kept(run: RunDirectory, sound: Sequence[int]) -> bool:
+    """Whether the logs are what the newest of the sound checkpoints says that they were; prints lines."""
     from chefgenius.ledger import EXACT, lost
 
-    state = next((state for step in run.steps() if (state := read_state(run.step_path(step)))), {})
+    found = ((step, read_state(run.step_path(step))) for step in sound)
+    step, state = next(((step, state) for step, state in found if state), (0, {}))
     told = lost(run.path, state)
     paint((f"damaged: {one}" for one in told), sys.stdout, "red")
     if "logs" in state and not told:
-        print(f"{' and '.join(EXACT)}: good, with all that the newest checkpoint tells of")
+        print(f"{' and '.join(EXACT)}: good, with all that step {step} tells of")
     return not told
 
 

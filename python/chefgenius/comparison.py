@@ -59,7 +59,9 @@ def open_side(path: Path) -> Side:
     try:
         manifest = verify(path)
     except DamagedError as error:
-        raise UnfitError(f"checkpoint `{path}` is damaged: {error}: give another one") from error
+        raise UnfitError(
+            f"checkpoint `{path}` is damaged: {error}: give another one, as `RUN/checkpoints/step-...`"
+        ) from error
     return Side(path, manifest, read_sections(path))
 
 

@@ -56,8 +56,7 @@ def export(
         manifest = verify(checkpoint)
     except DamagedError as error:
         raise ExportError(
-            f"checkpoint `{checkpoint}` is damaged: {error}: choose another one, such as "
-            "with `--checkpoint N` of a run"
+            f"checkpoint `{checkpoint}` is damaged: {error}: give another one, of a run with `--checkpoint N`"
         ) from error
     adapted = ADAPTER in manifest.files
     if not adapted and (adapter or base is not None):

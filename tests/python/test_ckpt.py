@@ -100,7 +100,7 @@ def test_verify_reads_every_byte_and_changes_nothing(
     assert ckpt.main(["verify", str(run.path)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in told[:4]] == [f"step {n}: good" for n in (9, 6, 4, 2)]
-    assert told[4:] == ["metrics.jsonl and samples.jsonl: good, with all that the newest checkpoint tells of"]
+    assert told[4:] == ["metrics.jsonl and samples.jsonl: good, with all that step 9 tells of"]
     flip(run, 6)
     before = sorted(path.name for path in run.checkpoints.iterdir())
     assert ckpt.main(["verify", str(run.path)]) == 1
