@@ -73,6 +73,7 @@ def test_the_rows_are_of_every_kind_of_run() -> None:
     assert settings["data.plan"] >= {*get_args(get_type_hints(DataConfig)["plan"])}
     assert settings["train.precision"] >= {*get_args(get_type_hints(TrainConfig)["precision"])}
     assert settings["train.gradient_accumulation_steps"] >= {"1", "2", "4"}
+    assert "true" in settings["train.compile"]
 
 
 def of_row(points: list[Point], row: str) -> list[Point]:
