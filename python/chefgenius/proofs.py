@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from chefgenius.config import Config, ConfigError
 from chefgenius.head import head_of, looking, trial_batch, whole_logits
@@ -20,6 +21,7 @@ NOISE = 1e-5
 """in parts of the largest logit: what the order of sums does in float32"""
 ALIKE = 0.02
 """in parts of what seeing one another does"""
+_FLAG = "gradient_checkpointing"
 
 
 def fit_for(model: PreTrainedModel, config: Config) -> None:
@@ -44,6 +46,9 @@ def checkpoint_activations(model: PreTrainedModel) -> None:
             f"`train.activation_checkpointing`: not with a model of the kind "
             f"`{model.config.model_type}`: {one_line(error)}: leave it out"
         ) from error
+    for module in model.modules():
+        if not isinstance(module, GradientCheckpointingLayer | PreTrainedModel) and hasattr(module, _FLAG):
+            setattr(module, _FLAG, False)  # else T5 wants gradients of its masks: none compiles that
 
 
 def prove(model: PreTrainedModel, config: Config) -> None:

@@ -16,6 +16,7 @@ from chefgenius import compiling
 from chefgenius.compiling import compile_blocks, compiler_of, try_out
 from chefgenius.config import Config, ConfigError
 from chefgenius.loss import TokenLoss
+from chefgenius.proofs import checkpoint_activations
 from chefgenius.shapes import Shapes
 from chefgenius.state import RunError
 from fitting import fit, metrics, stop_at
@@ -123,7 +124,7 @@ def test_activations_are_computed_again_by_the_same_program(
     compile_blocks(model, shapes)
     torch.manual_seed(5)
     expected = learned(TokenLoss(model, shapes=shapes), batch)
-    model.activation_checkpointing_enable({"use_reentrant": False})
+    checkpoint_activations(model)
     torch.manual_seed(5)
     value, gradients = learned(TokenLoss(model, shapes=shapes), batch)
     assert value == expected[0]
