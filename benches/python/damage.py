@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from chefgenius.resume import decide
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.resume import decide
+from chefgenius.run.rundir import RunDirectory
 from saving import FEW, TINY, Ours, fresh, peer
 
 THEIRS = ("model.safetensors", "optimizer.pt", "trainer_state.json")

@@ -13,7 +13,7 @@ import own
 import seq2seq
 import torch
 from chefgenius import TokenStore
-from chefgenius.loss import TokenLoss
+from chefgenius.model.loss import TokenLoss
 from figures import Figure, Spread, table
 from scene import Scene
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel

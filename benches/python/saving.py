@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from chefgenius.checkpoint import Checkpointer
-from chefgenius.config import ModelConfig, OptimConfig
-from chefgenius.loading import load_tensors
-from chefgenius.loss import TokenLoss
-from chefgenius.manifest import verify
-from chefgenius.model import Vocabulary, build_model, count_parameters, describing_files
-from chefgenius.optim import build_optimizer, describe, trained_parameters
-from chefgenius.resume import Origin, read_sections
-from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import State
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.model import Vocabulary, build_model, count_parameters, describing_files
+from chefgenius.run.manifest import verify
+from chefgenius.run.resume import Origin, read_sections
+from chefgenius.run.retention import Retention
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import State
+from chefgenius.settings.config import ModelConfig, OptimConfig
+from chefgenius.training.checkpoint import Checkpointer
+from chefgenius.training.loading import load_tensors
+from chefgenius.training.optim import build_optimizer, describe, trained_parameters
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging
 

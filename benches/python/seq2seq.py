@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from chefgenius import RecipeLoader, TokenStore
-from chefgenius.config import ModelConfig
-from chefgenius.model import Vocabulary, build_model
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.settings.config import ModelConfig
 from own import Pace
 from scene import Scene
 from torch import Tensor

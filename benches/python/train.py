@@ -24,8 +24,8 @@ import own
 import seq2seq
 import torch
 from chefgenius import TokenStore
-from chefgenius.compiling import compiler_of
-from chefgenius.config import ConfigError, keys
+from chefgenius.model.compiling import compiler_of
+from chefgenius.settings.config import ConfigError, keys
 from corpus import store
 from figures import HEAD, Figure, Spread, table
 from loader import machine

@@ -10,20 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chefgenius.batch import Batch, StepInfo
     from chefgenius.callbacks import Callback
-    from chefgenius.checkpoint import Checkpointer
-    from chefgenius.config import Config, ConfigError, TrainConfig
-    from chefgenius.data import LoaderError, RecipeLoader, StateMismatchError
-    from chefgenius.options import load as load_config
-    from chefgenius.outcome import Report
-    from chefgenius.overview import Run, Runs, runs
-    from chefgenius.recipe import Recipe, ingredient_name
-    from chefgenius.rundir import RunDirectory
-    from chefgenius.session import open_run, restore, sections_of
-    from chefgenius.signals import Stop, StopRequested
-    from chefgenius.state import ResumeError
-    from chefgenius.store import (
+    from chefgenius.data.batch import Batch, StepInfo
+    from chefgenius.data.loader import LoaderError, RecipeLoader, StateMismatchError
+    from chefgenius.data.outcome import Report
+    from chefgenius.data.recipe import Recipe, ingredient_name
+    from chefgenius.data.store import (
         ChefGeniusError,
         DataError,
         StoredRecord,
@@ -32,41 +24,49 @@ if TYPE_CHECKING:
         TokenStore,
         prepare,
     )
-    from chefgenius.trainer import Trainer
+    from chefgenius.overview import Run, Runs, runs
+    from chefgenius.run.rundir import RunDirectory
+    from chefgenius.run.signals import Stop, StopRequested
+    from chefgenius.run.state import ResumeError
+    from chefgenius.settings.config import Config, ConfigError, TrainConfig
+    from chefgenius.settings.options import load as load_config
+    from chefgenius.training.checkpoint import Checkpointer
+    from chefgenius.training.session import open_run, restore, sections_of
+    from chefgenius.training.trainer import Trainer
 
 _MODULES = {
-    "Batch": "batch",
+    "Batch": "data.batch",
     "Callback": "callbacks",
-    "Checkpointer": "checkpoint",
-    "ChefGeniusError": "store",
-    "Config": "config",
-    "ConfigError": "config",
-    "DataError": "store",
-    "LoaderError": "data",
-    "Recipe": "recipe",
-    "RecipeLoader": "data",
-    "Report": "outcome",
-    "ResumeError": "state",
+    "Checkpointer": "training.checkpoint",
+    "ChefGeniusError": "data.store",
+    "Config": "settings.config",
+    "ConfigError": "settings.config",
+    "DataError": "data.store",
+    "LoaderError": "data.loader",
+    "Recipe": "data.recipe",
+    "RecipeLoader": "data.loader",
+    "Report": "data.outcome",
+    "ResumeError": "run.state",
     "Run": "overview",
-    "RunDirectory": "rundir",
+    "RunDirectory": "run.rundir",
     "Runs": "overview",
-    "StateMismatchError": "data",
-    "StepInfo": "batch",
-    "Stop": "signals",
-    "StopRequested": "signals",
-    "StoreError": "store",
-    "StoredRecord": "store",
-    "TokenStore": "store",
-    "TokenizerError": "store",
-    "TrainConfig": "config",
-    "Trainer": "trainer",
-    "ingredient_name": "recipe",
-    "load_config": "options",
-    "open_run": "session",
-    "prepare": "store",
-    "restore": "session",
+    "StateMismatchError": "data.loader",
+    "StepInfo": "data.batch",
+    "Stop": "run.signals",
+    "StopRequested": "run.signals",
+    "StoreError": "data.store",
+    "StoredRecord": "data.store",
+    "TokenStore": "data.store",
+    "TokenizerError": "data.store",
+    "TrainConfig": "settings.config",
+    "Trainer": "training.trainer",
+    "ingredient_name": "data.recipe",
+    "load_config": "settings.options",
+    "open_run": "training.session",
+    "prepare": "data.store",
+    "restore": "training.session",
     "runs": "overview",
-    "sections_of": "session",
+    "sections_of": "training.session",
 }
 
 __all__ = [

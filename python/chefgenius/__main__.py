@@ -84,7 +84,7 @@ def script() -> int:
     """The command as a process of its own; its exit code."""
     if sys.argv[1:2] != ["train"]:
         return main()
-    from chefgenius.signals import guard, ignore
+    from chefgenius.run.signals import guard, ignore
 
     guard()
     code = main()

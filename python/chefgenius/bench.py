@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Literal
 from chefgenius.command import Parser, at_least, finish, page
 
 if TYPE_CHECKING:
-    from chefgenius.data import RecipeLoader
-    from chefgenius.store import TokenStore
+    from chefgenius.data.loader import RecipeLoader
+    from chefgenius.data.store import TokenStore
 
 PLANS: tuple[Literal["fixed", "bucketed", "packed"], ...] = ("fixed", "bucketed", "packed")
 WARM, COUNTED = 16, 64
@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure, and print."""
-    from chefgenius.data import RecipeLoader
-    from chefgenius.screen import bar, show_table
+    from chefgenius.console.screen import bar, show_table
+    from chefgenius.data.loader import RecipeLoader
 
     cores = options.threads or len(os.sched_getaffinity(0))
     threads = sorted({1, min(cores, 64)})
@@ -109,7 +109,7 @@ def bench(options: argparse.Namespace) -> int:
 def opened(path: Path | None) -> Iterator[TokenStore]:
     """The store that is given, or one of the bundled recipes that goes again."""
     from chefgenius.cookbook import RECIPES, TOKENIZER
-    from chefgenius.store import TokenStore, prepare
+    from chefgenius.data.store import TokenStore, prepare
 
     if path is not None:
         yield TokenStore.open(path.expanduser())

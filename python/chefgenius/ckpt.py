@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chefgenius.command import Parser, at_least, finish, which
-from chefgenius.inventory import (
+from chefgenius.console.screen import age, columns, gigabytes, paint
+from chefgenius.run.inventory import (
     LOSS,
     Inventory,
     NotFoundError,
@@ -31,10 +32,9 @@ from chefgenius.inventory import (
     read_state,
     take,
 )
-from chefgenius.manifest import DamagedError, verify
-from chefgenius.rundir import RunDirectory
-from chefgenius.screen import age, columns, gigabytes, paint
-from chefgenius.state import one_line
+from chefgenius.run.manifest import DamagedError, verify
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import one_line
 
 HEAD = ("step", "epoch", "saved", "size", "val. loss")
 COMMANDS = """\
@@ -154,8 +154,8 @@ def verify_(options: argparse.Namespace) -> int:
 
 def diff(options: argparse.Namespace) -> int:
     """Compare."""
-    from chefgenius.comparison import compare, compare_logs, open_side
-    from chefgenius.located import standing
+    from chefgenius.run.comparison import compare, compare_logs, open_side
+    from chefgenius.run.located import standing
 
     places = [find_checkpoint(path) for path in (options.a, options.b)]
     with standing(*places):
@@ -176,7 +176,7 @@ def diff(options: argparse.Namespace) -> int:
 
 def prune(options: argparse.Namespace) -> int:
     """Remove what need not be kept."""
-    from chefgenius.pruning import carry_out, plan
+    from chefgenius.run.pruning import carry_out, plan
 
     run = find_run(options.run)
     try:
@@ -202,8 +202,8 @@ def prune(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Copy a model."""
-    from chefgenius.export import export as copy
-    from chefgenius.located import standing, step_of
+    from chefgenius.exporting.export import export as copy
+    from chefgenius.run.located import standing, step_of
 
     checkpoint = find_checkpoint(options.path, step_of(options.path, options.checkpoint))
     with standing(checkpoint):
@@ -240,7 +240,7 @@ def _verified(path: Path, name: str, step: int | None) -> bool:
 
 def _kept(run: RunDirectory, sound: Sequence[int]) -> bool:
     """Whether the logs are what the newest of the sound checkpoints says that they were; prints lines."""
-    from chefgenius.ledger import EXACT, lost
+    from chefgenius.run.ledger import EXACT, lost
 
     found = ((step, read_state(run.step_path(step))) for step in sound)
     step, state = next(((step, state) for step, state in found if state), (0, {}))

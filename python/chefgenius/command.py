@@ -108,8 +108,8 @@ def _exit_code(error: Exception) -> int | None:
     """That of an error that a person can mend; None for any other."""
     if isinstance(error, OSError):
         return INPUT if isinstance(error, MISNAMED) else IO
-    from chefgenius.state import RunError
-    from chefgenius.store import ChefGeniusError
+    from chefgenius.data.store import ChefGeniusError
+    from chefgenius.run.state import RunError
 
     if isinstance(error, RunError):
         return error.exit_code
@@ -117,7 +117,7 @@ def _exit_code(error: Exception) -> int | None:
 
 
 def _told(error: Exception) -> str:
-    from chefgenius.state import printable
+    from chefgenius.run.state import printable
 
     if isinstance(error, OSError) and error.filename:
         return printable(f"`{error.filename}`: {error.strerror}")

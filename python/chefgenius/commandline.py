@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from chefgenius.command import WIDTH
-from chefgenius.config import ConfigError
-from chefgenius.meanings import allowed_names
-from chefgenius.options import OVERRIDE, help_text, sections
+from chefgenius.settings.config import ConfigError
+from chefgenius.settings.meanings import allowed_names
+from chefgenius.settings.options import OVERRIDE, help_text, sections
 
 EXAMPLE = """\
 example:

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def examine(options: argparse.Namespace) -> int:
     """Look, and print each finding as it comes."""
-    from chefgenius.screen import paint
+    from chefgenius.console.screen import paint
 
     found = []
     for one in findings(options.directory, quick=options.quick):
@@ -111,7 +111,7 @@ def of_machine() -> Finding:
     """Cores that this process may use, and memory."""
     import psutil  # type: ignore[import-untyped]
 
-    from chefgenius.screen import gigabytes
+    from chefgenius.console.screen import gigabytes
 
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -166,7 +166,7 @@ def of_build() -> Finding:
 
 def of_disk(directory: Path) -> Finding:
     """Room, and how long bytes take to the disk and through to it."""
-    from chefgenius.screen import gigabytes
+    from chefgenius.console.screen import gigabytes
 
     there = next(one for one in (directory, *directory.absolute().parents) if one.exists())
     try:
@@ -199,7 +199,7 @@ def of_extras() -> Finding:
 
 def of_torch(directory: Path, *, quick: bool) -> Iterator[Finding]:
     """CUDA and threads, and the trial of a resume on the same disk."""
-    from chefgenius.screen import bar
+    from chefgenius.console.screen import bar
     from chefgenius.selftest import STEPS
 
     there = next(one for one in (directory, *directory.absolute().parents) if one.exists())

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from chefgenius.command import Parser, at_least, finish, page, which
 
 if TYPE_CHECKING:
-    from chefgenius.data import RecipeLoader
-    from chefgenius.evaluation import Evaluation
-    from chefgenius.located import Located
+    from chefgenius.data.loader import RecipeLoader
+    from chefgenius.evaluation.evaluator import Evaluation
+    from chefgenius.run.located import Located
 
 GROUPS = ("recipe", "bleu", "chrf", "rouge")
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Judge, and print."""
-    from chefgenius.located import locate, standing
+    from chefgenius.run.located import locate, standing
 
     located = locate(options.model, options.checkpoint)
     if options.source is None and located.run is None:
@@ -82,9 +82,9 @@ def evaluate(options: argparse.Namespace) -> int:
             if options.source is None
             else others(located, options.source, options.store)
         )
-        from chefgenius.evaluation import ROWS, Evaluator, figures
-        from chefgenius.screen import bar, count
-        from chefgenius.trained import open_model
+        from chefgenius.console.screen import bar, count
+        from chefgenius.evaluation.evaluator import ROWS, Evaluator, figures
+        from chefgenius.generation.trained import open_model
 
         trained = open_model(located, loader.store, averages=options.ema, say=_note)
         batches = min(loader.micro_batches, settings.max_batches or loader.micro_batches)
@@ -129,8 +129,8 @@ def held_out(located: Located, store: Path | None, say: Callable[[str], None]) -
 
     `store` is where one lies now that was prepared by hand.
     """
-    from chefgenius.config import ConfigError
-    from chefgenius.dataset import prepare_data
+    from chefgenius.settings.config import ConfigError
+    from chefgenius.training.dataset import prepare_data
 
     config = located.config
     assert located.run is not None
@@ -163,12 +163,12 @@ def held_out(located: Located, store: Path | None, say: Callable[[str], None]) -
 @contextmanager
 def others(located: Located, sources: Sequence[str], base: Path | None) -> Iterator[RecipeLoader]:
     """All recipes of some files, as the run would have read them, in a store that goes when it is done."""
-    from chefgenius.config import DEFAULT_ROWS
-    from chefgenius.data import RecipeLoader
-    from chefgenius.progress import progress
-    from chefgenius.prompts import template
-    from chefgenius.store import prepare
-    from chefgenius.trained import open_layout
+    from chefgenius.console.progress import progress
+    from chefgenius.data.loader import RecipeLoader
+    from chefgenius.data.store import prepare
+    from chefgenius.generation.prompts import template
+    from chefgenius.generation.trained import open_layout
+    from chefgenius.settings.config import DEFAULT_ROWS
 
     data = located.config.data
     prompt, target, respell = template(located, base)
@@ -206,8 +206,8 @@ def _groups(given: str | None) -> tuple[Any, ...]:
     """The groups of metrics that were asked for, else those whose packages are there."""
     from importlib.util import find_spec
 
-    from chefgenius.judging import check_extra
-    from chefgenius.measures import EXTRA
+    from chefgenius.evaluation.judging import check_extra
+    from chefgenius.settings.measures import EXTRA
 
     if given is None:
         return tuple(one for one in GROUPS if one not in EXTRA or find_spec(EXTRA[one]) is not None)
@@ -230,8 +230,8 @@ def _counting(advance: Callable[[int], None]) -> Callable[[], None]:
 
 
 def _print(found: Evaluation) -> None:
-    from chefgenius.measures import MEASURES
-    from chefgenius.screen import count, show_table
+    from chefgenius.console.screen import count, show_table
+    from chefgenius.settings.measures import MEASURES
 
     rows = [("metric", f"step {found.step}")]
     values = {name: found.value(name) for name in MEASURES}

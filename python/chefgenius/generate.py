@@ -102,8 +102,8 @@ def generate(options: argparse.Namespace) -> int:
     for name in ("copies", "top_k", "top_p"):
         if not options.temperature and getattr(options, name) not in (None, 1):
             raise ValueError(f"`--{name.replace('_', '-')}` needs chance: give `--temperature` too")
-    from chefgenius.located import locate, standing
-    from chefgenius.prompts import ingredients, read, store_of, unspelt
+    from chefgenius.generation.prompts import ingredients, read, store_of, unspelt
+    from chefgenius.run.located import locate, standing
 
     if options.prompts is not None and options.title is not None:
         raise ValueError("`--title` goes with `--ingredients`: in a file, give each line its own")
@@ -118,9 +118,9 @@ def generate(options: argparse.Namespace) -> int:
             store = store_of(asked, located, Path(folder), options.store)
         for line in unspelt(store):
             _note(line)
-        from chefgenius.screen import bar, count
-        from chefgenius.trained import open_model
-        from chefgenius.writing import Manner, write
+        from chefgenius.console.screen import bar, count
+        from chefgenius.generation.trained import open_model
+        from chefgenius.generation.writing import Manner, write
 
         longest = options.max_new_tokens or located.config.eval.max_new_tokens
         manner = Manner(
@@ -149,8 +149,8 @@ def generate(options: argparse.Namespace) -> int:
 
 
 def _print(texts: Sequence[str], prompts: Sequence[str], options: Any, seed: int, located: Any) -> None:
-    from chefgenius.recipe import Recipe
-    from chefgenius.screen import paint
+    from chefgenius.console.screen import paint
+    from chefgenius.data.recipe import Recipe
 
     for number, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
         recipe = Recipe.parse(text)

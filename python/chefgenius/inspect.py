@@ -20,11 +20,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chefgenius.command import finish, page, which
-from chefgenius.inventory import NotFoundError, directory
+from chefgenius.run.inventory import NotFoundError, directory
 
 if TYPE_CHECKING:
-    from chefgenius.asking import Asker, Found
-    from chefgenius.spikes import Spike
+    from chefgenius.inspecting.asking import Asker, Found
+    from chefgenius.inspecting.spikes import Spike
 
 CONTRADICTED = 1
 SHOWN = 5
@@ -67,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def answer(options: argparse.Namespace) -> int:
     """Answer the question; the exit code."""
-    from chefgenius.asking import Asker
-    from chefgenius.itinerary import ContradictionError, Itinerary
+    from chefgenius.inspecting.asking import Asker
+    from chefgenius.inspecting.itinerary import ContradictionError, Itinerary
 
     for name in ("worst", "checkpoint"):
         if getattr(options, name) is not None and not options.loss:
@@ -99,10 +99,10 @@ def step(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
 
 def spikes(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
     """The highest of the steps that stand out, and their recipes."""
-    from chefgenius.listing import say
-    from chefgenius.logbook import read_steps
-    from chefgenius.screen import show_table
-    from chefgenius.spikes import THRESHOLD, find
+    from chefgenius.console.screen import show_table
+    from chefgenius.inspecting.listing import say
+    from chefgenius.inspecting.spikes import THRESHOLD, find
+    from chefgenius.run.logbook import read_steps
 
     threshold = THRESHOLD if options.threshold is None else options.threshold
     found, looked = find(read_steps(asker.itinerary.run.path), threshold)
@@ -133,8 +133,8 @@ def spikes(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
 
 def record(asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
     """When a record was and will be seen, and what it is."""
-    from chefgenius import leaving_out
-    from chefgenius.listing import place_json, say, show_text, title_of, told_place, unknown
+    from chefgenius.inspecting import leaving_out
+    from chefgenius.inspecting.listing import place_json, say, show_text, title_of, told_place, unknown
 
     itinerary, number = asker.itinerary, options.record
     leg, store = itinerary.present()
@@ -181,8 +181,8 @@ def _write(asker: Asker, steps: dict[str, Found], options: argparse.Namespace) -
 
 
 def _told(asker: Asker, new: int, options: argparse.Namespace) -> None:
-    from chefgenius.leaving_out import command
-    from chefgenius.listing import say
+    from chefgenius.inspecting.leaving_out import command
+    from chefgenius.inspecting.listing import say
 
     if not options.json:
         say(f"\n`{options.write}` leaves out {new:,} more recipe{'' if new == 1 else 's'}; to go on without:")
@@ -191,8 +191,8 @@ def _told(asker: Asker, new: int, options: argparse.Namespace) -> None:
 
 def _summary(taken: int, looked: int, found: int, shown: int, threshold: float) -> Iterator[str]:
     """What was looked at, and what was found."""
-    from chefgenius.screen import count
-    from chefgenius.spikes import FEWEST
+    from chefgenius.console.screen import count
+    from chefgenius.inspecting.spikes import FEWEST
 
     if looked < FEWEST:
         yield f"metrics.jsonl tells of {count(looked, 'step')}: among fewer than {FEWEST} nothing stands out"
@@ -225,7 +225,7 @@ def _headline(one: Spike) -> str:
 
 def _visits(steps: Sequence[tuple[int, int]], taken: int) -> Iterator[str]:
     """The steps that see a record: those next to the present one, a line each."""
-    from chefgenius.screen import count
+    from chefgenius.console.screen import count
 
     past = [one for one in steps if one[0] <= taken]
     future = steps[len(past) :]

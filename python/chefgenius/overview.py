@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chefgenius.inventory import LOSS, NotFoundError, is_run, read_evaluations, take
-from chefgenius.measures import MEASURES
-from chefgenius.rundir import RunDirectory, read_run_facts
-from chefgenius.screen import age, columns, gigabytes
+from chefgenius.console.screen import age, columns, gigabytes
+from chefgenius.run.inventory import LOSS, NotFoundError, is_run, read_evaluations, take
+from chefgenius.run.rundir import RunDirectory, read_run_facts
+from chefgenius.settings.measures import MEASURES
 
 HEAD = ("run", "step", "of", "best", "at step", "exact", "saved", "size")
 

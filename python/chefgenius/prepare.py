@@ -1,6 +1,6 @@
 """The command `python -m chefgenius.prepare`: recipes to a token store, and a store back to text.
 
-1. `parser` holds the options, `request` makes of them what `chefgenius.store.prepare` takes.
+1. `parser` holds the options, `request` makes of them what `chefgenius.data.store.prepare` takes.
 2. `progress` shows a bar while it works, `summary` what became of every record, `inspection` prints records.
 3. `main` turns every outcome into an exit code: 0 done, 2 bad input, 74 input/output, 130 interrupted.
 
@@ -118,9 +118,9 @@ def request(options: dict[str, Any]) -> dict[str, Any]:
 def build(options: dict[str, Any]) -> int:
     """Prepare, and print what became of every record."""
     asked = request(options)
-    from chefgenius.progress import progress
-    from chefgenius.store import prepare, telling_of_damage
-    from chefgenius.summary import show
+    from chefgenius.console.progress import progress
+    from chefgenius.data.store import prepare, telling_of_damage
+    from chefgenius.data.summary import show
 
     with telling_of_damage(asked["out"], _warn), progress() as report:
         store = prepare(**asked, progress=report)
@@ -138,7 +138,7 @@ def look(options: dict[str, Any]) -> int:
     store, asked, with_ids = options.pop("inspect"), options.pop("records", None), options.pop("ids", False)
     if more := [name for name, value in options.items() if value]:
         raise ValueError(f"`--inspect` builds nothing and takes no `{more[0]}`: leave one of them out")
-    from chefgenius.inspection import inspect
+    from chefgenius.data.inspection import inspect
 
     inspect(store, asked, with_ids)
     return 0
@@ -156,7 +156,7 @@ class _Module(ModuleType):
     """`chefgenius.prepare` is this module once anything has imported it, and a function all the same."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        from chefgenius.store import prepare
+        from chefgenius.data.store import prepare
 
         return prepare(*arguments, **options)
 

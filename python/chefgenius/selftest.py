@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from chefgenius.cookbook import RECIPES, TOKENIZER
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 
 STEPS, EVERY, RECORDS = 60, 20, 96
 PATIENCE = 120.0
@@ -181,7 +181,12 @@ def _parts(run: Path) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Try it in a folder, or without one only say what torch says; 1 where anything differs."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    for name in ("torch", "matplotlib.figure", "transformers.models.t5.modeling_t5", "chefgenius.build"):
+    for name in (
+        "torch",
+        "matplotlib.figure",
+        "transformers.models.t5.modeling_t5",
+        "chefgenius.training.build",
+    ):
         import_module(name)  # before the forks, which would import it each
     told: dict[str, Any] = {}
     for folder in sys.argv[1:] if arguments is None else arguments:

@@ -13,25 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chefgenius.signals import Stop, StopRequested, guard, ignore
+from chefgenius.run.signals import Stop, StopRequested, guard, ignore
 
 if __name__ == "__main__":  # before the other imports, which take half a second
     guard()
 
-from chefgenius import commandline, decision, explain, options, resume
+from chefgenius import commandline
 from chefgenius.command import MISNAMED, by_lines, hush
-from chefgenius.config import Config, ConfigError
-from chefgenius.descent import Weights
-from chefgenius.differences import DifferentRunError
-from chefgenius.manifest import STDOUT, named_errors
-from chefgenius.ranks import RankError, Ranks
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import DivergedError, RunError, printable
-from chefgenius.store import ChefGeniusError
-from chefgenius.world import World
+from chefgenius.data.store import ChefGeniusError
+from chefgenius.run import decision, resume
+from chefgenius.run.descent import Weights
+from chefgenius.run.differences import DifferentRunError
+from chefgenius.run.manifest import STDOUT, named_errors
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import DivergedError, RunError, printable
+from chefgenius.run.world import World
+from chefgenius.settings import options
+from chefgenius.settings.config import Config, ConfigError
+from chefgenius.training import explain
+from chefgenius.training.ranks import RankError, Ranks
 
 if TYPE_CHECKING:
-    from chefgenius.built import Built
+    from chefgenius.training.built import Built
 
 INPUT, IO, ABORTED = 2, 74, 130
 
@@ -82,10 +85,10 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             directory.clean()
         _without_network(config)
 
-        from chefgenius import build, dataset  # torch and transformers take seconds: only now
         from chefgenius.callbacks import LossPlot, Starts, choose_callbacks, choose_console, guarded
-        from chefgenius.compute import prepare_environment
-        from chefgenius.metrics import Logs
+        from chefgenius.model.compute import prepare_environment
+        from chefgenius.training import build, dataset  # torch and transformers take seconds: only now
+        from chefgenius.training.metrics import Logs
 
         console = choose_console(config)
         say = console.say if world.leads else _silent

@@ -5,9 +5,9 @@ from typing import Any
 
 import peft  # noqa: F401 - before a nursery forks, so that no child has to
 import torch
-from chefgenius.config import ModelConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.model import Vocabulary, build_model
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.settings.config import ModelConfig
 from running import MODEL
 from tokenizers import Tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel

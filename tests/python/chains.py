@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters import on_base
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from faults.shim import Faults, operations
 from kinds import KINDS
 from running import COUNTING, TRACED, Child, Nursery, answer, assert_same_run, words

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.signals import Stop, StopRequested
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.run.signals import Stop, StopRequested
 from running import opened, outcome
 
 QUIET = ("eval.every_steps=0", "checkpoint.every_steps=1000")

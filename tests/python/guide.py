@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import RecipeLoader, TokenStore
-from chefgenius.config import ModelConfig
-from chefgenius.model import Vocabulary, build_model
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.settings.config import ModelConfig
 from running import MODEL
 from samples import load
 from torch import Tensor, nn

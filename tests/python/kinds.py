@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
-from chefgenius.config import ModelConfig
-from chefgenius.model import build_model
-from chefgenius.vocabulary import Vocabulary
+from chefgenius.model.model import build_model
+from chefgenius.model.vocabulary import Vocabulary
+from chefgenius.settings.config import ModelConfig
 from transformers import PreTrainedModel
 
 WORDS = Vocabulary(40, 0, 1)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chefgenius.config import ModelConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.model import Vocabulary, build_model
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.settings.config import ModelConfig
 from running import MODEL
 from samples import recipes, write_lines
 

@@ -18,13 +18,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - before the fork, so that no child has to
 import transformers.models.t5.modeling_t5  # noqa: F401 - likewise
-from chefgenius import build, callbacks, compiling, dataset, options, resume, train
+from chefgenius import callbacks, train
 from chefgenius.callbacks import Callback
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.metrics import Logs
-from chefgenius.rundir import RunDirectory
-from chefgenius.signals import Stop
-from chefgenius.trainer import Trainer
+from chefgenius.model import compiling
+from chefgenius.run import resume
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.signals import Stop
+from chefgenius.settings import options
+from chefgenius.training import build, dataset
+from chefgenius.training.metrics import Logs
+from chefgenius.training.trainer import Trainer
 from faults.shim import Faults
 from samples import recipes, write_lines
 

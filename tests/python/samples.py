@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from chefgenius import RecipeLoader, TokenStore, prepare
-from chefgenius.batch import Batch
 from chefgenius.cookbook import TOKENIZER
+from chefgenius.data.batch import Batch
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
-from chefgenius.manifest import Entry, publish, seal, to_json
-from chefgenius.resume import STATE_SCHEMA
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.manifest import Entry, publish, seal, to_json
+from chefgenius.run.resume import STATE_SCHEMA
+from chefgenius.run.rundir import RunDirectory
 from safetensors.numpy import save
 
 Tensors = dict[str, npt.NDArray[Any]]

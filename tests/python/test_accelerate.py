@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import RecipeLoader, TokenStore
-from chefgenius.batch import Batch
+from chefgenius.data.batch import Batch
 from guide import CUTS, EPOCH, EPOCHS, Cut, Watch, assert_survives, execute, names_of_epochs, new_process
 from samples import assert_same, load, take
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from adapters import on_base, t5
-from chefgenius.base import find_base, weight_files
-from chefgenius.config import ConfigError
-from chefgenius.manifest import hash_file
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.base import find_base, weight_files
+from chefgenius.run.manifest import hash_file
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.settings.config import ConfigError
 from fitting import QUIET, fit, stop_at, weights
 from running import assert_same_run, refused, run_here
 from samples import files_below
@@ -94,7 +94,7 @@ def test_a_name_of_the_hub_is_found_in_its_cache(tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         shutil.copyfile(place / name, repository / "blobs" / name)
         (snapshot / name).symlink_to(f"../../blobs/{name}")
-    code = "from chefgenius.base import find_base; one = find_base('somebody/small'); "
+    code = "from chefgenius.run.base import find_base; one = find_base('somebody/small'); "
     code += "print(one.name, one.fingerprint)"
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(

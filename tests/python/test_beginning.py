@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chefgenius.rundir import FILES, RunDirectory
+from chefgenius.run.rundir import FILES, RunDirectory
 from running import run_here
 from samples import files_below
 

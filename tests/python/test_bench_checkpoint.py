@@ -6,8 +6,8 @@ import checkpoint
 import damage
 import pytest
 import torch
-from chefgenius.model import count_parameters, named_tensors
-from chefgenius.optim import state_tensors
+from chefgenius.model.model import count_parameters, named_tensors
+from chefgenius.training.optim import state_tensors
 from saving import FEW, SMALL, TINY, WORDS, Ours, fresh, new_model, peer
 
 

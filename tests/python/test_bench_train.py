@@ -10,7 +10,7 @@ import pytest
 import seq2seq
 import torch
 from chefgenius import TokenStore
-from chefgenius.model import count_parameters
+from chefgenius.model.model import count_parameters
 from promises import CUTS, WINDOW
 from samples import build, recipes
 from scene import CPU, FLAN_T5_BASE, QUICK, Scene

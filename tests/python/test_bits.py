@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from chefgenius import bits
+from chefgenius.run import bits
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch

@@ -3,13 +3,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from chefgenius import options, resume
-from chefgenius.build import build_run
-from chefgenius.built import Built
-from chefgenius.dataset import prepare_data
-from chefgenius.manifest import replace_file, to_json
-from chefgenius.rundir import RunDirectory, read_run_facts
-from chefgenius.state import ResumeError
+from chefgenius.run import resume
+from chefgenius.run.manifest import replace_file, to_json
+from chefgenius.run.rundir import RunDirectory, read_run_facts
+from chefgenius.run.state import ResumeError
+from chefgenius.settings import options
+from chefgenius.training.build import build_run
+from chefgenius.training.built import Built
+from chefgenius.training.dataset import prepare_data
 from running import opened, run_here, words
 
 

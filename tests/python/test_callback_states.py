@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chefgenius.callbacks import Callback, States, StepInfo
-from chefgenius.state import ResumeError
+from chefgenius.run.state import ResumeError
 from fitting import QUIET, Counting, fit, metrics, stop_at
 from running import assert_same_run, opened, outcome, run_here
 

@@ -10,7 +10,7 @@ import pytest
 from chefgenius.callbacks import PLOT, Callback, Console, LossPlot, Outcome, RunInfo, StepInfo
 from chefgenius.callbacks.console import duration, figures
 from chefgenius.callbacks.plot import draw_losses
-from chefgenius.evaluation import Evaluation, Sample
+from chefgenius.evaluation.evaluator import Evaluation, Sample
 from matplotlib.figure import Figure
 from rich.console import Console as Terminal
 

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chefgenius.export import export
-from chefgenius.rundir import RunDirectory
+from chefgenius.exporting.export import export
+from chefgenius.run.rundir import RunDirectory
 from fitting import fit, metrics
 from ruamel.yaml import YAML
 from stored import add_checkpoint

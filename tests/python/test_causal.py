@@ -8,8 +8,8 @@ import pytest
 import torch
 from chefgenius import ckpt
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.layout import Layout
-from chefgenius.tokenizer import TextDecoder
+from chefgenius.data.layout import Layout
+from chefgenius.model.tokenizer import TextDecoder
 from fitting import fit, metrics, stop_at
 from kinds import KINDS
 from running import assert_same_run, opened, outcome, run_here

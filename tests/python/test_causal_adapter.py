@@ -8,9 +8,9 @@ import pytest
 import torch
 from adapters import LORA, logits, on_base, vocabulary
 from chefgenius import ckpt
-from chefgenius.config import ModelConfig
-from chefgenius.model import build_model
-from chefgenius.rundir import RunDirectory
+from chefgenius.model.model import build_model
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.settings.config import ModelConfig
 from fitting import QUIET, fit, metrics, stop_at, weights
 from kinds import KINDS
 from peft import PeftModel

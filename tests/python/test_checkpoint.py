@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius import checkpoint, manifest
-from chefgenius.checkpoint import Checkpointer
-from chefgenius.config import ModelConfig, OptimConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.loading import load_tensors
-from chefgenius.loss import TokenLoss
-from chefgenius.model import Vocabulary, build_model, describing_files, named_tensors
-from chefgenius.optim import build_optimizer, describe, state_tensors, trained_parameters
-from chefgenius.resume import Origin, read_sections
-from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError, State
-from chefgenius.tensors import write_tensors
-from chefgenius.tokenizer import TextDecoder
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.model import Vocabulary, build_model, describing_files, named_tensors
+from chefgenius.model.tokenizer import TextDecoder
+from chefgenius.run import manifest
+from chefgenius.run.resume import Origin, read_sections
+from chefgenius.run.retention import Retention
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError, State
+from chefgenius.settings.config import ModelConfig, OptimConfig
+from chefgenius.training import checkpoint
+from chefgenius.training.checkpoint import Checkpointer
+from chefgenius.training.loading import load_tensors
+from chefgenius.training.optim import build_optimizer, describe, state_tensors, trained_parameters
+from chefgenius.training.tensors import write_tensors
 from running import MODEL
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 

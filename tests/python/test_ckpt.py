@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chefgenius import ckpt, manifest, report
-from chefgenius.rundir import RunDirectory
+from chefgenius import ckpt, report
+from chefgenius.run import manifest
+from chefgenius.run.rundir import RunDirectory
 from running import opened, run_here
 from stored import add_checkpoint, flip
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -142,7 +143,7 @@ def test_what_cannot_be_read_is_told_and_never_removed(
         return verify(path)
 
     monkeypatch.setattr("chefgenius.ckpt.verify", failing)
-    monkeypatch.setattr("chefgenius.rundir.verify", failing)
+    monkeypatch.setattr("chefgenius.run.rundir.verify", failing)
     assert ckpt.main(["verify", str(run.path)]) == 1
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("step 9: cannot be read: ")

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 from chefgenius.command import finish, page
-from chefgenius.state import ResumeError
-from chefgenius.store import DataError
+from chefgenius.data.store import DataError
+from chefgenius.run.state import ResumeError
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chefgenius.comparison import UnfitError, compare, compare_logs, open_side
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError
+from chefgenius.run.comparison import UnfitError, compare, compare_logs, open_side
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError
 from stored import add_checkpoint, flip, weights
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 from chains import CAUSAL
-from chefgenius import compiling
-from chefgenius.compiling import compile_blocks, compiler_of, try_out
-from chefgenius.config import Config, ConfigError
-from chefgenius.loss import TokenLoss
-from chefgenius.proofs import checkpoint_activations
-from chefgenius.shapes import Shapes
-from chefgenius.state import RunError
+from chefgenius.model import compiling
+from chefgenius.model.compiling import compile_blocks, compiler_of, try_out
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.proofs import checkpoint_activations
+from chefgenius.model.shapes import Shapes
+from chefgenius.run.state import RunError
+from chefgenius.settings.config import Config, ConfigError
 from fitting import fit, metrics, stop_at
 from kinds import ENCODER_DECODERS, KINDS, batch_of, tiny
 from running import TRACED, Nursery, assert_same_run, run_here, words

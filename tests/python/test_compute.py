@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from chefgenius.compute import (
+from chefgenius.model.compute import (
     SMALL_MODEL,
     autocast,
     choose_device,
@@ -13,8 +13,8 @@ from chefgenius.compute import (
     is_strict,
     prepare_environment,
 )
-from chefgenius.config import ConfigError
-from chefgenius.world import World
+from chefgenius.run.world import World
+from chefgenius.settings.config import ConfigError
 
 
 def test_threads_follow_from_the_number_of_parameters() -> None:
@@ -44,7 +44,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_arithmetic_is_set_for_the_process() -> None:
     code = (
         "import torch\n"
-        "from chefgenius.compute import set_arithmetic\n"
+        "from chefgenius.model.compute import set_arithmetic\n"
         "set_arithmetic(1, strict=True)\n"
         "print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), "
         "torch.utils.deterministic.fill_uninitialized_memory)\n"

@@ -1,5 +1,5 @@
 import pytest
-from chefgenius.config import Config, flatten, keys
+from chefgenius.settings.config import Config, flatten, keys
 from pydantic import ValidationError
 from samples import run_python
 

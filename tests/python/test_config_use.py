@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius.config import Config, keys
-from chefgenius.section import Section
+from chefgenius.settings.config import Config, keys
+from chefgenius.settings.section import Section
 from pydantic import BaseModel
 from running import run_here
 

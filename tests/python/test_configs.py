@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chefgenius import options, train
-from chefgenius.config import ModelConfig
+from chefgenius import train
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.model import Vocabulary, build_model
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.settings import options
+from chefgenius.settings.config import ModelConfig
 from fitting import metrics
 from running import MODEL, Nursery
 from samples import recipes, write_lines

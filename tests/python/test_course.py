@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from chefgenius import TokenStore
-from chefgenius.course import Course
+from chefgenius.data.course import Course
 from samples import build, recipes
 from walking import Walk
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from chefgenius import resume
-from chefgenius.rundir import RunDirectory
+from chefgenius.run import resume
+from chefgenius.run.rundir import RunDirectory
 from faults.shim import Faults
 from running import Nursery, assert_same_run, words
 from samples import run_python
@@ -124,8 +124,8 @@ def test_every_damaged_file_gives_way_to_the_older_checkpoint(ruined: Ruined) ->
 EVERY = """
 from pathlib import Path
 from faults.shim import Faults
-from chefgenius.resume import decide
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.resume import decide
+from chefgenius.run.rundir import RunDirectory
 
 folder, *files = sys.argv[1:]
 run = RunDirectory(Path(folder))

@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
-from chefgenius import cookbook, options, prepare
-from chefgenius.config import Config, ConfigError
-from chefgenius.dataset import Data, prepare_data
+from chefgenius import cookbook, prepare
+from chefgenius.settings import options
+from chefgenius.settings.config import Config, ConfigError
+from chefgenius.training.dataset import Data, prepare_data
 from running import words
 from samples import recipes, write_lines
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from chefgenius import TokenStore
-from chefgenius.batch import Batch
+from chefgenius.data.batch import Batch
 from samples import load, take
 from twins import LAYOUTS, PLANS, assert_equal, assert_unchanged, contents, mixed_store, open_loader, twin
 

@@ -2,10 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius.compute import facts
-from chefgenius.config import Config, ConfigError, flatten, keys
-from chefgenius.differences import Comparison, DifferentRunError, Exactness, aligned, compare
-from chefgenius.meanings import GROUPS, MEANINGS, ORDER, Kind, allowed_names
+from chefgenius.model.compute import facts
+from chefgenius.run.differences import Comparison, DifferentRunError, Exactness, aligned, compare
+from chefgenius.settings.config import Config, ConfigError, flatten, keys
+from chefgenius.settings.meanings import GROUPS, MEANINGS, ORDER, Kind, allowed_names
 from test_build import built
 from torch import device
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from chefgenius.disk import check_space
+from chefgenius.run.disk import check_space
 from test_manifest import no_file_beyond
 
 
@@ -42,7 +42,7 @@ def test_room_for_two_or_for_one_where_one_stands(
 
 
 def test_a_look_at_the_room_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chefgenius.disk.write_file", lambda *_: pytest.fail("written"))
+    monkeypatch.setattr("chefgenius.run.disk.write_file", lambda *_: pytest.fail("written"))
     check_space(tmp_path / "not" / "there", 1000, standing=False, touch=False)
     with_free(monkeypatch, 1024)
     with pytest.raises(OSError, match="no room for"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from faults.shim import SAVE, Faults, operations
 from running import Child, Nursery, assert_same_run, words
 

@@ -12,8 +12,8 @@ import commit
 import permutation
 import pytest
 import way
-from chefgenius import options
 from chefgenius.__main__ import main
+from chefgenius.settings import options
 from pages import DOCS, NO_CODE, README, ROOT, Block, blocks, furnish
 from running import MODEL
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import options
-from chefgenius.config import ConfigError
-from chefgenius.early_stopping import EarlyStopping
-from chefgenius.evaluation import Evaluation, Evaluator
-from chefgenius.measures import MEASURES
-from chefgenius.rundir import RunDirectory
-from chefgenius.watching import EarlyStoppingConfig
+from chefgenius.evaluation.evaluator import Evaluation, Evaluator
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.settings import options
+from chefgenius.settings.config import ConfigError
+from chefgenius.settings.measures import MEASURES
+from chefgenius.settings.watching import EarlyStoppingConfig
+from chefgenius.training.early_stopping import EarlyStopping
 from fitting import fit, metrics, stop_at
 from running import COUNTING, Nursery, assert_same_run, opened, outcome, run_here, words
 

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chefgenius import manifest
-from chefgenius.resume import decide
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError
+from chefgenius.run import manifest
+from chefgenius.run.resume import decide
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError
 from running import outcome, run_here
 from test_resume import choose, put
 

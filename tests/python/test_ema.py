@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from chefgenius import ckpt
-from chefgenius.base import AVERAGES
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.ema import Averages, decay_at
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError
-from chefgenius.tensors import read_tensors
+from chefgenius.run.base import AVERAGES
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError
+from chefgenius.training.ema import Averages, decay_at
+from chefgenius.training.tensors import read_tensors
 from fitting import QUIET, fit, metrics, stop_at
 from running import assert_same_run, opened, outcome, refused, run_here
 from torch import Tensor, nn

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius.config import ModelConfig
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.evaluation import Evaluation, Evaluator, History, figures, saved_samples
-from chefgenius.generators import capture
-from chefgenius.loss import TokenLoss
-from chefgenius.measures import MEASURES, of_texts
-from chefgenius.model import Vocabulary, build_model
-from chefgenius.signals import StopRequested
-from chefgenius.store import TokenStore
-from chefgenius.tokenizer import TextDecoder
-from chefgenius.watching import EvalConfig
+from chefgenius.data.store import TokenStore
+from chefgenius.evaluation.evaluator import Evaluation, Evaluator, History, figures, saved_samples
+from chefgenius.model.generators import capture
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.model.tokenizer import TextDecoder
+from chefgenius.run.signals import StopRequested
+from chefgenius.settings.config import ModelConfig
+from chefgenius.settings.measures import MEASURES, of_texts
+from chefgenius.settings.watching import EvalConfig
 from running import MODEL
 from samples import build, load, recipes, write_lines
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from running import run_here
 from samples import files_below
 from test_checkpoint import rename_one, resealed

@@ -2,9 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
-from chefgenius import manifest
-from chefgenius.export import ExportError, export
-from chefgenius.rundir import RunDirectory
+from chefgenius.exporting.export import ExportError, export
+from chefgenius.run import manifest
+from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint, flip
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_changes_after_the_check_is_noticed(
         flip(run, 4)
         return found
 
-    monkeypatch.setattr("chefgenius.export.verify", and_then_flip)
+    monkeypatch.setattr("chefgenius.exporting.export.verify", and_then_flip)
     with pytest.raises(ExportError, match=r"model.safetensors` changed while it was copied"):
         export(run.step_path(4), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

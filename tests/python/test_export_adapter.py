@@ -9,8 +9,8 @@ import pytest
 import torch
 from adapters import logits, on_base, t5
 from chefgenius import ckpt
-from chefgenius.base import find_base
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.base import find_base
+from chefgenius.run.rundir import RunDirectory
 from fitting import QUIET, fit
 from peft import PeftModel
 from running import opened

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import optim, options
 from chefgenius.callbacks.chosen import choose_callbacks
-from chefgenius.config import ConfigError
-from chefgenius.judging import check_extra
-from chefgenius.lora import peft_version
+from chefgenius.evaluation.judging import check_extra
+from chefgenius.model.lora import peft_version
+from chefgenius.settings import options
+from chefgenius.settings.config import ConfigError
+from chefgenius.training import optim
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from chefgenius import Batch, RecipeLoader, TokenStore
-from chefgenius.feed import Feed, Tombstones
-from chefgenius.state import ResumeError
+from chefgenius.data.feed import Feed, Tombstones
+from chefgenius.run.state import ResumeError
 from samples import load
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chefgenius import ckpt, generate, writing
+from chefgenius import ckpt, generate
+from chefgenius.data.recipe import Recipe
 from chefgenius.generate import Shown
-from chefgenius.recipe import Recipe
-from chefgenius.writing import OwnChance
+from chefgenius.generation import writing
+from chefgenius.generation.writing import OwnChance
 from running import run_here
 
 RECIPE = "title: Lemon Rice | ingredients: 1 cup rice | 2 limes | directions: Boil it. | Eat."

@@ -4,9 +4,9 @@ import random
 import numpy as np
 import pytest
 import torch
-from chefgenius import generators
-from chefgenius.generators import capture, derived_seed, isolated, restore, seed_ambient
-from chefgenius.state import ResumeError
+from chefgenius.model import generators
+from chefgenius.model.generators import capture, derived_seed, isolated, restore, seed_ambient
+from chefgenius.run.state import ResumeError
 
 
 def draw() -> list[float]:

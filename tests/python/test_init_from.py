@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from chefgenius import ckpt
-from chefgenius.rundir import RunDirectory
-from chefgenius.trainer import Trainer
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.training.trainer import Trainer
 from running import run_here
 from safetensors.torch import load_file
 from samples import files_below

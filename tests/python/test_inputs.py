@@ -1,5 +1,5 @@
 import torch
-from chefgenius.inputs import shift_right
+from chefgenius.model.inputs import shift_right
 
 
 def test_labels_are_shifted_right() -> None:

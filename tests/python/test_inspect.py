@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import inspect
-from chefgenius.feed import Feed
-from chefgenius.loss import TokenLoss
-from chefgenius.rundir import RunDirectory
+from chefgenius.data.feed import Feed
+from chefgenius.model.loss import TokenLoss
+from chefgenius.run.rundir import RunDirectory
 from running import run_here
 from samples import run_python
 from transformers import AutoModelForSeq2SeqLM
@@ -167,7 +167,7 @@ def test_losses_are_those_of_the_model_for_each_recipe_alone(
     assert found["checkpoint"] == f"step-{LAST:08d}"
     checkpoint = RunDirectory(folder / "run").step_path(LAST)
     model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint).eval()
-    from chefgenius.itinerary import Itinerary
+    from chefgenius.inspecting.itinerary import Itinerary
 
     _, store = Itinerary(folder / "run").present()
     for one in found["recipes"]:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from chefgenius.inventory import (
+from chefgenius.run.inventory import (
     NotFoundError,
     Policy,
     find_checkpoint,
@@ -21,8 +21,8 @@ from chefgenius.inventory import (
     size_of,
     take,
 )
-from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.retention import Retention
+from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint, flip
 
 

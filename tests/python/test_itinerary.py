@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from chefgenius import TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.itinerary import Itinerary
+from chefgenius.inspecting.itinerary import Itinerary
 from samples import recipes, write_lines
 from walking import Walk, begun, wander
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from chefgenius import cookbook
-from chefgenius.config import ConfigError
-from chefgenius.judging import Counts, Judge, Vocabulary, Words, check_extra, words
-from chefgenius.measures import MEASURES, of_texts
-from chefgenius.recipe import Recipe
+from chefgenius.data.recipe import Recipe
+from chefgenius.evaluation.judging import Counts, Judge, Vocabulary, Words, check_extra, words
+from chefgenius.settings.config import ConfigError
+from chefgenius.settings.measures import MEASURES, of_texts
 from samples import recipes, run_python, shared
 
 TEXT = "title: Lemon Rice | ingredients: 1 cup rice | 2 lemons, sliced | directions: Boil the rice. | Serve."
@@ -315,7 +315,7 @@ def test_another_process_with_other_hashes_gives_the_same_bits(monkeypatch: pyte
     made = [Recipe(**one).text() for one in recipes(30)]
     code = """
 import json
-from chefgenius.judging import Judge, Vocabulary
+from chefgenius.evaluation.judging import Judge, Vocabulary
 made = json.loads(sys.argv[1])
 judge = Judge(("recipe", "bleu", "chrf", "rouge"), Vocabulary.of(made))
 found = judge.scores(made, [*made[1:], made[0]])

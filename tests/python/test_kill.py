@@ -14,7 +14,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 from chains import LORA_ROW, ROWS, Chain, Point
-from chefgenius.config import DataConfig, TrainConfig
+from chefgenius.settings.config import DataConfig, TrainConfig
 from faults.shim import Faults, operations
 from running import COUNTING, Nursery, outcome
 

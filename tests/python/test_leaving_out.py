@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from chefgenius.course import Leg
-from chefgenius.dataset import _read_tombstones
-from chefgenius.inventory import NotFoundError
-from chefgenius.leaving_out import Doomed, command, write
+from chefgenius.data.course import Leg
+from chefgenius.inspecting.leaving_out import Doomed, command, write
+from chefgenius.run.inventory import NotFoundError
+from chefgenius.training.dataset import _read_tombstones
 
 
 def leg(*masked: int) -> Leg:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from chefgenius import manifest
-from chefgenius.config import flatten
-from chefgenius.inventory import NotFoundError
-from chefgenius.located import GoneError, locate, standing
-from chefgenius.options import load
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError
+from chefgenius.run import manifest
+from chefgenius.run.inventory import NotFoundError
+from chefgenius.run.located import GoneError, locate, standing
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError
+from chefgenius.settings.config import flatten
+from chefgenius.settings.options import load
 from stored import add_checkpoint, flip
 
 TOLD = ["seed=7", "optim.betas=[0.8,0.9]", "data.sources=[a]", "run_dir=runs/a"]
@@ -83,7 +83,7 @@ def test_what_a_trainer_removes_meanwhile_is_passed_over_or_told(
             run.delete(newest)
         return verify(path)
 
-    monkeypatch.setattr("chefgenius.located.verify", late)
+    monkeypatch.setattr("chefgenius.run.located.verify", late)
     assert locate(run.path, "newest").step == 6
     assert removed == [9]
 

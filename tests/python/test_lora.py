@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 import torch
 from adapters import gpt2, logits, stirred, t5
-from chefgenius.base import find_base
-from chefgenius.config import ConfigError, LoraConfig, ModelConfig
-from chefgenius.generators import capture
-from chefgenius.lora import (
+from chefgenius.model.generators import capture
+from chefgenius.model.lora import (
     adapter_files,
     adapter_tensors,
     add_adapter,
@@ -17,8 +15,10 @@ from chefgenius.lora import (
     is_adapted,
     peft_version,
 )
-from chefgenius.optim import trained_parameters
-from chefgenius.tensors import write_tensors
+from chefgenius.run.base import find_base
+from chefgenius.settings.config import ConfigError, LoraConfig, ModelConfig
+from chefgenius.training.optim import trained_parameters
+from chefgenius.training.tensors import write_tensors
 from peft import LoraConfig as PeftConfig
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer

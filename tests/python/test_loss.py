@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius.head import head_of, last_layer
-from chefgenius.loss import TokenLoss
-from chefgenius.projection import summed_loss
+from chefgenius.model.head import head_of, last_layer
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.projection import summed_loss
 from kinds import KINDS, batch_of, tiny
 from test_model import small
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ def test_rows_that_do_not_count_never_reach_the_vocabulary(
         projected[:] = [len(hidden)]
         return summed_loss(hidden, *given, **named)
 
-    monkeypatch.setattr("chefgenius.loss.summed_loss", counted)
+    monkeypatch.setattr("chefgenius.model.loss.summed_loss", counted)
     loss(data)
     causal = not model.config.is_encoder_decoder
     assert projected == [int((data["labels"][:, causal:] >= 0).sum())]

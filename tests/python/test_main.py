@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from chefgenius.__main__ import COMMANDS, main
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint
 
 PACKAGE = Path(__file__).parents[2] / "python" / "chefgenius"

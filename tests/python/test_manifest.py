@@ -12,8 +12,8 @@ from threading import Thread
 import blake3
 import numpy as np
 import pytest
-from chefgenius import manifest
-from chefgenius.manifest import (
+from chefgenius.run import manifest
+from chefgenius.run.manifest import (
     DamagedError,
     Entry,
     hash_file,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from adapters import on_base
-from chefgenius.config import OptimizerKind
-from chefgenius.manifest import hash_file
-from chefgenius.optim import entries
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError
-from chefgenius.tensors import read_tensors
+from chefgenius.run.manifest import hash_file
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError
+from chefgenius.settings.config import OptimizerKind
+from chefgenius.training.optim import entries
+from chefgenius.training.tensors import read_tensors
 from fitting import Counting, stop_at
 from running import opened, outcome
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from adapters import gpt2, logits, stirred, t5
-from chefgenius.base import find_base
-from chefgenius.manifest import write_file
-from chefgenius.merge import MergeError, merged, read_adapter
+from chefgenius.exporting.merge import MergeError, merged, read_adapter
+from chefgenius.run.base import find_base
+from chefgenius.run.manifest import write_file
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from test_lora import adapted, opened, settings, write

@@ -5,9 +5,9 @@ from pathlib import Path
 import blake3
 import numpy as np
 import pytest
-from chefgenius.digest import RollingDigest
-from chefgenius.metrics import NAMES, JsonLines, Logs, Stopwatch
-from chefgenius.state import Progress, ResumeError, State
+from chefgenius.run.digest import RollingDigest
+from chefgenius.run.state import Progress, ResumeError, State
+from chefgenius.training.metrics import NAMES, JsonLines, Logs, Stopwatch
 from samples import files_below
 
 

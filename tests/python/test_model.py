@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius.config import Config, ConfigError, ModelConfig
-from chefgenius.generators import capture, isolated
-from chefgenius.head import head_of, last_layer
-from chefgenius.loss import TokenLoss
-from chefgenius.model import (
+from chefgenius.model.generators import capture, isolated
+from chefgenius.model.head import head_of, last_layer
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.model import (
     Vocabulary,
     build_model,
     count_parameters,
@@ -18,7 +17,8 @@ from chefgenius.model import (
     kind_of,
     named_tensors,
 )
-from chefgenius.proofs import checkpoint_activations, prove
+from chefgenius.model.proofs import checkpoint_activations, prove
+from chefgenius.settings.config import Config, ConfigError, ModelConfig
 from kinds import ENCODER_DECODERS, KINDS, batch_of, tiny
 from running import MODEL
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from running import outcome, run_here
 
 

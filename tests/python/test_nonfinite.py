@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chefgenius.config import ConfigError
-from chefgenius.loss import TokenLoss
-from chefgenius.state import DivergedError, ResumeError
+from chefgenius.model.loss import TokenLoss
+from chefgenius.run.state import DivergedError, ResumeError
+from chefgenius.settings.config import ConfigError
 from fitting import QUIET, fit, metrics, stop_at, weights
 from running import assert_same_run, opened, outcome
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chefgenius.manifest import plain
-from chefgenius.state import ResumeError
+from chefgenius.run.manifest import plain
+from chefgenius.run.state import ResumeError
 from running import run_here
 from samples import files_below
 

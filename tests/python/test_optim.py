@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius import optim
-from chefgenius.config import ConfigError, OptimConfig, OptimizerKind
-from chefgenius.optim import (
+from chefgenius.run.state import ResumeError
+from chefgenius.settings.config import ConfigError, OptimConfig, OptimizerKind
+from chefgenius.training import optim
+from chefgenius.training.optim import (
     build_optimizer,
     clip_gradients,
     describe,
@@ -17,8 +18,7 @@ from chefgenius.optim import (
     trained_parameters,
     unscale_gradients,
 )
-from chefgenius.schedule import Schedule
-from chefgenius.state import ResumeError
+from chefgenius.training.schedule import Schedule
 from fitting import QUIET, fit, stop_at
 from running import outcome, refused, run_here
 from torch import nn
@@ -133,7 +133,7 @@ def test_8_bit_states_are_refused_without_cuda(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_8_bit_states_are_refused_without_torchao(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chefgenius.optim.find_spec", lambda name: None)
+    monkeypatch.setattr("chefgenius.training.optim.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs torchao, .* `pip install chefgenius\[cuda\]`"):
         optim._refuse_without_cuda({"cuda"})
 

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
-from chefgenius import commandline, options
-from chefgenius.config import SMALL_T5, ConfigError, flatten, keys
+from chefgenius import commandline
+from chefgenius.settings import options
+from chefgenius.settings.config import SMALL_T5, ConfigError, flatten, keys
 
 
 def changed(*overrides: str, file: Path | None = None) -> dict[str, object]:

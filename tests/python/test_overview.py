@@ -5,9 +5,9 @@ from pathlib import Path
 
 import chefgenius
 import pytest
-from chefgenius.inventory import NotFoundError
 from chefgenius.overview import look_at, runs
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.inventory import NotFoundError
+from chefgenius.run.rundir import RunDirectory
 from samples import run_python
 from stored import add_checkpoint
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import TokenStore
-from chefgenius.batch import Batch
-from chefgenius.config import Config, ConfigError
-from chefgenius.inputs import forward_of
-from chefgenius.loss import TokenLoss
-from chefgenius.packing import unpadded
-from chefgenius.proofs import prove
+from chefgenius.data.batch import Batch
+from chefgenius.model.inputs import forward_of
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.packing import unpadded
+from chefgenius.model.proofs import prove
+from chefgenius.settings.config import Config, ConfigError
 from fitting import fit, metrics, stop_at
 from kinds import KINDS, tiny
 from running import assert_same_run

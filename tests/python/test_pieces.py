@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import TokenStore
-from chefgenius.generators import capture
-from chefgenius.loss import TokenLoss
-from chefgenius.pieces import WHOLE, cut, find_rows, largest_batch
-from chefgenius.state import ResumeError
+from chefgenius.model.generators import capture
+from chefgenius.model.loss import TokenLoss
+from chefgenius.run.state import ResumeError
+from chefgenius.training.pieces import WHOLE, cut, find_rows, largest_batch
 from fitting import QUIET, fit, metrics, stop_at
 from running import assert_same_run, opened, outcome, refused, run_here
 from samples import load, take
@@ -128,7 +128,7 @@ def test_the_size_found_is_recorded_before_the_first_step_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first process finds it, the next looks no more; both take the steps of one that was told."""
-    monkeypatch.setattr("chefgenius.pieces.is_searched", lambda device: True)
+    monkeypatch.setattr("chefgenius.training.pieces.is_searched", lambda device: True)
     tried = short_of_memory(monkeypatch, 3)
     with opened(tmp_path, *AUTO) as trainer:
         assert tried == [8, 4, 2, 2]
@@ -151,9 +151,9 @@ def test_what_is_tried_is_the_loss_that_is_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its smoothing, and of a compiled model in the widths that it will have."""
-    monkeypatch.setattr("chefgenius.pieces.is_searched", lambda device: True)
-    monkeypatch.setattr("chefgenius.build.compile_blocks", lambda model, shapes: None)
-    monkeypatch.setattr("chefgenius.build.try_out", lambda loss, config: None)
+    monkeypatch.setattr("chefgenius.training.pieces.is_searched", lambda device: True)
+    monkeypatch.setattr("chefgenius.training.build.compile_blocks", lambda model, shapes: None)
+    monkeypatch.setattr("chefgenius.training.build.try_out", lambda loss, config: None)
     tried = list[TokenLoss]()
     short_of_memory(monkeypatch, 3)
     held = TokenLoss.forward

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from chefgenius import LoaderError, TokenStore
-from chefgenius.batch import Batch
-from chefgenius.pinned import PinnedMemory
+from chefgenius.data.batch import Batch
+from chefgenius.data.pinned import PinnedMemory
 from samples import load, take
 from twins import LAYOUTS, PLANS, assert_equal, assert_unchanged, contents, mixed_store, open_loader, twin
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from chefgenius import TokenStore, prepare
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.store import Place
+from chefgenius.data.store import Place
 from samples import recipes, write_lines
 
 MADE = recipes(6)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from chefgenius import resume
-from chefgenius.metrics import Logs
-from chefgenius.rundir import RunDirectory
-from chefgenius.state import ResumeError
+from chefgenius.run import resume
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.state import ResumeError
+from chefgenius.training.metrics import Logs
 from faults.disk import Disk
 from faults.shim import Faults, Operation, operations
 from running import Nursery, assert_same_run, words

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from chefgenius.projection import summed_loss
+from chefgenius.model.projection import summed_loss
 from torch import Tensor
 from torch.nn import functional
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from chefgenius import options
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.located import Located
-from chefgenius.prompts import Asked, PromptError, ingredients, read, store_of, unspelt
+from chefgenius.generation.prompts import Asked, PromptError, ingredients, read, store_of, unspelt
+from chefgenius.run.located import Located
+from chefgenius.settings import options
 from samples import build, recipes
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius.inventory import size_of
-from chefgenius.pruning import PruneError, carry_out, plan
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.inventory import size_of
+from chefgenius.run.pruning import PruneError, carry_out, plan
+from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint, flip
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 from adapters import on_base
-from chefgenius.config import Config, ConfigError
-from chefgenius.ranks import Ranks
-from chefgenius.rundir import RunDirectory
-from chefgenius.world import World
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.world import World
+from chefgenius.settings.config import Config, ConfigError
+from chefgenius.training.ranks import Ranks
 from fitting import metrics
 from running import Child, Nursery, assert_same_run, words
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import build, compute
-from chefgenius.rundir import RunDirectory, read_run_facts
+from chefgenius.model import compute
+from chefgenius.run.rundir import RunDirectory, read_run_facts
+from chefgenius.training import build
 from running import opened, outcome, run_here
 from samples import recipes, write_lines
 

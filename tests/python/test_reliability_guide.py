@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from chefgenius import train
-from chefgenius.signals import BOUND, StopRequested
-from chefgenius.state import DivergedError, ResumeError, RunError
+from chefgenius.run.signals import BOUND, StopRequested
+from chefgenius.run.state import DivergedError, ResumeError, RunError
 
 TESTS = Path(__file__).parent
 GUIDE = TESTS.parents[1] / "docs" / "reliability.md"

@@ -3,12 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius.config import Config, flatten
-from chefgenius.descent import write_descent
-from chefgenius.manifest import seal, to_json, write_file
-from chefgenius.resume import STATE_SCHEMA, decide
-from chefgenius.rundir import FILES, RUN_SCHEMA, RunDirectory
-from chefgenius.state import ResumeError
+from chefgenius.run.descent import write_descent
+from chefgenius.run.manifest import seal, to_json, write_file
+from chefgenius.run.resume import STATE_SCHEMA, decide
+from chefgenius.run.rundir import FILES, RUN_SCHEMA, RunDirectory
+from chefgenius.run.state import ResumeError
+from chefgenius.settings.config import Config, flatten
 
 FACTS = {"store": "b3:1", "tokenizer": "b3:2", "plan": "b3:3", "threads": 1, "torch": "2"}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from chefgenius.retention import Retention, pinned
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.retention import Retention, pinned
+from chefgenius.run.rundir import RunDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from test_rundir import put

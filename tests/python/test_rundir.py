@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chefgenius import rundir
-from chefgenius.manifest import DamagedError, seal, write_file
-from chefgenius.rundir import RunDirectory, remove_tree
+from chefgenius.run import rundir
+from chefgenius.run.manifest import DamagedError, seal, write_file
+from chefgenius.run.rundir import RunDirectory, remove_tree
 from samples import run_python
 from test_manifest import no_file_beyond
 
@@ -33,8 +33,8 @@ def test_steps_are_listed_newest_first(tmp_path: Path) -> None:
 def test_two_trainers_never_share_a_directory(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from chefgenius.rundir import RunDirectory\n"
-        "from chefgenius.state import ResumeError\n"
+        "from chefgenius.run.rundir import RunDirectory\n"
+        "from chefgenius.run.state import ResumeError\n"
         "try:\n"
         "    RunDirectory(pathlib.Path(sys.argv[1])).lock()\n"
         "    print('free')\n"
@@ -75,7 +75,7 @@ def test_a_directory_that_is_replaced_while_it_is_locked_is_locked_anew(
 def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
     run_python(
         "import os, pathlib, signal, sys\n"
-        "from chefgenius.rundir import RunDirectory\n"
+        "from chefgenius.run.rundir import RunDirectory\n"
         "if os.fork() == 0:\n"
         "    RunDirectory(pathlib.Path(sys.argv[1])).lock()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from chains import Chain, Point
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from faults.disk import Disk
 from faults.shim import operations
 from running import Nursery, assert_same_run, words

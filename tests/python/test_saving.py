@@ -12,9 +12,10 @@ from threading import Event, Timer
 from typing import Any
 
 import pytest
-from chefgenius import checkpoint, manifest
-from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
+from chefgenius.run import manifest
+from chefgenius.run.retention import Retention
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.training import checkpoint
 from samples import run_python
 from test_checkpoint import Run, names
 from test_rundir import put
@@ -288,9 +289,9 @@ def test_an_interrupt_waits_for_nothing(run: Run) -> None:
 ENDS = """
 import os, pathlib, sys, time
 import torch
-from chefgenius.checkpoint import Checkpointer
-from chefgenius.retention import Retention
-from chefgenius.rundir import RunDirectory
+from chefgenius.training.checkpoint import Checkpointer
+from chefgenius.run.retention import Retention
+from chefgenius.run.rundir import RunDirectory
 
 def begin(kind):
     model = torch.nn.Linear(4, 4)

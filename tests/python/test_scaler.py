@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from chefgenius.scaler import CEILING, FIRST, FLOOR, INTERVAL, LossScale
-from chefgenius.signals import StopRequested
-from chefgenius.state import DivergedError, Registry, ResumeError
-from chefgenius.trainer import Trainer
+from chefgenius.run.signals import StopRequested
+from chefgenius.run.state import DivergedError, Registry, ResumeError
+from chefgenius.training.scaler import CEILING, FIRST, FLOOR, INTERVAL, LossScale
+from chefgenius.training.trainer import Trainer
 from fitting import QUIET, StopAt, fit, metrics, stop_at
 from running import assert_same_run, opened, outcome
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius.config import OptimConfig
-from chefgenius.schedule import Schedule, learning_rate
+from chefgenius.settings.config import OptimConfig
+from chefgenius.training.schedule import Schedule, learning_rate
 from fitting import QUIET, fit, metrics, stop_at
 
 KINDS: Any = ("linear", "cosine", "constant", "wsd", "inverse_sqrt")

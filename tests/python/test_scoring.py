@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 from chains import CAUSAL
-from chefgenius.itinerary import Itinerary
-from chefgenius.loss import TokenLoss
-from chefgenius.scoring import Scorer
+from chefgenius.inspecting.itinerary import Itinerary
+from chefgenius.inspecting.scoring import Scorer
+from chefgenius.model.loss import TokenLoss
 from running import run_here
 
 QUICK = ("eval.every_steps=0", "train.max_steps=2")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chefgenius.screen import age, bar, columns, gigabytes
+from chefgenius.console.screen import age, bar, columns, gigabytes
 
 
 def test_columns_are_even() -> None:

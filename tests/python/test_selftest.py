@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chefgenius import selftest, train
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint, flip
 
 

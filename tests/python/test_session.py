@@ -7,10 +7,11 @@ from typing import Any
 import chefgenius
 import pytest
 import torch
-from chefgenius import TokenStore, options
-from chefgenius.config import Config, ModelConfig
-from chefgenius.model import Vocabulary, build_model
-from chefgenius.rundir import RunDirectory, read_run_facts
+from chefgenius import TokenStore
+from chefgenius.model.model import Vocabulary, build_model
+from chefgenius.run.rundir import RunDirectory, read_run_facts
+from chefgenius.settings import options
+from chefgenius.settings.config import Config, ModelConfig
 from fitting import Counting, fit
 from guide import execute
 from running import MODEL, assert_same_run, settled, words

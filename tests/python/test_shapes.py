@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius.config import Config, DataConfig
-from chefgenius.loss import TokenLoss
-from chefgenius.plan import LayoutKind, PlanKind
-from chefgenius.shapes import Shapes, eighths, shapes_of
+from chefgenius.data.plan import LayoutKind, PlanKind
+from chefgenius.model.loss import TokenLoss
+from chefgenius.model.shapes import Shapes, eighths, shapes_of
+from chefgenius.settings.config import Config, DataConfig
 from kinds import ENCODER_DECODERS, KINDS, batch_of, tiny
 from samples import build, load, recipes, take
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from adapters import on_base
 from chains import CAUSAL
-from chefgenius.loss import TokenLoss
-from chefgenius.rundir import RunDirectory
-from chefgenius.sharing import Sharing
-from chefgenius.tensors import read_tensors
-from chefgenius.world import World
+from chefgenius.model.loss import TokenLoss
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.world import World
+from chefgenius.training.sharing import Sharing
+from chefgenius.training.tensors import read_tensors
 from fitting import metrics
 from kinds import tiny
 from running import Nursery, assert_same_run, opened, outcome, words

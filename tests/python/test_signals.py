@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chefgenius.signals import SaveRequests, Stop, StopRequested
+from chefgenius.run.signals import SaveRequests, Stop, StopRequested
 from running import answer
 
 
@@ -65,7 +65,7 @@ def test_time_asks_from_the_beginning_of_the_last_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("chefgenius.signals.time.monotonic", lambda: now)
+    monkeypatch.setattr("chefgenius.run.signals.time.monotonic", lambda: now)
     requests, never = (SaveRequests(Stop(), tmp_path / "save", minutes) for minutes in (2.0, None))
     for at, expected in ((219.9, False), (220.0, True), (300.0, True)):
         now = at

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chefgenius.spikes import deviations, find
+from chefgenius.inspecting.spikes import deviations, find
 
 
 def naive(values: list[float | None]) -> list[float]:

@@ -3,7 +3,7 @@ import json
 import struct
 
 import pytest
-from chefgenius.state import (
+from chefgenius.run.state import (
     Best,
     Derived,
     Losses,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from chefgenius.loss import TokenLoss
-from chefgenius.pieces import WHOLE
-from chefgenius.sharing import Sharing
-from chefgenius.step import Backward
+from chefgenius.model.loss import TokenLoss
+from chefgenius.training.pieces import WHOLE
+from chefgenius.training.sharing import Sharing
+from chefgenius.training.step import Backward
 from fitting import QUIET
 from running import MODEL, opened
 

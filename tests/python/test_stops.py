@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chains import ROWS, Chain, lines
-from chefgenius.rundir import RunDirectory
+from chefgenius.run.rundir import RunDirectory
 from running import Nursery, answer
 
 MOMENTS = {

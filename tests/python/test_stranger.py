@@ -18,11 +18,11 @@ from typing import Any
 import blake3
 import pytest
 import torch
-from chefgenius.config import ConfigError
-from chefgenius.manifest import DamagedError, seal, verify, write_file
-from chefgenius.pretrained import read_configuration, read_header
-from chefgenius.resume import read_sections
-from chefgenius.state import ResumeError
+from chefgenius.model.pretrained import read_configuration, read_header
+from chefgenius.run.manifest import DamagedError, seal, verify, write_file
+from chefgenius.run.resume import read_sections
+from chefgenius.run.state import ResumeError
+from chefgenius.settings.config import ConfigError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running import run_here

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius.inspection import numbers
-from chefgenius.outcome import Report
-from chefgenius.summary import (
+from chefgenius.data.inspection import numbers
+from chefgenius.data.outcome import Report
+from chefgenius.data.summary import (
     errors,
     facts,
     listed,

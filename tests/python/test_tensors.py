@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 from chefgenius._core import fill
-from chefgenius.manifest import hash_file
-from chefgenius.tensors import Image, read_tensors, write_tensors
+from chefgenius.run.manifest import hash_file
+from chefgenius.training.tensors import Image, read_tensors, write_tensors
 from safetensors import safe_open
 from safetensors.torch import load, save_file
 

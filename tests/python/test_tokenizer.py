@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from chefgenius.config import ConfigError
 from chefgenius.cookbook import TOKENIZER
-from chefgenius.store import TokenStore
-from chefgenius.tokenizer import TextDecoder
+from chefgenius.data.store import TokenStore
+from chefgenius.model.tokenizer import TextDecoder
+from chefgenius.settings.config import ConfigError
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius import options
-from chefgenius.boundary import Boundary
 from chefgenius.callbacks import (
     Callback,
     JsonLines,
@@ -26,9 +24,11 @@ from chefgenius.callbacks import (
     choose_console,
     guarded,
 )
-from chefgenius.config import ConfigError
-from chefgenius.evaluation import Evaluation
-from chefgenius.signals import StopRequested
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.run.signals import StopRequested
+from chefgenius.settings import options
+from chefgenius.settings.config import ConfigError
+from chefgenius.training.boundary import Boundary
 from fitting import QUIET, Counting, StopAt, fit, metrics
 from running import opened, outcome, run_here
 

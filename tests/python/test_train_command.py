@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from chefgenius import train
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.config import keys
-from chefgenius.rundir import RunDirectory
-from chefgenius.trainer import Trainer
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.settings.config import keys
+from chefgenius.training.trainer import Trainer
 from running import Nursery, assert_same_run, opened, outcome, refused, run_here, settled, words
 from samples import files_below, recipes, write_lines
 from transformers import AutoModelForSeq2SeqLM

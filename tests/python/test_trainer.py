@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.generators import seed_ambient
-from chefgenius.optim import state_tensors
-from chefgenius.rundir import RunDirectory
-from chefgenius.signals import StopRequested
-from chefgenius.tensors import read_tensors
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.model.generators import seed_ambient
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.signals import StopRequested
+from chefgenius.training.optim import state_tensors
+from chefgenius.training.tensors import read_tensors
 from fitting import QUIET, StopAt, fit, metrics, weights
 from running import assert_same_run, opened, outcome, run_here
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from chefgenius import train
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.loss import TokenLoss
-from chefgenius.rundir import RunDirectory
-from chefgenius.signals import StopRequested
-from chefgenius.state import RunError
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.model.loss import TokenLoss
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.signals import StopRequested
+from chefgenius.run.state import RunError
 from fitting import QUIET, StopAt, fit
 from running import assert_same_run, opened, outcome, run_here
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from chefgenius.callbacks import Callback, StepInfo
-from chefgenius.loss import TokenLoss
-from chefgenius.rundir import RunDirectory
-from chefgenius.signals import StopRequested
+from chefgenius.model.loss import TokenLoss
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.signals import StopRequested
 from fitting import QUIET, fit, metrics, stop_at
 from running import assert_same_run, opened, outcome, run_here
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from chefgenius import options
-from chefgenius.config import keys
-from chefgenius.meanings import MEANINGS, Kind
+from chefgenius.settings import options
+from chefgenius.settings.config import keys
+from chefgenius.settings.meanings import MEANINGS, Kind
 from test_reliability_guide import proofs, unknown
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from chefgenius import ckpt, manifest
-from chefgenius.resume import decide
-from chefgenius.rundir import RunDirectory
+from chefgenius import ckpt
+from chefgenius.run import manifest
+from chefgenius.run.resume import decide
+from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint
 
 

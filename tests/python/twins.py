@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from chefgenius import RecipeLoader, TokenStore, prepare
-from chefgenius.batch import Batch
 from chefgenius.cookbook import TOKENIZER
+from chefgenius.data.batch import Batch
 from samples import recipes, write_lines
 
 PLANS: dict[str, dict[str, Any]] = {

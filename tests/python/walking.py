@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius import RecipeLoader, TokenStore
-from chefgenius.differences import Comparison, Difference
-from chefgenius.digest import RollingDigest
-from chefgenius.feed import Feed, Tombstones
-from chefgenius.reentry import enter, follow
-from chefgenius.state import Losses, Progress
+from chefgenius.data.feed import Feed, Tombstones
+from chefgenius.data.reentry import enter, follow
+from chefgenius.run.differences import Comparison, Difference
+from chefgenius.run.digest import RollingDigest
+from chefgenius.run.state import Losses, Progress
 
 Records = list[list[int]]
 """of each micro-batch of a step"""

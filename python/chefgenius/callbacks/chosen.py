@@ -12,7 +12,7 @@ from chefgenius.callbacks.system import SystemMonitor
 from chefgenius.callbacks.tensorboard import TensorBoard
 from chefgenius.callbacks.webhook import Webhook, address
 from chefgenius.callbacks.weights_and_biases import WeightsAndBiases
-from chefgenius.config import Config, ConfigError, flatten
+from chefgenius.settings.config import Config, ConfigError, flatten
 
 
 def choose_console(config: Config) -> Console | JsonLines:

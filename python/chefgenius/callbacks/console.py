@@ -14,13 +14,13 @@ from rich.text import Text
 
 from chefgenius.callbacks.plot import PLOT
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation, Sample
-from chefgenius.manifest import STDOUT, named_errors
-from chefgenius.measures import MEASURES
-from chefgenius.recipe import Recipe
-from chefgenius.rundir import PAGE
-from chefgenius.screen import count
-from chefgenius.signals import BOUND
+from chefgenius.console.screen import count
+from chefgenius.data.recipe import Recipe
+from chefgenius.evaluation.evaluator import Evaluation, Sample
+from chefgenius.run.manifest import STDOUT, named_errors
+from chefgenius.run.rundir import PAGE
+from chefgenius.run.signals import BOUND
+from chefgenius.settings.measures import MEASURES
 
 BAR = 10
 """columns that a progress bar has at least"""

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.state import State, Stateful, one_line
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.run.state import State, Stateful, one_line
 
 
 class Guarded(Callback):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation, figures
-from chefgenius.manifest import STDOUT, named_errors
+from chefgenius.evaluation.evaluator import Evaluation, figures
+from chefgenius.run.manifest import STDOUT, named_errors
 
 
 class JsonLines(Callback):

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.state import one_line
+from chefgenius.run.state import one_line
 
 FIRST, EVERY = 20.0, 60.0
 """seconds from the start to the first page, and from one page to the next"""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.callbacks.protocol import Callback, Outcome
-from chefgenius.manifest import replace_file
+from chefgenius.run.manifest import replace_file
 
 PLOT = "loss.png"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chefgenius.evaluation import Evaluation, Sample
-from chefgenius.state import State, Stateful
+from chefgenius.evaluation.evaluator import Evaluation, Sample
+from chefgenius.run.state import State, Stateful
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.manifest import named_errors, plain
-from chefgenius.rundir import STARTS
-from chefgenius.state import one_line
+from chefgenius.run.manifest import named_errors, plain
+from chefgenius.run.rundir import STARTS
+from chefgenius.run.state import one_line
 
 
 class Starts(Callback):

@@ -13,8 +13,8 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.manifest import named_errors
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.run.manifest import named_errors
 
 
 class SystemMonitor(Callback):

@@ -7,8 +7,8 @@ which TensorBoard does when it reads.
 from typing import TYPE_CHECKING
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.measures import MEASURES
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.settings.measures import MEASURES
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

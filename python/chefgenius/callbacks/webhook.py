@@ -13,8 +13,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo
-from chefgenius.config import ConfigError
-from chefgenius.evaluation import Evaluation, figures
+from chefgenius.evaluation.evaluator import Evaluation, figures
+from chefgenius.settings.config import ConfigError
 
 TIMEOUT = 5.0
 """seconds that one request may take, and that the end of a run waits for those left"""

@@ -6,9 +6,9 @@ The identity of the run there is its state, so that every start goes on with the
 from typing import Any, Literal
 
 from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, StepInfo
-from chefgenius.evaluation import Evaluation
-from chefgenius.measures import MEASURES
-from chefgenius.state import State
+from chefgenius.evaluation.evaluator import Evaluation
+from chefgenius.run.state import State
+from chefgenius.settings.measures import MEASURES
 
 
 class WeightsAndBiases(Callback):

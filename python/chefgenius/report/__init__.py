@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(options: argparse.Namespace) -> int:
     if len(options.runs) > MOST:
         raise ValueError(f"{len(options.runs)} runs are too many for one page: give at most {MOST}")
+    from chefgenius.console.screen import gigabytes, paint
     from chefgenius.report.files import Run
     from chefgenius.report.page import content, exactness, render, write
-    from chefgenius.rundir import PAGE
-    from chefgenius.screen import gigabytes, paint
+    from chefgenius.run.rundir import PAGE
 
     runs = [Run.read(path) for path in options.runs]
     if len(runs) == 1:

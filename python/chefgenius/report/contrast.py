@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from chefgenius.meanings import MEANINGS
-from chefgenius.measures import MEASURES
+from chefgenius.console.screen import count
+from chefgenius.data.store import ChefGeniusError
 from chefgenius.report.curves import charts
 from chefgenius.report.files import Run, real
 from chefgenius.report.lengths import NotHereError, Way
 from chefgenius.report.page import exactness, padding_of, shown
 from chefgenius.report.starts import moment
-from chefgenius.screen import count
-from chefgenius.store import ChefGeniusError
+from chefgenius.settings.meanings import MEANINGS
+from chefgenius.settings.measures import MEASURES
 
 BESIDE = ("run_dir",)
 """what two equal runs differ in as well"""

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from chefgenius.descent import read_descent
-from chefgenius.differences import Change, Exactness
-from chefgenius.inventory import Inventory, find_run, read_state, take
-from chefgenius.ledger import lost
-from chefgenius.manifest import plain
 from chefgenius.report.thinning import Floats
-from chefgenius.rundir import read_run_facts
-from chefgenius.state import ResumeError
+from chefgenius.run.descent import read_descent
+from chefgenius.run.differences import Change, Exactness
+from chefgenius.run.inventory import Inventory, find_run, read_state, take
+from chefgenius.run.ledger import lost
+from chefgenius.run.manifest import plain
+from chefgenius.run.rundir import read_run_facts
+from chefgenius.run.state import ResumeError
 
 Line = dict[str, Any]
 
@@ -134,8 +134,8 @@ class Run:
             return saved
         if not self.config:
             return {}
-        from chefgenius.config import ConfigError, flatten
-        from chefgenius.options import load
+        from chefgenius.settings.config import ConfigError, flatten
+        from chefgenius.settings.options import load
 
         try:
             return flatten(load(str(self.path / "config.yaml"), []))

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chefgenius.course import Leg
-from chefgenius.inventory import NotFoundError
-from chefgenius.itinerary import Itinerary
+from chefgenius.data.course import Leg
+from chefgenius.data.store import ChefGeniusError, Ids, TokenStore
+from chefgenius.inspecting.itinerary import Itinerary
 from chefgenius.report.charts import Bars, histogram
 from chefgenius.report.files import Run
 from chefgenius.report.thinning import Floats
-from chefgenius.state import ResumeError, one_line
-from chefgenius.store import ChefGeniusError, Ids, TokenStore
+from chefgenius.run.inventory import NotFoundError
+from chefgenius.run.state import ResumeError, one_line
 
 Array = NDArray[np.integer[Any]]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from chefgenius.manifest import replace_file
-from chefgenius.measures import MEASURES
-from chefgenius.outcome import Report
+from chefgenius.console.screen import gigabytes
+from chefgenius.data.outcome import Report
+from chefgenius.data.summary import HEAD, facts, outcomes, percent
 from chefgenius.report.axes import number
 from chefgenius.report.charts import sparkline
 from chefgenius.report.curves import charts
@@ -27,8 +27,8 @@ from chefgenius.report.files import Run, read_object, real
 from chefgenius.report.lengths import NotHereError, Padding, Way, store_report
 from chefgenius.report.samples import rows
 from chefgenius.report.starts import marks, moment, span, starts
-from chefgenius.screen import gigabytes
-from chefgenius.summary import HEAD, facts, outcomes, percent
+from chefgenius.run.manifest import replace_file
+from chefgenius.settings.measures import MEASURES
 
 SHOWN = 30
 """rows of a list that may grow without end"""
@@ -129,7 +129,7 @@ def exactness(run: Run) -> tuple[bool | None, str, list[str]]:
 
 def changed_settings(run: Run) -> list[tuple[str, Any, Any]]:
     """Every key with its value and its default."""
-    from chefgenius.config import Config, flatten
+    from chefgenius.settings.config import Config, flatten
 
     plain = flatten(Config())
     return [(key, value, plain.get(key)) for key, value in run.settings().items() if key != "run_dir"]

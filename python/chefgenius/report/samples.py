@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chefgenius.recipe import Recipe
+from chefgenius.data.recipe import Recipe
 
 STEPS, PROMPTS = 6, 6
 """that are shown at most"""

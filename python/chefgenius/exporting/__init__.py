@@ -1,0 +1,1 @@
+"""A model to take away (`export`): an adapter put into its base (`merge`), and the model's `card`."""

@@ -1,0 +1,99 @@
+"""A run from Python: the same steps as `python -m chefgenius.train`, with callbacks of one's own.
+
+1. `open_run` gives a `Trainer` that stands at the boundary where the run goes on; `fit` takes it to its end.
+2. `sections_of` and `restore` let a loop of one's own use a `Checkpointer` alone.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from chefgenius.callbacks import Callback
+from chefgenius.model.compute import prepare_environment
+from chefgenius.run import resume
+from chefgenius.run.rundir import RunDirectory
+from chefgenius.run.signals import Stop
+from chefgenius.run.state import State
+from chefgenius.settings import options
+from chefgenius.settings.config import Config
+from chefgenius.settings.meanings import allowed_names
+from chefgenius.training import build, dataset
+from chefgenius.training.checkpoint import Checkpointer
+from chefgenius.training.loading import load_tensors
+from chefgenius.training.metrics import Logs
+from chefgenius.training.optim import describe, trained_parameters
+from chefgenius.training.trainer import Trainer
+
+
+@contextmanager
+def open_run(
+    config: Config,
+    *,
+    callbacks: Sequence[Callback] = (),
+    resume_from: str = "auto",
+    allow_change: Collection[str] = (),
+    stop: Stop | None = None,
+    say: Callable[[str], None] = print,
+) -> Iterator[Trainer]:
+    """A run that is ready for `Trainer.fit`, begun or gone on with; its directory is locked in the block.
+
+    Args:
+        config: as `options.load` or `Config(...)` makes it.
+        callbacks: are told in this order. Nothing is printed but by them and `say`.
+        resume_from: `auto`, `never`, `must` or a path, as `--resume`.
+        allow_change: names of what may differ from the saved run, as `--allow-change`.
+        stop: ends the run at the next boundary or micro-batch once its `requested` is a reason, from any
+            thread; as a context manager it hears SIGTERM and Ctrl-C.
+        say: is told in lines what is prepared, where the run goes on and what differs.
+
+    Raises ConfigError and what `prepare` raises for bad input, ResumeError where the run may not go on, and
+    OSError.
+    `fit` raises StopRequested when it was stopped; the boundary is saved then, and the same call goes on.
+    """
+    config = options.resolve(config, "default")
+    with ExitStack() as closing:
+        run = RunDirectory(config.run_path)
+        closing.callback(run.lock().close)
+        origin = resume.decide(run, resume_from, say)
+        run.clean()
+        prepare_environment(config.train.determinism)
+        data = dataset.prepare_data(config, say)
+        closing.callback(data.close)
+        allowed = allowed_names(",".join(allow_change)) if allow_change else frozenset[str]()
+        built = build.build_run(config, data, origin, say, allowed)
+        logs = Logs(config.run_path, say)
+        closing.callback(logs.close)
+        trainer = build.start(built, run, logs, stop or Stop(), callbacks)
+        for change in [*built.comparison.free, *built.comparison.changes]:
+            say(f"changed: {change}")
+        yield trainer
+        if trainer.ended:
+            build.mark_finished(built, trainer.memory.progress.step)
+
+
+def sections_of(
+    step: int, model: PreTrainedModel, optimizer: torch.optim.Optimizer, **mine: State
+) -> dict[str, State]:
+    """What `Checkpointer.save` wants of a loop of one's own: its step, and its memory in sections.
+
+    `mine` are JSON values by name of the section: the state of a loader, of generators, of a schedule.
+    """
+    described = describe(trained_parameters(model), optimizer)
+    base: dict[str, Any] = {"progress": {"step": step}, "optimizer": described, "config": {}, "facts": {}}
+    return {**mine, **base}
+
+
+def restore(checkpointer: Checkpointer) -> dict[str, State] | None:
+    """Copies the newest good checkpoint into model and optimizer; its sections, None where there is none.
+
+    Damaged ones are set aside with their reason. Raises ResumeError when none is good or one is of another
+    model, OSError.
+    """
+    origin = resume.decide(checkpointer.run, "auto", checkpointer.say)
+    if origin is None:
+        return None
+    load_tensors(origin, checkpointer.model, checkpointer.optimizer)
+    return origin.sections
