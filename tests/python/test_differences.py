@@ -101,6 +101,7 @@ def test_identity_is_never_allowed() -> None:
 def test_a_plan_that_a_key_explains_is_told_once() -> None:
     changed = compared({"data.batch_size": 4}, {"plan": "b3:0"})
     assert [one.name for one in changed.exactness] == ["data.batch_size"]
+    assert compared({"data.batch_size": 4}, {"plan": "b3:0"}, "data.batch_size", "plan").idle == []
     other = compared({"data.batch_size": 4, "data.validation_sources": ["x"]}, {"plan": "b3:0"})
     assert [one.name for one in other.exactness] == ["data.batch_size", "plan"], (
         "the sources may be the cause"
