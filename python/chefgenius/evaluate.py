@@ -66,6 +66,8 @@ def evaluate(options: argparse.Namespace) -> int:
     from chefgenius.run.located import locate, standing
 
     located = locate(options.model, options.checkpoint)
+    if located.warning:
+        _note(located.warning)
     if options.source is None and located.run is None:
         raise ValueError(
             f"`{options.model}` lies in no run, which would have held recipes out: give `--source`"

@@ -113,6 +113,8 @@ def generate(options: argparse.Namespace) -> int:
         asked = read(options.prompts)
     asked = [one for one in asked for _ in range(options.copies)]
     located = locate(options.model, options.checkpoint)
+    if located.warning:
+        _note(located.warning)
     with TemporaryDirectory() as folder:
         with standing(located.directory):
             store = store_of(asked, located, Path(folder), options.store)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chefgenius.console.screen import age, columns, gigabytes
-from chefgenius.run.inventory import LOSS, NotFoundError, is_run, read_evaluations, take
-from chefgenius.run.rundir import RunDirectory, read_run_facts
+from chefgenius.run.inventory import LOSS, find_run, is_run, read_evaluations, take
+from chefgenius.run.rundir import read_run_facts
 from chefgenius.settings.measures import MEASURES
 
 HEAD = ("run", "step", "of", "best", "at step", "exact", "saved", "size")
@@ -76,9 +76,7 @@ def runs(path: str | Path = "runs") -> Runs:
 
 def look_at(path: Path) -> Run:
     """One run. Raises NotFoundError where there is none."""
-    if not is_run(path):
-        raise NotFoundError(f"no run in `{path}`: give a directory that holds `checkpoints`")
-    inventory, facts = take(RunDirectory(path)), read_run_facts(path)
+    inventory, facts = take(find_run(path)), read_run_facts(path)
     newest = next((one for one in inventory.checkpoints if one.path == inventory.next), None)
     metric = inventory.best_metric
     values = {step: one[metric] for step, one in read_evaluations(path).items() if metric in one}

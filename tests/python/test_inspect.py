@@ -274,7 +274,7 @@ def test_what_is_wrong_is_told_with_a_remedy(
     )
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints").mkdir()
-    assert "has no checkpoint that can be read" in failed(capsys, run, "--step", 3)
+    assert "has no checkpoint yet: wait for its first one" in failed(capsys, run, "--step", 3)
 
 
 def test_a_terminal_gets_a_table_of_its_width(
