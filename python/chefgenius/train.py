@@ -141,7 +141,7 @@ def _told(built: "Built") -> list[str]:
     """What a person should know before the first step."""
     if built.origin is None:
         return []
-    told = [f"going on from {built.origin.directory}"]
+    told = [] if built.finished else [f"going on from {built.origin.directory}"]
     told += [f"changed: {one}" for one in built.comparison.free]
     told += [f"changed with leave: {one}" for one in built.comparison.changes]
     told += [f"`{name}` may change, and does not differ" for name in built.comparison.idle]

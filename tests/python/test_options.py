@@ -55,6 +55,7 @@ def test_one_entry_of_the_default_model_can_be_set() -> None:
         ("data.min_quality=.nan", "`data.min_quality`: input should be a finite number"),
         ("data.batch_size=2147483648", "`data.batch_size`: input should be less than 2147483648"),
         ("train.threads=0", "`train.threads` must be `auto` or at least 1"),
+        ("train.threads=100000", "`train.threads` must be `auto` or at most 1,024, got `100000`"),
         ("train.precision=fp8", "`train.precision`: input should be 'float32', 'bf16' or 'fp16', got `fp8`"),
         ("optim.betas=[0.9, 1]", "`optim.betas`"),
         ("checkpoint.keep=1", "greater than or equal to 2, got `1`"),

@@ -170,6 +170,20 @@ def test_a_run_directory_that_is_moved_away_is_an_error_of_the_disk(
     assert RunDirectory(tmp_path / "away").steps()[0] == 3
 
 
+def test_a_run_directory_that_is_moved_away_ends_the_run_at_its_next_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its logs are open files, which go with it: nobody would be told."""
+    away = Ends(lambda: (tmp_path / "run").rename(tmp_path / "away"))
+    every = [*THREES, "log.every_steps=1", "checkpoint.every_steps=1000"]
+    with train.report_errors() as report, opened(tmp_path, *every, callbacks=[away]) as trainer:
+        trainer.fit()
+    assert report.code == 74
+    assert "moved or removed while the run goes on: put it back" in capsys.readouterr().err
+    assert trainer.memory.progress.step == 6
+    assert '"step":6' not in (tmp_path / "away" / "metrics.jsonl").read_text().replace(" ", "")
+
+
 def test_a_line_that_cannot_be_written_leaves_no_boundary(tmp_path: Path) -> None:
     error = OSError(errno.ENOSPC, "no space left", "metrics.jsonl")
     with opened(tmp_path, *THREES) as trainer:

@@ -11,6 +11,7 @@
 Nothing here imports torch.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -91,6 +92,16 @@ class RunDirectory:
                 self._lock = descriptor
                 return self
             os.close(descriptor)  # it was moved or removed in between: lock the one that is there
+
+    def check_place(self) -> None:
+        """Raises FileNotFoundError where what `lock` took does not stand in its place any more."""
+        if self._lock is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._lock), os.stat(self.checkpoints)):
+                return
+        told = "moved or removed while the run goes on: put it back, and start the same command again"
+        raise FileNotFoundError(errno.ENOENT, told, str(self.path))
 
     def refuse_if_locked(self) -> None:
         """Raises ResumeError when another process holds it, NotADirectoryError where a file is in the way.

@@ -131,6 +131,10 @@ class OptimConfig(Section):
         return self
 
 
+MOST_THREADS = 1024
+"""of one operation; with many thousands torch ends the process without a word"""
+
+
 class TrainConfig(Section):
     """How long and in which arithmetic the run goes."""
 
@@ -181,6 +185,10 @@ class TrainConfig(Section):
         for name in ("threads", "rows_per_forward"):
             if (value := getattr(self, name)) != "auto" and value < 1:
                 raise ValueError(f"`train.{name}` must be `auto` or at least 1, got `{value}`")
+        if self.threads != "auto" and self.threads > MOST_THREADS:
+            raise ValueError(
+                f"`train.threads` must be `auto` or at most {MOST_THREADS:,}, got `{self.threads}`"
+            )
         return self
 
 

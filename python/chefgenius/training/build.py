@@ -120,7 +120,7 @@ def build_run(
     shapes = None if shapes is None else shapes.of_pieces(rows)
     loss = TokenLoss(model, settings.precision, label_smoothing=settings.label_smoothing, shapes=shapes)
     if shapes is not None:
-        say(f"compiling for up to {shapes}; the first step in each takes longer")
+        say(f"compiling for up to {shapes}: now and at the first step in each, a minute or two each time")
         compile_blocks(model, shapes)
         try_out(loss, config)
     ranks.join(device.type, device.index)

@@ -80,8 +80,7 @@ class Trainer:
         Raises StopRequested, DivergedError, OSError, and what the model, the loader and the callbacks raise;
         a note of the error says then what is saved. KeyboardInterrupt waits for no save.
         """
-        memory, total = self.memory, self.schedule.total_steps
-        run = self.checkpoints.run.path
+        memory, total, run = self.memory, self.schedule.total_steps, self.checkpoints.run.path
         self._watch = Stopwatch(memory.progress)
         world = self.ranks.world
         minutes = self.config.checkpoint.every_minutes if world.leads else None
@@ -284,6 +283,7 @@ class Trainer:
         progress, due = self.memory.progress, info.step % self.config.log.every_steps == 0
         if not (due or info.skipped or info.step in (1, info.total_steps)):  # step 1: a checkpoint stood
             return
+        self.checkpoints.run.check_place()  # the open logs would follow a directory that is moved
         self.logs.metrics.write(step_line(info, self.memory))
         self.logs.timing.write(self._watch.lap(progress))
 
