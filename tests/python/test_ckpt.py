@@ -421,8 +421,11 @@ def test_lines_that_are_lost_of_a_log_are_told(
     assert ckpt.main(["verify", str(run)]) == 1
     assert f"{told}, lines are lost: restore it from a copy" in capsys.readouterr().out
     assert report.main([str(run)]) == 0
-    assert told in capsys.readouterr().out
-    assert "lines are lost" in (run / "report.html").read_text()
+    lines, page = capsys.readouterr().out.splitlines(), (run / "report.html").read_text()
+    assert lines[1].startswith(told), "what is damaged stands first"
+    assert lines[2].startswith("The logs are damaged, so what they tell may not be the run.")
+    assert "lines are lost" in page
+    assert "Exact: every start" not in page
     log.unlink()
     assert ckpt.main(["verify", str(run)]) == 1
     assert f"damaged: `{log}` is missing: restore it" in capsys.readouterr().out

@@ -75,7 +75,8 @@ class Itinerary:
         self.sections = next((one for one in map(self._sections, self.run.steps()) if one), {})
         self.course = self._course()
         self.skipped = self._skipped()
-        self.shelf = Shelf(path, self.facts, store)
+        config = self.sections.get("config")
+        self.shelf = Shelf(path, self.facts, store, config if isinstance(config, dict) else {})
 
     @property
     def taken(self) -> int:

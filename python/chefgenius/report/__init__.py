@@ -61,7 +61,7 @@ def _write(options: argparse.Namespace) -> int:
     from chefgenius.console.screen import gigabytes, paint
     from chefgenius.report.files import Run
     from chefgenius.report.page import content, exactness, render, write
-    from chefgenius.run.rundir import PAGE
+    from chefgenius.run.rundir import ANEW, PAGE
 
     runs = [Run.read(path) for path in options.runs]
     if len(runs) == 1:
@@ -69,10 +69,15 @@ def _write(options: argparse.Namespace) -> int:
         out = options.out or run.path / PAGE
         size = write(out, render("run.html", content(run, running=options.during)))
         print(f"{out}: step {run.step:,}, {gigabytes(size)}")
-        print(exactness(run)[1])
         paint((f"damaged: {one}" for one in run.lost), sys.stdout, "red")
+        if run.facts_damaged:
+            paint([f"damaged: `{run.path / 'run.json'}` cannot be read: {ANEW}"], sys.stdout, "red")
+        print(exactness(run)[1])
         for name in run.missing:
-            print(f"not there: {name}")
+            if not os.path.lexists(run.path / name):
+                print(f"not there: {name}")
+            elif name != "run.json":
+                print(f"nothing to read in: {name}")
         return 0
     from chefgenius.report.contrast import content as contrast
     from chefgenius.report.contrast import names_of, told

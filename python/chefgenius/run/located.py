@@ -113,7 +113,7 @@ def locate(path: Path, asked: str | None = None) -> Located:
 
 
 def passed_over(path: Path, asked: str | None, taken: Path) -> str:
-    """A warning where the newest checkpoints of a run are damaged, so that `taken` is what an older one gives.
+    """A warning where the newest checkpoints of a run are damaged, so that an older one gave `taken`.
 
     Empty for a checkpoint that was asked for by its path or step.
     """
