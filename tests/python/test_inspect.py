@@ -306,7 +306,7 @@ def test_a_terminal_gets_a_table_of_its_width(
 def test_the_help_fits_a_screen() -> None:
     text = inspect.parser().format_help()
     assert len(text.splitlines()) <= 30
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert "example:\n  chefgenius inspect runs/mine --loss-spikes" in text
 
 

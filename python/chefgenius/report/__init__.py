@@ -28,9 +28,9 @@ def parser() -> argparse.ArgumentParser:
     made = command.page(
         "report",
         "RUN [RUN ...] [--out FILE]",
-        "Write a run as one page of HTML that needs no network: its curves, starts and stops, sample\n"
-        "recipes, data, configuration and versions. Of several runs: their curves over each other, what\n"
-        "differs in their configuration, and at which step their data or losses first differ.",
+        "Write a run as one page of HTML that needs no network: curves, starts and stops,\n"
+        "sample recipes, data, configuration and versions. Of several runs: their curves\n"
+        "over each other, and at which step their data or losses first differ.",
         "chefgenius report runs/mine",
     )
     made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the directory of a run")
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="FILE",
-        help="where the page goes; none: RUN/report.html, and comparison.html here for several runs",
+        help="the page; none: RUN/report.html, or comparison.html here",
     )
     for name in ("--during", "--after"):  # for the training, which goes on meanwhile, or has ended
         made.add_argument(name, action="store_true", help=argparse.SUPPRESS)
