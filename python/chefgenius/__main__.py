@@ -34,7 +34,7 @@ COMMANDS = {
     "bench": Command("chefgenius.bench", "how fast the loader is here, and how much it pads"),
     "doctor": Command("chefgenius.doctor", "this machine, and whether a killed run goes on exactly on it"),
 }
-EXAMPLE = "train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"
+EXAMPLE = "train data.sources=[mine.jsonl] data.tokenizer=t5 run_dir=runs/mine"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +67,7 @@ def overview() -> str:
     lines = [f"  {name:<{wide}}  {command.about}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: chefgenius COMMAND ...        the same as `python -m chefgenius COMMAND ...`",
+            "usage: chefgenius COMMAND ...    the same as `python -m chefgenius COMMAND ...`",
             "",
             "Fine-tune language models on recipes, and never lose a run.",
             "",

@@ -48,8 +48,8 @@ def parser() -> Parser:
     made = page(
         "bench",
         "[STORE] [options]",
-        "Measure what the loader delivers: batches, records and tokens a second, with one thread and with\n"
-        "all, and the share of padding, for each plan. A few seconds.",
+        "Measure what the loader delivers, by plan: batches, records and tokens a second\n"
+        "with one thread and with all, and the share of padding. A few seconds.",
         "chefgenius bench stores/mine --batch-size 64",
     )
     add = made.add_argument

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from chefgenius.command import Parser, at_least, finish, which
 from chefgenius.console.screen import age, columns, gigabytes, paint
+from chefgenius.run.absence import YET, were_there, why_none
 from chefgenius.run.inventory import (
     LOSS,
     Inventory,
@@ -126,9 +127,8 @@ def ls(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found.to_json(), indent=2))  # ASCII: a name may be anything
         return 0
-    rows = _rows(found)
-    lines = list(columns(rows, slice(0)))
-    paint(lines[:1], sys.stdout, "bold")
+    lines = list(columns(_rows(found), slice(0)))
+    paint(lines[: len(found.checkpoints)][:1], sys.stdout, "bold")
     for one, line in zip(found.checkpoints, lines[1:], strict=True):
         paint([line], sys.stdout, "red" if one.problem else "green" if "best" in one.marks else "")
     paint(_others(found), sys.stdout, "yellow")
@@ -143,7 +143,7 @@ def verify_(options: argparse.Namespace) -> int:
         if is_run(path):
             run = RunDirectory(path)
             if not run.steps():
-                raise NotFoundError(f"run `{path}` has no checkpoint: give another one")
+                raise NotFoundError(why_none(path))
             found = {step: _verified(run.step_path(step), f"step {step}", step) for step in run.steps()}
             good &= all(found.values())
             good &= _kept(run, [step for step, sound in found.items() if sound])
@@ -157,20 +157,20 @@ def diff(options: argparse.Namespace) -> int:
     from chefgenius.run.comparison import compare, compare_logs, open_side
     from chefgenius.run.located import standing
 
-    places = [find_checkpoint(path) for path in (options.a, options.b)]
+    places = [_chosen(path, None) for path in (options.a, options.b)]
     with standing(*places):
         a, b = map(open_side, places)
         print(f"a: {a.path}\nb: {b.path}")
         found = list(compare(a, b))
     if is_run(options.a) and is_run(options.b):
         found += compare_logs(options.a, options.b)
-    for one in found:
-        kind = one.kind if one.counts else f"({one.kind})"
-        print(f"{kind:<11}  {one_line(one.name)}: {one_line(one.told)}")
     kinds = Counter(one.kind for one in found if one.counts)
     told = ", ".join(f"{count} of kind {kind}" for kind, count in kinds.items())
     beside = "; what stands in brackets does not count" if kinds.total() < len(found) else ""
     print(f"{f'different: {told}' if kinds else 'equal'}{beside}")
+    for one in found:
+        kind = one.kind if one.counts else f"({one.kind})"
+        print(f"{kind:<11}  {one_line(one.name)}: {one_line(one.told)}")
     return 1 if kinds else 0
 
 
@@ -203,9 +203,9 @@ def prune(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Copy a model."""
     from chefgenius.exporting.export import export as copy
-    from chefgenius.run.located import standing, step_of
+    from chefgenius.run.located import standing
 
-    checkpoint = find_checkpoint(options.path, step_of(options.path, options.checkpoint))
+    checkpoint = _chosen(options.path, options.checkpoint)
     with standing(checkpoint):
         size = copy(checkpoint, options.out, adapter=options.adapter, base=options.base, averages=options.ema)
     what = f"{'averaged ' if options.ema else ''}{'adapter' if options.adapter else 'model'}"
@@ -217,6 +217,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = parser().parse_args(arguments)
     return finish(lambda: int(options.do(options)))
+
+
+def _chosen(path: Path, asked: str | None) -> Path:
+    """The checkpoint that is meant; tells where a damaged one is passed over."""
+    from chefgenius.run.located import passed_over, step_of
+
+    taken = find_checkpoint(path, step_of(path, asked))
+    if warning := passed_over(path, asked, taken):
+        print(warning, file=sys.stderr, flush=True)
+    return taken
 
 
 def _verified(path: Path, name: str, step: int | None) -> bool:
@@ -273,6 +283,8 @@ def _others(found: Inventory) -> Iterator[str]:
 
 
 def _next(found: Inventory) -> str:
+    if not (found.checkpoints or found.set_aside):
+        return "its checkpoints are gone: `metrics.jsonl` tells of steps" if were_there(found.run) else YET
     if found.next is None:
         return "a start finds nothing here to go on from"
     return f"a start would verify and take {found.next.name}"

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-WIDTH = 100
+WIDTH = 80
 """columns of a page"""
 WHICH = ("best", "newest")
 """names of a checkpoint beside its step"""

@@ -13,7 +13,7 @@ from chefgenius.settings.options import OVERRIDE, help_text, sections
 
 EXAMPLE = """\
 example:
-  chefgenius train data.sources=[mine.jsonl] data.tokenizer=path/to/t5 run_dir=runs/mine"""
+  chefgenius train data.sources=[mine.jsonl] data.tokenizer=t5 run_dir=runs/mine"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Help(argparse.Action):
-    """`--help` prints the page, `--help WHAT` the keys that this names; both leave with SystemExit(0)."""
+    """`--help` prints the page, `--help KEY` the keys that this names; both leave with SystemExit(0)."""
 
     def __call__(self, parser: argparse.ArgumentParser, given: Any, value: Any, option: Any = None) -> None:
         print(help_text(value) if value else parser.format_help(), end="")
@@ -52,8 +52,8 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     parser = _Parser(
         prog="chefgenius train",
         usage="%(prog)s [CONFIG.yaml] [section.key=value ...] [options]",
-        description="Train a model on recipes. Without arguments: a small T5 on the recipes in the package. "
-        "The same\ncommand again goes on where the run was stopped.",
+        description="Train a model on recipes; without arguments a small T5 on those in the package.\n"
+        "The same command again goes on where the run was stopped.",
         epilog=f"{_overview()}\n\n{EXAMPLE}",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
             prog, max_help_position=26, width=WIDTH
@@ -68,32 +68,30 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         "--help",
         nargs="?",
         action=_Help,
-        metavar="WHAT",
-        help="this page; or the keys of a section, one key, or `all`",
+        metavar="KEY",
+        help="this page; or one key, the keys of a section, or `all`",
     )
     add(
         "--resume",
         default="auto",
         metavar="HOW",
-        help="auto: go on, or begin; must: go on or fail; never: begin or fail; PATH: go on from this "
-        "checkpoint or run, in a new run_dir",
+        help="auto: go on, or begin; must: go on; never: begin; PATH: go on from there, in a new run_dir",
     )
     add(
         "--explain",
         action="store_true",
-        help="check everything, tell what would happen and why, and change nothing in the run directory; "
-        "stores and views that are missing are built",
+        help="check everything and tell what would happen and why; only stores that are missing are made",
     )
     add(
         "--allow-change",
         action="append",
         metavar="KEY,...",
-        help="go on although these differ from the saved run, which is not exact from there on",
+        help="go on although these differ; not exact from there on",
     )
     add(
         "--init-from",
         metavar="PATH",
-        help="begin a new run with the weights alone of this checkpoint, run or model directory",
+        help="begin with the weights of a run, checkpoint or model",
     )
     add("--print-config", action="store_true", help="print the resolved configuration and stop")
     given = parser.parse_intermixed_args(list(arguments))
@@ -119,5 +117,5 @@ def parse(arguments: Sequence[str]) -> CommandLine:
 
 def _overview() -> str:
     """The sections of keys, a line each."""
-    lines = [f"  {name:<22}  {textwrap.shorten(about, WIDTH - 26)}" for name, about in sections().items()]
+    lines = [f"  {name:<13}  {textwrap.shorten(about, WIDTH - 17)}" for name, about in sections().items()]
     return "\n".join(["keys, of which `--help SECTION` tells defaults and meanings:", *lines])

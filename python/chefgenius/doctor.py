@@ -51,9 +51,9 @@ def parser() -> Parser:
     made = page(
         "doctor",
         "[DIR] [--quick] [--json]",
-        "Look at machine, versions, build, disk, CUDA, threads and extras; then train a tiny model, kill\n"
-        "it, go on, and compare it with a run that was never killed, to the byte. About 20 seconds.\n"
-        "The exit code is 1 where something failed.",
+        "Look at machine, versions, build, disk, CUDA, threads and extras; then train a\n"
+        "tiny model, kill it, go on, and compare it to the byte with a run that was\n"
+        "never killed. About 20 seconds; the exit code is 1 where something failed.",
         "chefgenius doctor runs",
     )
     add = made.add_argument

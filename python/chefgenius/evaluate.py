@@ -32,8 +32,8 @@ def parser() -> Parser:
     made = page(
         "evaluate",
         "MODEL [--source FILE...] [options]",
-        "Judge a checkpoint: by its loss, and by the texts that it writes for the first prompts. Without\n"
-        "`--source` on the recipes that its run held out, as the run's own evaluations do.",
+        "Judge a checkpoint by its loss and by the texts that it writes: without\n"
+        "`--source` on the recipes that its run held out, as the run itself does.",
         "chefgenius evaluate runs/mine --checkpoint best --source others.jsonl",
     )
     add = made.add_argument
@@ -43,14 +43,14 @@ def parser() -> Parser:
         "--checkpoint",
         type=which,
         metavar="WHICH",
-        help="best, newest or a step (default: best, where a run knows it)",
+        help="best (default, where known), newest or a step",
     )
-    add("--ema", action="store_true", help="the averages of the weights in place of the weights")
-    add("--metrics", metavar="LIST", help=f"of {','.join(GROUPS)} (default: all that are installed)")
-    add("--prompts", type=at_least(0), metavar="N", help="how many texts are judged (default: as evaluated)")
-    add("--max-new-tokens", type=at_least(1), metavar="N", help="where a text ends (default: as evaluated)")
+    add("--ema", action="store_true", help="the averages of the weights in their place")
+    add("--metrics", metavar="LIST", help=f"of {','.join(GROUPS)} (default: all there)")
+    add("--prompts", type=at_least(0), metavar="N", help="how many texts are judged (default: as in the run)")
+    add("--max-new-tokens", type=at_least(1), metavar="N", help="where a text ends (default: as in the run)")
     add("--max-batches", type=at_least(1), metavar="N", help="how much the loss is over (default: all)")
-    add("--store", type=Path, metavar="DIR", help="where the store lies now that the run was trained on")
+    add("--store", type=Path, metavar="DIR", help="where the store of the run lies now")
     add("--json", action="store_true", help="one JSON object instead of a table")
     return made
 
@@ -66,6 +66,8 @@ def evaluate(options: argparse.Namespace) -> int:
     from chefgenius.run.located import locate, standing
 
     located = locate(options.model, options.checkpoint)
+    if located.warning:
+        _note(located.warning)
     if options.source is None and located.run is None:
         raise ValueError(
             f"`{options.model}` lies in no run, which would have held recipes out: give `--source`"

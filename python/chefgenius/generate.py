@@ -25,25 +25,20 @@ def parser() -> Parser:
     made = page(
         "generate",
         "MODEL (--ingredients LIST | --prompts FILE) [options]",
-        "Write recipes with a trained model. Without `--temperature` the likeliest text, always the same;\n"
-        "with it the same text for the same seed and prompt, whatever else is asked for.",
-        'chefgenius generate runs/mine --ingredients "chicken, rice, lime" --temperature 0.7 --seed 3',
+        "Write recipes with a trained model: the likeliest text, always the same; with\n"
+        "`--temperature` the same for the same seed and prompt.",
+        'chefgenius generate runs/mine --ingredients "rice, lime" --temperature 0.7',
     )
     add = made.add_argument
-    add(
-        "model",
-        type=Path,
-        metavar="MODEL",
-        help="a run, a checkpoint, or a directory that `ckpt export` wrote",
-    )
-    ask = made.add_argument_group("what is asked for")
-    ask = ask.add_mutually_exclusive_group(required=True)
+    what = made.add_argument_group("what is asked for")
+    what.add_argument("model", type=Path, metavar="MODEL", help="a run, a checkpoint or an exported model")
+    ask = what.add_mutually_exclusive_group(required=True)
     ask.add_argument("--ingredients", metavar="LIST", help="with commas between them")
     ask.add_argument(
         "--prompts",
         type=Path,
         metavar="FILE",
-        help="lines of ingredients, or of JSON with title and ingredients, or with a whole prompt; -: stdin",
+        help="a line each: ingredients, or JSON with them and a title, or a whole prompt; -: stdin",
     )
     add("--title", metavar="TEXT", help="of the recipe (default: its ingredients)")
     add(
@@ -76,16 +71,14 @@ def parser() -> Parser:
         "--checkpoint",
         type=which,
         metavar="WHICH",
-        help="best, newest or a step (default: best, where a run knows it)",
+        help="best (default, where known), newest or a step",
     )
-    add("--ema", action="store_true", help="the averages of the weights in place of the weights")
-    add("--store", type=Path, metavar="DIR", help="where the store lies now that the run was trained on")
+    add("--ema", action="store_true", help="the averages of the weights in their place")
+    add("--store", type=Path, metavar="DIR", help="where the store of the run lies now")
     add(
         "--batch-size", type=at_least(1), default=64, metavar="N", help="texts written together (default: 64)"
     )
-    add(
-        "--json", action="store_true", help="a JSON object a text: prompt, text, and the recipe in it or null"
-    )
+    add("--json", action="store_true", help="a JSON object a text: prompt, text and recipe")
     return made
 
 
@@ -113,6 +106,8 @@ def generate(options: argparse.Namespace) -> int:
         asked = read(options.prompts)
     asked = [one for one in asked for _ in range(options.copies)]
     located = locate(options.model, options.checkpoint)
+    if located.warning:
+        _note(located.warning)
     with TemporaryDirectory() as folder:
         with standing(located.directory):
             store = store_of(asked, located, Path(folder), options.store)

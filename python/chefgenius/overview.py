@@ -6,13 +6,15 @@ meanwhile. Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from chefgenius.console.screen import age, columns, gigabytes
-from chefgenius.run.inventory import LOSS, NotFoundError, is_run, read_evaluations, take
-from chefgenius.run.rundir import RunDirectory, read_run_facts
+from chefgenius.run.inventory import LOSS, find_run, is_run, read_evaluations, read_state, take
+from chefgenius.run.rundir import read_run_facts
 from chefgenius.settings.measures import MEASURES
 
 HEAD = ("run", "step", "of", "best", "at step", "exact", "saved", "size")
@@ -32,8 +34,8 @@ class Run:
     """by which the best is chosen"""
     best: float | None
     best_step: int | None
-    exact: bool
-    """whether it is the run that was never stopped nor changed, to the bit, as run.json says"""
+    exact: bool | None
+    """whether it is the run that was never stopped nor changed, to the bit; None where nothing tells"""
     saved: datetime | None
     size: int
     """bytes of all checkpoints"""
@@ -49,7 +51,7 @@ class Run:
             "" if self.total_steps is None else f"{self.total_steps:,}{', done' if self.finished else ''}",
             best,
             "" if self.best_step is None else f"{self.best_step:,}",
-            "yes" if self.exact else "no",
+            "-" if self.exact is None else "yes" if self.exact else "no",
             "" if self.saved is None else age(self.saved, now),
             gigabytes(self.size),
         )
@@ -76,9 +78,7 @@ def runs(path: str | Path = "runs") -> Runs:
 
 def look_at(path: Path) -> Run:
     """One run. Raises NotFoundError where there is none."""
-    if not is_run(path):
-        raise NotFoundError(f"no run in `{path}`: give a directory that holds `checkpoints`")
-    inventory, facts = take(RunDirectory(path)), read_run_facts(path)
+    inventory, facts = take(find_run(path)), read_run_facts(path)
     newest = next((one for one in inventory.checkpoints if one.path == inventory.next), None)
     metric = inventory.best_metric
     values = {step: one[metric] for step, one in read_evaluations(path).items() if metric in one}
@@ -93,7 +93,16 @@ def look_at(path: Path) -> Run:
         metric=metric,
         best=best[1],
         best_step=best[0],
-        exact=facts.get("exact") is True,
+        exact=None if newest is None else _is_exact(facts, read_state(newest.path)),
         saved=None if newest is None else newest.saved,
         size=inventory.size,
     )
+
+
+def _is_exact(facts: Mapping[str, Any], state: Mapping[str, Any]) -> bool | None:
+    """What run.json says, or else the newest checkpoint."""
+    if isinstance(told := facts.get("exact"), bool):
+        return told
+    section = state.get("exactness")
+    changes = section.get("changes") if isinstance(section, dict) else None
+    return not changes if isinstance(changes, list) else None

@@ -18,10 +18,10 @@ from typing import Any
 from chefgenius.command import Parser, finish, page
 
 DESCRIPTION = """\
-Turn recipes into a token store, or find that it is there already: a second call with
-nothing changed does nothing, and after a change only new texts are tokenized."""
+Turn recipes into a token store. A second call with nothing changed does
+nothing, and after a change only new texts are tokenized."""
 
-EXAMPLE = 'chefgenius prepare recipes.jsonl.xz "pages/**/*.md" --tokenizer t5 --out stores/mine'
+EXAMPLE = 'chefgenius prepare "pages/**/*.md" --tokenizer t5 --out stores/mine'
 
 
 def parser() -> Parser:
@@ -34,24 +34,23 @@ def parser() -> Parser:
         EXAMPLE,
         argument_default=argparse.SUPPRESS,
     )
-    add = made.add_argument
+    what = made.add_argument_group("what is read, and where it goes")
+    add = what.add_argument
     add(
         "sources",
         nargs="*",
         metavar="SOURCE",
-        help="a file, directory or glob, packed or not: docs/formats.md",
+        help="a file, directory or glob: docs/formats.md",
     )
     add("--tokenizer", metavar="PATH", help="a tokenizer.json, a directory with one, or `bundled`")
     add("--out", metavar="DIR", help="where the store is, or is to be")
-    what = made.add_argument_group("what is read")
-    add = what.add_argument
     add(
         "--map",
         action="append",
         metavar="PART=FIELD,...",
-        help="the source's names: title=name,ingredients=ings",
+        help="names in it: title=name,ingredients=ings",
     )
-    add("--on-error", choices=["fail", "skip"], help="stop at a bad record (default), or count it and go on")
+    add("--on-error", choices=["fail", "skip"], help="stop at a bad record (default), or skip it")
     add("--max-bad", type=int, metavar="N", help="how many bad records `skip` allows (default: 1000)")
     kept = made.add_argument_group("what is kept")
     add = kept.add_argument
@@ -70,9 +69,9 @@ def parser() -> Parser:
     add(
         "--prompt-template",
         metavar="TEXT",
-        help="with {title}, {names}, {ingredients}, {directions}, {recipe}",
+        help="of {title} {names} {ingredients} {directions} {recipe}",
     )
-    add("--target-template", metavar="TEXT", help="with the same (default: {recipe})")
+    add("--target-template", metavar="TEXT", help="of the same (default: {recipe})")
     add("--no-respell", dest="respell", action="store_false", help="keep characters that the tokenizer loses")
     add(
         "--tokenize",

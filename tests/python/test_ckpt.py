@@ -208,6 +208,37 @@ def test_export_takes_the_step_that_is_asked_for(
     assert (out / "model.safetensors").read_bytes() == saved.read_bytes()
 
 
+def test_export_warns_where_a_damaged_newest_is_passed_over(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.truncate(run.step_path(9) / "state.json", 1)
+    for number, asked in enumerate(([], ["--checkpoint", "newest"], ["--checkpoint", "6"])):
+        assert ckpt.main(["export", str(run.path), str(tmp_path / str(number)), *asked]) == 0
+        told = capsys.readouterr()
+        assert "step-00000006" in told.out
+        assert told.err.count("\n") == (asked[1:] != ["6"])
+        assert not told.err or told.err.startswith(f"warning: `{run.step_path(9)}` is damaged and passed")
+
+
+def test_no_checkpoint_yet_is_no_damage_and_those_that_are_gone_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run"
+    (path / "checkpoints" / ".tmp-step-00000000").mkdir(parents=True)
+    (path / "config.yaml").touch()
+    assert ckpt.main(["ls", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "0 bytes in all; no checkpoint yet"
+    assert ckpt.main(["verify", str(path)]) == 2
+    assert "has no checkpoint yet" in capsys.readouterr().err
+    (path / "metrics.jsonl").write_text('{"kind": "step", "step": 2}\n')
+    assert ckpt.main(["ls", str(path)]) == 0
+    assert "its checkpoints are gone: `metrics.jsonl` tells of steps" in capsys.readouterr().out
+    shutil.rmtree(path / "checkpoints")
+    for command in ("ls", "verify", "prune"):
+        assert ckpt.main([command, str(path)]) == 2
+        assert f"error: the checkpoints of run `{path}` are gone, with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -279,10 +310,11 @@ def test_two_equal_runs_are_equal_and_a_changed_one_is_not(
     assert capsys.readouterr().out.endswith("\nequal\n")
     assert ckpt.main(["diff", run, str(again.path)]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[-1] == "equal; what stands in brackets does not count"
+    assert told[2] == "equal; what stands in brackets does not count"
     assert any(line.startswith("(free)  ") and "run_dir" in line for line in told)
     assert ckpt.main(["diff", run, str(trained / "other")]) == 1
     printed = capsys.readouterr().out
+    assert printed.splitlines()[2].startswith("different: 1 of kind free, "), "the summary stands first"
     assert "\nfree         optim.learning_rate: 0.005 in a, 0.1 in b\n" in printed
     assert "model shared.weight" in printed
     assert "optim shared.weight/exp_avg" in printed
@@ -389,8 +421,11 @@ def test_lines_that_are_lost_of_a_log_are_told(
     assert ckpt.main(["verify", str(run)]) == 1
     assert f"{told}, lines are lost: restore it from a copy" in capsys.readouterr().out
     assert report.main([str(run)]) == 0
-    assert told in capsys.readouterr().out
-    assert "lines are lost" in (run / "report.html").read_text()
+    lines, page = capsys.readouterr().out.splitlines(), (run / "report.html").read_text()
+    assert lines[1].startswith(told), "what is damaged stands first"
+    assert lines[2].startswith("The logs are damaged, so what they tell may not be the run.")
+    assert "lines are lost" in page
+    assert "Exact: every start" not in page
     log.unlink()
     assert ckpt.main(["verify", str(run)]) == 1
     assert f"damaged: `{log}` is missing: restore it" in capsys.readouterr().out

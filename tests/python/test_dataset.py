@@ -21,6 +21,13 @@ def prepared(folder: Path, *overrides: str) -> tuple[Data, list[str]]:
     return data, said
 
 
+def test_a_missing_list_of_tombstones_is_told_with_its_key_and_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"`data.tombstones`: `.*/nofile`: No such file.*: give a text file"
+    ):
+        prepared(tmp_path, f"data.tombstones={tmp_path / 'nofile'}")
+
+
 def model_home(folder: Path) -> Path:
     """A directory that says which kind of model is in it."""
     home = folder / "model"

@@ -10,7 +10,9 @@ import pytest
 import torch
 from chefgenius import inspect
 from chefgenius.data.feed import Feed
+from chefgenius.data.shelf import Shelf
 from chefgenius.model.loss import TokenLoss
+from chefgenius.run.inventory import NotFoundError
 from chefgenius.run.rundir import RunDirectory
 from running import run_here
 from samples import run_python
@@ -261,8 +263,16 @@ def test_what_is_wrong_is_told_with_a_remedy(
     assert "any more: give its place with `--store DIR`" in failed(capsys, run, "--step", 3)
     assert told(capsys, run, "--step", 3, "--store", facts["store"])["recipes"]
     assert told(capsys, run, "--step", 3, "--store", Path(facts["store"]).parent)["recipes"]
+    for junk in (b"", b"junk"):
+        (run / "run.json").write_bytes(junk)
+        assert told(capsys, run, "--step", 3)["recipes"], "the checkpoint says where stores are made"
+    with pytest.raises(
+        NotFoundError, match=r"run.json` is damaged, which .* writes it anew: until then give"
+    ):
+        Shelf(run, {}).store("b3:1")
     (run / "run.json").unlink()
-    assert "is not known any more: give its place" in failed(capsys, run, "--step", 3)
+    with pytest.raises(NotFoundError, match="is not known any more: give its place"):
+        Shelf(run, {}).store("b3:1")
     assert told(capsys, run, "--step", 3, "--store", facts["store"])["recipes"]
     for step in RunDirectory(run).steps():  # as before a run noted its way
         state = RunDirectory(run).step_path(step) / "state.json"
@@ -274,7 +284,7 @@ def test_what_is_wrong_is_told_with_a_remedy(
     )
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints").mkdir()
-    assert "has no checkpoint that can be read" in failed(capsys, run, "--step", 3)
+    assert "has no checkpoint yet: wait for its first one" in failed(capsys, run, "--step", 3)
 
 
 def test_a_terminal_gets_a_table_of_its_width(
@@ -296,7 +306,7 @@ def test_a_terminal_gets_a_table_of_its_width(
 def test_the_help_fits_a_screen() -> None:
     text = inspect.parser().format_help()
     assert len(text.splitlines()) <= 30
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert "example:\n  chefgenius inspect runs/mine --loss-spikes" in text
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chefgenius.run.disk import size_of
 from chefgenius.run.inventory import (
     NotFoundError,
     Policy,
@@ -18,7 +19,6 @@ from chefgenius.run.inventory import (
     problem_of,
     read_evaluations,
     read_state,
-    size_of,
     take,
 )
 from chefgenius.run.retention import Retention
@@ -111,8 +111,17 @@ def test_a_run_without_a_checkpoint_is_empty(tmp_path: Path) -> None:
     run.checkpoints.mkdir()
     found = take(find_run(tmp_path))
     assert (found.checkpoints, found.set_aside, found.temporary, found.next) == ([], [], [], None)
-    with pytest.raises(NotFoundError, match="has no whole checkpoint"):
+    with pytest.raises(NotFoundError, match=r"run `.*` has no checkpoint yet: wait"):
         find_checkpoint(tmp_path)
+    log = tmp_path / "metrics.jsonl"
+    log.write_text('{"kind": "step", "step": 3}\n')
+    with pytest.raises(NotFoundError, match=r"are gone, its metrics.jsonl tells of steps: restore them"):
+        find_checkpoint(tmp_path)
+    (tmp_path / "config.yaml").touch()
+    run.checkpoints.rmdir()
+    for find in (find_run, find_checkpoint):
+        with pytest.raises(NotFoundError, match=r"are gone, with `checkpoints` itself: restore them"):
+            find(tmp_path)
 
 
 def test_json_holds_plain_values(run: RunDirectory) -> None:

@@ -34,6 +34,19 @@ def test_a_run_is_asked_for_one_of_its_checkpoints(run: RunDirectory, asked: str
     assert found.told.startswith(f"step {step} of ")
 
 
+def test_a_newer_one_that_is_damaged_is_passed_over_with_a_warning(run: RunDirectory) -> None:
+    assert [locate(run.path, asked).warning for asked in (None, "best", "newest", "3")] == [""] * 4
+    (run.step_path(9) / "model.safetensors").unlink()
+    for asked, taken in ((None, 6), ("best", 6), ("newest", 6)):
+        found = locate(run.path, asked)
+        assert found.step == taken
+        assert found.warning == (
+            f"warning: `{run.step_path(9)}` is damaged and passed over: `model.safetensors` is missing; "
+            f"`step-{taken:08d}` is taken"
+        )
+    assert locate(run.path, "3").warning == locate(run.step_path(3)).warning == ""
+
+
 def test_a_checkpoint_is_itself(run: RunDirectory) -> None:
     assert locate(run.step_path(3)).step == 3
     with pytest.raises(NotFoundError, match="leave the step out"):

@@ -19,7 +19,7 @@ def test_the_list_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     text = capsys.readouterr().out
     assert text.count("\nexample:\n  chefgenius ") == 3
     assert all(text.count(f"\n  {name} ") == 3 for name in COMMANDS)
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert len(COMMANDS) >= 3
 
 
@@ -29,8 +29,9 @@ def test_a_page_fits_a_screen_and_has_an_example(name: str, capsys: pytest.Captu
         main([name, "--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
-    assert len(text.splitlines()) <= 40
-    assert max(map(len, text.splitlines())) <= 100
+    many = {"prepare": 38, "train": 30, "generate": 31, "inspect": 25}  # as many options as they have
+    assert len(text.splitlines()) <= many.get(name, 24)
+    assert max(map(len, text.splitlines())) <= 80
     assert text.startswith(f"usage: chefgenius {name} ")
     assert len(re.findall(r"^examples?:$", text, re.MULTILINE)) == 1
     assert f"\n  chefgenius {name} " in text

@@ -42,12 +42,18 @@ def test_every_run_is_in_the_table(folder: Path) -> None:
     assert (one.step, one.total_steps, one.finished, one.exact) == (9, 1200, True, True)
     assert (one.metric, one.best, one.best_step) == ("validation_loss", 1.5, 6)
     assert (two.step, two.total_steps, two.finished, two.exact, two.best) == (4, None, False, False, None)
-    assert (empty.step, empty.saved, empty.size) == (None, None, 0)
+    assert (empty.step, empty.saved, empty.size, empty.exact) == (None, None, 0, None)
+    (empty.path / "run.json").write_text('{"exact": true}')
+    assert look_at(empty.path).exact is None, "nothing was done yet"
+    (two.path / "run.json").write_bytes(b"")
+    assert look_at(two.path).exact is None
+    add_checkpoint(RunDirectory(two.path), 5, exactness={"changes": []})
+    assert look_at(two.path).exact is True, "by its newest checkpoint"
     head, *rows = repr(found).splitlines()
     assert head.split() == ["run", "step", "of", "best", "at", "step", "exact", "saved", "size"]
     assert rows[0].split()[:7] == ["a", "9", "1,200,", "done", "1.5000", "6", "yes"]
     assert rows[1].split()[:3] == ["b", "4", "no"]
-    assert rows[2].split() == ["c", "none", "no", "0", "bytes"]
+    assert rows[2].split() == ["c", "none", "-", "0", "bytes"]
 
 
 def test_one_run_is_a_table_too(folder: Path) -> None:

@@ -322,7 +322,7 @@ def test_inspect_ends_with_its_reader(tmp_path: Path) -> None:
 def test_help_fits_a_screen_and_loads_nothing() -> None:
     text = parser().format_help()
     assert len(text.splitlines()) <= 40
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert text.count("example:") == 1
     code = """
 from chefgenius.prepare import main

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chefgenius.run.inventory import size_of
+from chefgenius.run.disk import size_of
 from chefgenius.run.pruning import PruneError, carry_out, plan
 from chefgenius.run.rundir import RunDirectory
 from stored import add_checkpoint, flip

@@ -107,6 +107,16 @@ def test_a_file_that_is_missing_or_damaged_is_no_error(tmp_path: Path, name: str
     assert page(run).ids == SECTIONS
 
 
+def test_a_damaged_run_json_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run", steps=20)
+    for junk in ("", "junk"):
+        (run / "run.json").write_text(junk)
+        assert "run.json is damaged and cannot be read; the next start of train" in page(run).text
+        told = capsys.readouterr().out
+        assert f"damaged: `{run}/run.json` cannot be read: the next start of `train` writes it anew\n" in told
+        assert "run.json\n" not in told
+
+
 def test_a_store_that_is_gone_is_said(tmp_path: Path) -> None:
     found = page(write_run(tmp_path / "run", store=str(tmp_path / "stores" / "store-1")))
     assert f"`{tmp_path}/stores/report.json` is not there any more" in found.text

@@ -1,7 +1,7 @@
 """The stores of a run and their micro-batches, opened when they are asked for; nothing here imports torch."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from chefgenius.data.course import Leg
 from chefgenius.data.store import Ids, TokenStore
 from chefgenius.data.windows import Windows
 from chefgenius.run.inventory import NotFoundError
+from chefgenius.run.rundir import ANEW, are_facts_damaged
 
 
 @dataclass
@@ -21,6 +22,8 @@ class Shelf:
     """run.json, which says where the store lay at the last start"""
     given: Path | None = None
     """where a person says that it lies"""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """what the run was told, which names the place where run.json does not"""
     _stores: dict[str, TokenStore] = field(default_factory=dict)
     _windows: dict[tuple[Any, ...], Windows] = field(default_factory=dict)
 
@@ -73,6 +76,8 @@ class Shelf:
             places += [self.given, self.given / name]
         if last is not None:  # another store of the run lies beside it, or where other sources are prepared
             places += [last, last.parent / name, *sorted(last.parent.parent.glob(f"*/{name}"))]
+        else:
+            places += self._by_config(name)
         for place in places:
             if place.is_dir() and (self.given is not None or place.name == name):
                 try:
@@ -82,8 +87,21 @@ class Shelf:
                 if store.fingerprint == fingerprint:
                     return store
         looked = self.given or last
+        if looked is None and are_facts_damaged(self.run):
+            raise NotFoundError(
+                f"`{self.run / 'run.json'}` is damaged, which says where the store `{fingerprint}` lies; "
+                f"{ANEW}: until then give its place with `--store DIR`"
+            )
         raise NotFoundError(
             f"the store `{fingerprint}` of run `{self.run}` is not "
             f"{f'in `{looked}`' if looked else 'known'} any more: give its place with `--store DIR`, or "
             "prepare the same sources again"
         )
+
+    def _by_config(self, name: str) -> Iterator[Path]:
+        """Where a start would make or find a store of this name."""
+        if isinstance(store := self.config.get("data.store"), str):
+            yield from (Path(store).expanduser(), Path(store).expanduser() / name)
+        made = self.config.get("data.cache_dir")
+        for place in (*([Path(made)] if isinstance(made, str) else []), self.run.parent / "stores"):
+            yield from sorted(place.glob(f"*/{name}"))

@@ -4,6 +4,7 @@ Nothing here imports torch, unless losses are asked for.
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,8 @@ class Asker:
 
             self._score = scorer = Scorer(self.itinerary, self.which)
             self.checkpoint = scorer.checkpoint
+            if scorer.warning:
+                print(scorer.warning, file=sys.stderr, flush=True)
         return self._score(leg, records)
 
     def show(self, found: Found, *, text: bool) -> None:

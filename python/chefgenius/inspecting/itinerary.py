@@ -17,6 +17,7 @@ from chefgenius.data.course import Course, Leg, Skip, saved_course, skips
 from chefgenius.data.rows import Row, rows_of
 from chefgenius.data.shelf import Shelf
 from chefgenius.data.store import Ids, TokenStore
+from chefgenius.run.absence import why_none
 from chefgenius.run.digest import RollingDigest
 from chefgenius.run.inventory import NotFoundError, find_run, read_state
 from chefgenius.run.logbook import around, last_step, read_steps
@@ -74,7 +75,8 @@ class Itinerary:
         self.sections = next((one for one in map(self._sections, self.run.steps()) if one), {})
         self.course = self._course()
         self.skipped = self._skipped()
-        self.shelf = Shelf(path, self.facts, store)
+        config = self.sections.get("config")
+        self.shelf = Shelf(path, self.facts, store, config if isinstance(config, dict) else {})
 
     @property
     def taken(self) -> int:
@@ -202,6 +204,8 @@ class Itinerary:
                 except ResumeError:
                     if place != "run.json" or "course" not in self.sections:
                         raise
+        if not self.run.steps():
+            raise NotFoundError(why_none(self.run.path))
         if not self.sections:
             raise NotFoundError(f"run `{self.run.path}` has no checkpoint that can be read: see `ckpt ls`")
         raise NotFoundError(

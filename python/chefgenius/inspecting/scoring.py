@@ -29,6 +29,7 @@ class Scorer:
     def __init__(self, itinerary: Itinerary, which: str) -> None:
         located = locate(itinerary.run.path, which)
         self.checkpoint = located.directory.name
+        self.warning = located.warning
         self.shelf = itinerary.shelf
         self.precision = located.config.train.precision
         with standing(located.directory):

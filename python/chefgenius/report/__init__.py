@@ -28,9 +28,9 @@ def parser() -> argparse.ArgumentParser:
     made = command.page(
         "report",
         "RUN [RUN ...] [--out FILE]",
-        "Write a run as one page of HTML that needs no network: its curves, starts and stops, sample\n"
-        "recipes, data, configuration and versions. Of several runs: their curves over each other, what\n"
-        "differs in their configuration, and at which step their data or losses first differ.",
+        "Write a run as one page of HTML that needs no network: curves, starts and stops,\n"
+        "sample recipes, data, configuration and versions. Of several runs: their curves\n"
+        "over each other, and at which step their data or losses first differ.",
         "chefgenius report runs/mine",
     )
     made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the directory of a run")
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="FILE",
-        help="where the page goes; none: RUN/report.html, and comparison.html here for several runs",
+        help="the page; none: RUN/report.html, or comparison.html here",
     )
     for name in ("--during", "--after"):  # for the training, which goes on meanwhile, or has ended
         made.add_argument(name, action="store_true", help=argparse.SUPPRESS)
@@ -61,7 +61,7 @@ def _write(options: argparse.Namespace) -> int:
     from chefgenius.console.screen import gigabytes, paint
     from chefgenius.report.files import Run
     from chefgenius.report.page import content, exactness, render, write
-    from chefgenius.run.rundir import PAGE
+    from chefgenius.run.rundir import ANEW, PAGE
 
     runs = [Run.read(path) for path in options.runs]
     if len(runs) == 1:
@@ -69,10 +69,15 @@ def _write(options: argparse.Namespace) -> int:
         out = options.out or run.path / PAGE
         size = write(out, render("run.html", content(run, running=options.during)))
         print(f"{out}: step {run.step:,}, {gigabytes(size)}")
-        print(exactness(run)[1])
         paint((f"damaged: {one}" for one in run.lost), sys.stdout, "red")
+        if run.facts_damaged:
+            paint([f"damaged: `{run.path / 'run.json'}` cannot be read: {ANEW}"], sys.stdout, "red")
+        print(exactness(run)[1])
         for name in run.missing:
-            print(f"not there: {name}")
+            if not os.path.lexists(run.path / name):
+                print(f"not there: {name}")
+            elif name != "run.json":
+                print(f"nothing to read in: {name}")
         return 0
     from chefgenius.report.contrast import content as contrast
     from chefgenius.report.contrast import names_of, told

@@ -18,7 +18,7 @@ from chefgenius.run.differences import Change, Exactness
 from chefgenius.run.inventory import Inventory, find_run, read_state, take
 from chefgenius.run.ledger import lost
 from chefgenius.run.manifest import plain
-from chefgenius.run.rundir import read_run_facts
+from chefgenius.run.rundir import are_facts_damaged, read_run_facts
 from chefgenius.run.state import ResumeError
 
 Line = dict[str, Any]
@@ -48,6 +48,8 @@ class Run:
     """the checkpoint of another run that this one goes on from; empty for none"""
     missing: list[str] = field(default_factory=list)
     """files that are not there, or hold nothing that can be read"""
+    facts_damaged: bool = False
+    """whether run.json is there and cannot be read; the facts are then those of the newest checkpoint"""
     lost: list[str] = field(default_factory=list)
     """what the logs lack that the newest checkpoint tells of, a line each"""
 
@@ -71,7 +73,7 @@ class Run:
         }
         return cls(
             path=path,
-            facts=facts,
+            facts=facts or {name: state[name] for name in ("facts",) if isinstance(state.get(name), dict)},
             config=config,
             steps=[line for line in metrics if line.get("kind") == "step"],
             evaluations=[line for line in metrics if line.get("kind") == "evaluation"],
@@ -83,6 +85,7 @@ class Run:
             state=state,
             began_from=_descent(path),
             missing=[name for name, found in told.items() if not found],
+            facts_damaged=are_facts_damaged(path),
             lost=lost(path, state),
         )
 

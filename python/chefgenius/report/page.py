@@ -116,6 +116,13 @@ def exactness(run: Run) -> tuple[bool | None, str, list[str]]:
         return False, f"Not exact since step {since:,}: something was allowed to change there.", told
     if not run.facts and known is None:
         return None, "Whether it is exact is not known: neither run.json nor a checkpoint can be read.", []
+    if run.lost:
+        return (
+            None,
+            "The logs are damaged, so what they tell may not be the run. As far as its newest checkpoint "
+            "knows, every start went on as if it had never been stopped.",
+            [],
+        )
     told = run.facts.get("facts", {}) if isinstance(run.facts.get("facts"), dict) else {}
     if told.get("strict") is False:
         return (
@@ -242,7 +249,8 @@ def _data(run: Run) -> tuple[dict[str, Any] | None, str]:
     """The data report of the run's store, or why there is none."""
     path = store_report(run)
     if path is None:
-        return None, "run.json does not say where the store is"
+        damaged = "is damaged and " if run.facts_damaged else ""
+        return None, f"run.json {damaged}does not say where the store is"
     values = read_object(path)
     if not values:
         return None, f"`{path}` is not there any more"

@@ -7,5 +7,5 @@
 3. `world` says which process of a run this is; `signals` ask it to stop, or to save.
 4. `descent`, `base` and `differences` tell what a run began from and what is different now; `resume` and
    `decision` find where to go on, and whether one may. `retention` and `pruning` delete.
-5. `inventory`, `located`, `bits` and `comparison` answer what stands there.
+5. `inventory`, `located`, `bits` and `comparison` answer what stands there, `absence` what does not.
 """

@@ -1,7 +1,9 @@
-"""Whether a disk can take a run: asked before the first step, not hours later. Nothing here imports torch."""
+"""Whether a disk can take a run, asked before the first step, and how much lies there; without torch."""
 
 import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from chefgenius.run.manifest import publish, write_file
@@ -33,3 +35,20 @@ def check_space(directory: Path, checkpoint_bytes: int, *, standing: bool, touch
     finally:
         written.unlink(missing_ok=True)
         renamed.unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files under a directory, however deep; links are not followed.
+
+    What cannot be looked at counts for nothing: a trainer removed it in between, or it is not ours.
+    """
+    size, left = 0, [path]
+    while left:
+        one = left.pop()
+        with suppress(OSError):
+            status = one.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                left += one.iterdir()
+            else:
+                size += status.st_size
+    return size

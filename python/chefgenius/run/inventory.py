@@ -8,14 +8,14 @@ Nothing here imports torch.
 """
 
 import json
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from chefgenius.run.absence import is_stripped, why_none
+from chefgenius.run.disk import size_of
 from chefgenius.run.manifest import NAME as MANIFEST
 from chefgenius.run.manifest import DamagedError, outline, plain
 from chefgenius.run.retention import Retention, pinned
@@ -93,6 +93,8 @@ class Inventory:
 def find_run(path: Path) -> RunDirectory:
     """The run in a directory. Raises NotFoundError."""
     run = RunDirectory(path)
+    if is_stripped(path):
+        raise NotFoundError(why_none(path))
     if not run.checkpoints.is_dir():
         raise NotFoundError(f"no run in `{path}`: give a directory that holds `checkpoints`")
     return run
@@ -118,6 +120,8 @@ def find_checkpoint(path: Path, step: int | None = None) -> Path:
     if not is_run(path):
         if not path.is_dir():
             raise NotFoundError(f"no such checkpoint or run: `{path}`: give its directory")
+        if is_stripped(path):
+            raise NotFoundError(why_none(path))
         if step is not None:
             raise NotFoundError(f"`{path}` is one checkpoint, not a run of many: leave the step out")
         if not is_meant(path):
@@ -133,7 +137,7 @@ def find_checkpoint(path: Path, step: int | None = None) -> Path:
     for one in steps:
         if problem_of(run.step_path(one)) is None:
             return run.step_path(one)
-    raise NotFoundError(f"run `{path}` has no whole checkpoint: look at it with `chefgenius ckpt ls {path}`")
+    raise NotFoundError(why_none(path))
 
 
 def problem_of(checkpoint: Path) -> str | None:
@@ -249,23 +253,6 @@ def read_evaluations(run: Path) -> dict[int, dict[str, float]]:
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue  # a line that is being written, or is damaged: a resume verifies the file, not this
     return found
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files under a directory, however deep; links are not followed.
-
-    What cannot be looked at counts for nothing: a trainer removed it in between, or it is not ours.
-    """
-    size, left = 0, [path]
-    while left:
-        one = left.pop()
-        with suppress(OSError):
-            status = one.lstat()
-            if stat.S_ISDIR(status.st_mode):
-                left += one.iterdir()
-            else:
-                size += status.st_size
-    return size
 
 
 def _set_aside(run: RunDirectory) -> list[Leftover]:

@@ -16,10 +16,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chefgenius.run.inventory import NotFoundError, best_steps, find_checkpoint, is_run, read_state
+from chefgenius.run.absence import is_stripped, why_none
+from chefgenius.run.inventory import (
+    NotFoundError,
+    best_steps,
+    find_checkpoint,
+    is_run,
+    problem_of,
+    read_state,
+)
 from chefgenius.run.manifest import NAME as MANIFEST
 from chefgenius.run.manifest import DamagedError, verify
 from chefgenius.run.resume import Origin, read_sections
+from chefgenius.run.rundir import RunDirectory
 from chefgenius.run.state import ResumeError, one_line
 from chefgenius.settings import options
 from chefgenius.settings.config import Config
@@ -40,6 +49,8 @@ class Located:
     """the verified checkpoint; None for a directory of a model alone"""
     told: str
     """which it is, for a person"""
+    warning: str = ""
+    """that a newer checkpoint is passed over; empty where none is"""
 
     @property
     def step(self) -> int | None:
@@ -62,12 +73,15 @@ def step_of(path: Path, asked: str | int | None) -> int | None:
         if not asked.isdecimal():
             raise NotFoundError(f"`{asked}` is neither `best` nor `newest` nor a step")
         asked = int(asked)
+    if is_stripped(path):
+        raise NotFoundError(why_none(path))
     if not is_run(path):
         raise NotFoundError(f"`{path}` is one checkpoint, not a run of many: leave the step out")
     if isinstance(asked, int):
         return asked
+    newest = find_checkpoint(path)
     try:
-        return best_steps(read_state(find_checkpoint(path))["best"])[0]
+        return best_steps(read_state(newest)["best"])[0]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise NotFoundError(f"run `{path}` knows no best step: give a number") from error
 
@@ -95,7 +109,24 @@ def locate(path: Path, asked: str | None = None) -> Located:
                 raise
     which = f"step {origin.step} of `{path}`" + (f", the {which}" if which in ("best", "newest") else "")
     told = which if is_run(path) else f"the checkpoint `{path}` of step {origin.step}"
-    return Located(directory, saved_config(origin), origin, told)
+    return Located(directory, saved_config(origin), origin, told, passed_over(path, asked, directory))
+
+
+def passed_over(path: Path, asked: str | None, taken: Path) -> str:
+    """A warning where the newest checkpoints of a run are damaged, so that an older one gave `taken`.
+
+    Empty for a checkpoint that was asked for by its path or step.
+    """
+    found = []
+    if is_run(path) and asked in (None, "best", "newest"):
+        run = RunDirectory(path)
+        for step in run.steps():
+            place = run.step_path(step)
+            if (problem := problem_of(place)) is None:
+                break
+            if os.path.lexists(place):  # else a trainer removed it meanwhile
+                found.append(f"`{place}` is damaged and passed over: {problem}")
+    return f"warning: {'; '.join(found)}; `{taken.name}` is taken" if found else ""
 
 
 def _choose(path: Path, asked: str | None) -> tuple[Path, str]:

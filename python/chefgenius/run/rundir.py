@@ -240,6 +240,15 @@ def read_run_facts(run_path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def are_facts_damaged(run_path: Path) -> bool:
+    """Whether run.json is there and says nothing, as an empty one or junk does."""
+    return os.path.lexists(run_path / "run.json") and not read_run_facts(run_path)
+
+
+ANEW = "the next start of `train` writes it anew"
+"""what is to be said of a damaged run.json"""
+
+
 def _of_step(step: int, manifest: Manifest) -> Manifest:
     if manifest.step != step:
         raise DamagedError(f"it holds step {manifest.step}")

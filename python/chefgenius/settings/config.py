@@ -88,7 +88,7 @@ Precision = Literal["float32", "bf16", "fp16"]
 
 
 class OptimConfig(Section):
-    """The optimizer, and its learning rate as a closed form of the step."""
+    """The optimizer, and its learning rate at every step."""
 
     kind: OptimizerKind = "adamw"
     """adafactor keeps a row and a column of each second moment; adamw8bit quantises both, on cuda alone"""

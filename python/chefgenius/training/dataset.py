@@ -176,9 +176,15 @@ def layout_of(config: Config, kind: LayoutKind, decoder: TextDecoder, say: Calla
 
 
 def _read_tombstones(name: str, records: int) -> list[int]:
-    """The record numbers in a file. Raises ConfigError naming the line, OSError."""
+    """The record numbers in a file. Raises ConfigError naming the line or that there is no file, OSError."""
     numbers = []
-    text = Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
+    try:
+        text = Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"`data.tombstones`: `{name}`: {error.strerror}: give a text file with the number of a record a "
+            "line, as `chefgenius inspect RUN ... --write FILE` writes one, or leave the key out"
+        ) from None
     for line, content in enumerate(text.splitlines(), start=1):
         word = content.partition("#")[0].strip()
         if not word:
