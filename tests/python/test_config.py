@@ -37,15 +37,15 @@ def test_flatten_names_every_value() -> None:
 
 def test_what_decides_about_a_run_needs_no_torch() -> None:
     names = (
-        "config",
-        "options",
-        "state",
-        "manifest",
-        "rundir",
-        "resume",
+        "settings.config",
+        "settings.options",
+        "run.state",
+        "run.manifest",
+        "run.rundir",
+        "run.resume",
         "commandline",
-        "differences",
-        "explain",
+        "run.differences",
+        "training.explain",
         "train",
     )
     code = "".join(f"import chefgenius.{name}\n" for name in names) + "print('torch' in sys.modules)"

@@ -204,7 +204,7 @@ def test_another_list_is_another_run(tmp_path: Path, listed: Path) -> None:
         ("-1", "line 1: `-1` is no"),
         ("1 2", "line 1: `1 2` is no"),
         ("9" * 5000, "line 1: `9999"),
-        ("\n".join(map(str, range(50))), "leaves out all 45 records"),
+        ("\n".join(map(str, range(50))), "leaves out all there is to train on, 45 records"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused(tmp_path: Path, listed: Path, text: str, told: str) -> None:
