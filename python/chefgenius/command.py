@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 WIDTH = 80
@@ -66,6 +67,13 @@ def which(text: str) -> str:
     if text not in WHICH and not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise argparse.ArgumentTypeError(f"`{text}` is neither `best` nor `newest` nor a step")
     return text
+
+
+def opening(add: Callable[..., object]) -> None:
+    """The options of a command that opens a model of a run: which checkpoint, its averages, its store."""
+    add("--checkpoint", type=which, metavar="WHICH", help="best (default, where known), newest or a step")
+    add("--ema", action="store_true", help="the averages of the weights in their place")
+    add("--store", type=Path, metavar="DIR", help="where the store of the run lies now")
 
 
 def by_lines() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from chefgenius.command import Parser, at_least, finish, page, which
+from chefgenius.command import Parser, at_least, finish, opening, page
 
 if TYPE_CHECKING:
     from chefgenius.data.loader import RecipeLoader
@@ -39,18 +39,11 @@ def parser() -> Parser:
     add = made.add_argument
     add("model", type=Path, metavar="MODEL", help="a run, a checkpoint or an exported model")
     add("--source", nargs="+", metavar="FILE", help="recipes to judge it by, all of them: docs/formats.md")
-    add(
-        "--checkpoint",
-        type=which,
-        metavar="WHICH",
-        help="best (default, where known), newest or a step",
-    )
-    add("--ema", action="store_true", help="the averages of the weights in their place")
+    opening(add)
     add("--metrics", metavar="LIST", help=f"of {','.join(GROUPS)} (default: all there)")
     add("--prompts", type=at_least(0), metavar="N", help="how many texts are judged (default: as in the run)")
     add("--max-new-tokens", type=at_least(1), metavar="N", help="where a text ends (default: as in the run)")
     add("--max-batches", type=at_least(1), metavar="N", help="how much the loss is over (default: all)")
-    add("--store", type=Path, metavar="DIR", help="where the store of the run lies now")
     add("--json", action="store_true", help="one JSON object instead of a table")
     return made
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from chefgenius.command import Parser, at_least, finish, page, which
+from chefgenius.command import Parser, at_least, finish, opening, page
 
 HEADS = ("title:", "ingredients:", "directions:")
 
@@ -67,14 +67,7 @@ def parser() -> Parser:
         help="look for a likelier text (default: 1, greedy)",
     )
     how("--max-new-tokens", type=at_least(1), metavar="N", help="where a text ends (default: as evaluated)")
-    add(
-        "--checkpoint",
-        type=which,
-        metavar="WHICH",
-        help="best (default, where known), newest or a step",
-    )
-    add("--ema", action="store_true", help="the averages of the weights in their place")
-    add("--store", type=Path, metavar="DIR", help="where the store of the run lies now")
+    opening(add)
     add(
         "--batch-size", type=at_least(1), default=64, metavar="N", help="texts written together (default: 64)"
     )

@@ -124,9 +124,9 @@ def test_every_kind_of_run_is_shared_by_three_as_by_one(nursery: Nursery, tmp_pa
         assert tensors.keys() == others.keys()
         if kind == "fp16":
             assert apart(tensors, others) < HALVES * apart(begin, others), "of the way that they went"
-            continue
         for key, tensor in tensors.items():
-            assert torch.allclose(tensor, others[key], atol=1e-4), (name, key)
+            most = 3e-3 if kind == "fp16" else 1e-4
+            assert torch.allclose(tensor, others[key], atol=most), (name, key)
 
 
 def test_a_sharded_run_is_that_of_whole_models_and_goes_on_with_any_number(

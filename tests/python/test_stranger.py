@@ -181,7 +181,11 @@ def test_a_value_that_is_junk_is_refused(folder: Path, capsys: pytest.CaptureFix
         (("progress", "step"), 1, "contradicts itself"),
         (("loader", "index"), 10**9, "contradicts itself"),
         (("loader", "witness"), "x3:" + "0" * 32, "witness"),
-        (("logs", "metrics.jsonl", "bytes"), 10**18, "1,000,000,000,000,000,000, lines are lost"),
+        (
+            ("logs", "metrics.jsonl", "bytes"),
+            10**18,
+            "the checkpoint was saved with 1,000,000,000,000,000,000, lines are lost",
+        ),
         (("logs", "timing.jsonl", "bytes"), -(10**30), "section `logs`"),
         (("tombstones", "skipped"), [{"step": 1, "records": [10**18]}], "does not fit"),
         (("optimizer", "stateless"), [[]], "lacks the list `stateless`"),

@@ -19,12 +19,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 
 from chefgenius.run import bits
-from chefgenius.run.base import ADAPTER, ADAPTER_CONFIGURATION, Base
+from chefgenius.run.base import ADAPTER, ADAPTER_CONFIGURATION, Base, read_object
 from chefgenius.run.state import one_line
 
 _PREFIX = "base_model.model."
 _FLOATS = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
-_MOST_BYTES = 1 << 20
 _PLAIN: dict[str, Any] = {"peft_type": "LORA", "bias": "none"}
 _OFF = (
     *("use_rslora", "use_dora", "use_qalora", "use_bdlora", "lora_bias", "rank_pattern", "alpha_pattern"),
@@ -150,13 +149,7 @@ def _file(tensors: dict[str, bits.Tensor]) -> list[bytes | memoryview]:
 def _values(place: Path) -> dict[str, Any]:
     """adapter_config.json, when it describes nothing but plain LoRA."""
     try:
-        with open(place, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
-        values = json.loads(data)
-        if not isinstance(values, dict):
-            raise ValueError("it holds no object")
+        values = read_object(place)
     except (OSError, ValueError, RecursionError) as error:
         raise MergeError(f"`{place}` cannot be read: {one_line(error)}") from error
     for key, wanted in _PLAIN.items():

@@ -9,7 +9,6 @@ than the weights that it brings.
 Raises ConfigError for everything else than a file that is not there.
 """
 
-import json
 import math
 import stat
 from pathlib import Path
@@ -25,7 +24,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from chefgenius.run.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, weight_files
+from chefgenius.run.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, read_object, weight_files
 from chefgenius.run.state import one_line
 from chefgenius.settings.config import ConfigError
 
@@ -33,7 +32,6 @@ CONFIGURATION = "config.json"
 Header = dict[str, tuple[str, tuple[int, ...]]]
 """dtype as safetensors spells it, and shape, by name"""
 
-_MOST_BYTES = 1 << 20
 _SMALL = 1 << 15
 """a number that needs no tensor to bear it out: positions, limits of lengths"""
 _FAR = 1 << 24
@@ -110,18 +108,9 @@ def auto_class(configuration: PreTrainedConfig) -> Any:
 def _values(place: Path) -> dict[str, Any]:
     _plain(place)
     try:
-        with open(place, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ConfigError(f"`{place}` has more than {_MOST_BYTES:,} bytes: it is no configuration")
-        values = json.loads(data)
+        return read_object(place)
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError(f"`{place}` cannot be read: {one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"`{place}` holds no object: it is no configuration")
-    return values
 
 
 def _plain(path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import blake3
 
@@ -75,9 +76,7 @@ def weight_files(directory: Path) -> list[str]:
             f"`{directory}` has no `{WEIGHTS}`: write it as safetensors, by which it can be known"
         )
     try:
-        if index.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        names = sorted(set(read_object(index, _MOST_BYTES)["weight_map"].values()))
         if not names or any(not name.endswith(".safetensors") or "/" in name for name in names):
             raise ValueError("it names what is no safetensors file beside it")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -86,6 +85,18 @@ def weight_files(directory: Path) -> list[str]:
         if not (directory / name).is_file():
             raise ConfigError(f"`{directory}` lacks `{name}`, which its index names: give a complete model")
     return names
+
+
+def read_object(path: Path, most: int = 1 << 20) -> dict[str, Any]:
+    """The JSON object in a file of at most so many bytes. Raises OSError, ValueError, RecursionError."""
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("it holds no object")
+    return values
 
 
 def _fingerprint(directory: Path, files: Iterable[str]) -> str:
