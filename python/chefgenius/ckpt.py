@@ -128,7 +128,7 @@ def ls(options: argparse.Namespace) -> int:
         print(json.dumps(found.to_json(), indent=2))  # ASCII: a name may be anything
         return 0
     lines = list(columns(_rows(found), slice(0)))
-    paint(lines[: len(found.checkpoints)][:1], sys.stdout, "bold")
+    paint(lines[:1] if found.checkpoints else (), sys.stdout, "bold")
     for one, line in zip(found.checkpoints, lines[1:], strict=True):
         paint([line], sys.stdout, "red" if one.problem else "green" if "best" in one.marks else "")
     paint(_others(found), sys.stdout, "yellow")

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 
 from chefgenius.run import bits
-from chefgenius.run.base import ADAPTER, ADAPTER_CONFIGURATION, Base, read_object
+from chefgenius.run.base import ADAPTER, ADAPTER_CONFIGURATION, Base
+from chefgenius.run.manifest import read_object
 from chefgenius.run.state import one_line
 
 _PREFIX = "base_model.model."

@@ -24,7 +24,8 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from chefgenius.run.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, read_object, weight_files
+from chefgenius.run.base import ADAPTER_CONFIGURATION, ALONE, INDEX, WEIGHTS, weight_files
+from chefgenius.run.manifest import read_object
 from chefgenius.run.state import one_line
 from chefgenius.settings.config import ConfigError
 

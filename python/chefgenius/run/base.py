@@ -4,15 +4,13 @@ An adapter is worth nothing on other weights. So they are known by the BLAKE3 of
 lie: a base that moved is the same one, a base that changed in place is another. Nothing here imports torch.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import blake3
 
-from chefgenius.run.manifest import hash_file
+from chefgenius.run.manifest import hash_file, read_object
 from chefgenius.run.state import one_line
 from chefgenius.settings.config import ConfigError
 
@@ -85,18 +83,6 @@ def weight_files(directory: Path) -> list[str]:
         if not (directory / name).is_file():
             raise ConfigError(f"`{directory}` lacks `{name}`, which its index names: give a complete model")
     return names
-
-
-def read_object(path: Path, most: int = 1 << 20) -> dict[str, Any]:
-    """The JSON object in a file of at most so many bytes. Raises OSError, ValueError, RecursionError."""
-    with open(path, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"it has more than {most:,} bytes")
-    values = json.loads(data)
-    if not isinstance(values, dict):
-        raise ValueError("it holds no object")
-    return values
 
 
 def _fingerprint(directory: Path, files: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from chefgenius.run.absence import is_stripped, why_none
 from chefgenius.run.disk import size_of
 from chefgenius.run.manifest import NAME as MANIFEST
-from chefgenius.run.manifest import DamagedError, outline, plain
+from chefgenius.run.manifest import DamagedError, outline, plain, read_object
 from chefgenius.run.retention import Retention, pinned
 from chefgenius.run.rundir import REMEDY, RunDirectory, is_meant
 from chefgenius.run.state import Best, ResumeError, one_line
@@ -226,11 +226,8 @@ def best_steps(section: Any, keep: int = 1) -> list[int]:
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """The sections of its state.json as they are, unverified; empty where they cannot be read."""
-    path = checkpoint / "state.json"
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        sections = json.loads(path.read_bytes())["sections"]
+        sections = read_object(checkpoint / "state.json", _MOST_BYTES)["sections"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return sections if isinstance(sections, dict) else {}

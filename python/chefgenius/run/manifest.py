@@ -155,6 +155,18 @@ def replace_file(path: Path, data: bytes) -> None:
     publish(neighbour, path)
 
 
+def read_object(path: Path, most: int = 1 << 20) -> dict[str, Any]:
+    """The JSON object in a file of at most so many bytes. Raises OSError, ValueError, RecursionError."""
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("it holds no object")
+    return values
+
+
 def plain(path: str, flags: int) -> int:
     """An `opener` for `open` that takes plain files only: it follows no symbolic link and waits for no pipe.
 
