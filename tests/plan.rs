@@ -5,8 +5,9 @@ mod common;
 
 use std::collections::HashMap;
 
+use chefgenius::fingerprint::Fingerprint;
 use chefgenius::layout::{Layout, Model};
-use chefgenius::plan::{BatchLimit, Plan, PlanKind, PlanSpec};
+use chefgenius::plan::{BatchLimit, PLAN_VERSION, Plan, PlanKind, PlanSpec};
 use common::{build, cases, layout, spec_of, store};
 use proptest::prelude::*;
 
@@ -135,6 +136,69 @@ fn the_lengths_of_bucketed_batches_do_not_cycle() {
         }
     }
     assert!(worst < 5.0, "a correlation of {worst} standard deviations");
+}
+
+/// Records that are equally long meet in batches wherever they stand in the store, and whatever source they are of.
+#[test]
+fn equally_long_records_meet_from_all_over_the_store() {
+    const RECORDS: u64 = 9000;
+    const MOST: u32 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), RECORDS, 1000);
+    for weights in [vec![], vec![(0, 2.0), (1, 2.0)]] {
+        let mut spec = spec_of(PlanKind::Bucketed, 8, 1);
+        // Two of three records are cut to the same length: more than the permutations of tables are of.
+        (spec.layout.max_input_length, spec.layout.max_target_length) = (5, MOST);
+        spec.weights = weights.into_iter().collect();
+        let plan = Plan::new(&store, spec, 3).unwrap();
+        let (mut apart, mut others, mut pairs) = (0, 0, 0);
+        for index in 0..plan.micro_batches() {
+            let mut records = plan.records(0, index).unwrap().records;
+            records.retain(|&record| store.lengths(record).unwrap().1 > MOST as usize);
+            for pair in records.windows(2).filter(|pair| pair[0] != pair[1]) {
+                apart += pair[0].abs_diff(pair[1]);
+                others += (pair[0] + pair[1]) % 2;
+                pairs += 1;
+            }
+        }
+        assert!(pairs > 4096);
+        // Two places that have nothing to do with each other are a third of all apart; sources take turns.
+        let mean = apart as f64 / f64::from(pairs) / RECORDS as f64;
+        assert!((0.32..0.35).contains(&mean), "{mean} of the store apart");
+        let share = others as f64 / f64::from(pairs);
+        assert!((0.47..0.53).contains(&share), "{share} are of two sources");
+    }
+}
+
+/// Another arrangement for the same specification needs another `PLAN_VERSION`, and new names here.
+#[test]
+fn a_plan_is_what_its_version_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 1200, 1000);
+    let names = KINDS.map(|kind| {
+        let mut spec = spec_of(kind, 8, 2);
+        (spec.layout.max_input_length, spec.layout.max_target_length) = (24, 300);
+        spec.weights = [(0, 1.5)].into();
+        let plan = Plan::new(&store, spec, 5).unwrap();
+        let mut all = Vec::new();
+        for index in 0..plan.micro_batches() {
+            let group = plan.records(1, index).unwrap();
+            all.extend(
+                group
+                    .records
+                    .iter()
+                    .flat_map(|&record| (record as u64).to_le_bytes()),
+            );
+            all.push(group.rows() as u8);
+        }
+        Fingerprint::of(&all).to_string()
+    });
+    let expected = [
+        "b3:bca8aa07541444f66ba92f77018a4037",
+        "b3:227fd790d951c231b004fa54ea87ee2c",
+        "b3:a54924159d2922ac62a64333061cc908",
+    ];
+    assert_eq!((PLAN_VERSION, names), (2, expected.map(String::from)));
 }
 
 /// Many make the same plan at the same time, over one directory: each gets it whole, and one file is kept.

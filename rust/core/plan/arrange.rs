@@ -253,15 +253,19 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
         .sum();
     let sizes = Sizes::new(spec.limit, draws.round() as u64, tokens.round() as u64);
     let sides = |position: u32| seen.sides[position as usize];
-    let joined = |a: u32, b: u32| {
-        is_blocked(weight(a)) && seen.source(a) == seen.source(b) && sides(a) == sides(b)
+    // Records of one kind may stand for each other in a class: those of one weight, or of one source in blocks.
+    let kind = |position: u32| {
+        let weight = weight(position);
+        let source = is_blocked(weight).then(|| seen.source(position));
+        (weight.to_bits(), source)
     };
+    let alike = |a: u32, b: u32| sides(a) == sides(b) && kind(a) == kind(b);
+    // Sorting by length keeps this order: those that are alike stand together.
     let mut positions: Vec<u32> = all().collect();
-    // Blocks are joined where nothing stands between their records.
-    positions.sort_by_key(|&position| seen.source(position));
-    let line = bucketed::snake(positions, &seen.sides, sizes.draws, joined);
+    positions.sort_by_key(|&position| kind(position));
+    let mut line = bucketed::snake(positions, &seen.sides, sizes.draws, alike);
     let mut quotas = Quotas::new(&spec.weights);
-    let classes = bucketed::classes(&line, &seen.sides, weight, joined, sizes);
+    let classes = bucketed::classes(&mut line, &seen.sides, weight, alike, sizes);
     let mut begin = 0;
     let laid: Vec<Laid> = classes
         .iter()

@@ -3,10 +3,14 @@
 //! 1. [`snake`] lines the records up so that neighbours are alike on both sides: strips by target length, each
 //!    sorted by input length, every other one backwards.
 //! 2. [`classes`] cuts the line into classes of a few batches each. Without weights a class is whole batches.
+//!    Which of equally long records are in one class has nothing to do with their places in the store.
 //! 3. [`runs`] cuts the draws of all classes, in the order of the line, into batches. Where a class does not
 //!    end with a batch, the batch goes on with the next class, so that only the last one can be short.
 
 use serde::{Deserialize, Serialize};
+
+use crate::order::Permutation;
+use crate::plan::blocks;
 
 /// What a batch may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +67,12 @@ impl Sizes {
 }
 
 /// Positions of `sides` (input and target length), lined up for classes of about `class` records. Neighbours that
-/// are `joined` stand in one strip; those of equal sides stay in their order.
+/// are `alike` stand in one strip; those of equal sides stay in their order.
 pub fn snake(
     positions: Vec<u32>,
     sides: &[[u32; 2]],
     class: u64,
-    joined: impl Fn(u32, u32) -> bool,
+    alike: impl Fn(u32, u32) -> bool,
 ) -> Vec<u32> {
     // Among those cut to the same target length, by input length.
     let by_target = sorted_by(sides, 1, sorted_by(sides, 0, positions));
@@ -80,7 +84,7 @@ pub fn snake(
     let (mut begin, mut backwards) = (0, false);
     while begin < by_target.len() {
         let mut end = by_target.len().min(begin + strip);
-        while end < by_target.len() && joined(by_target[end - 1], by_target[end]) {
+        while end < by_target.len() && alike(by_target[end - 1], by_target[end]) {
             end += 1;
         }
         let mut part = sorted_by(sides, 0, by_target[begin..end].to_vec());
@@ -126,27 +130,38 @@ pub struct LineClass {
     pub edges: [u64; 2],
 }
 
-/// Cuts the line into classes of about as many draws as `sizes` says; a record has `weight` of them. Neighbours
-/// that are `joined` stand in one class.
+/// Cuts the line into classes of about as many draws as `sizes` says; a record has `weight` of them.
+///
+/// Neighbours that are `alike` are of equal sides and weight. In [`blocks`] they stay in one class. Elsewhere a class
+/// may end among them; then they are mixed first, or those that are neighbours in the store, often of one book,
+/// would make a class of their own.
 pub fn classes(
-    line: &[u32],
+    line: &mut [u32],
     sides: &[[u32; 2]],
     weight: impl Fn(u32) -> f64,
-    joined: impl Fn(u32, u32) -> bool,
+    alike: impl Fn(u32, u32) -> bool,
     sizes: Sizes,
 ) -> Vec<LineClass> {
     let mut classes = Vec::new();
-    let mut begin = 0;
+    let (mut begin, mut mixed) = (0, 0);
     while begin < line.len() {
         let (mut end, mut edges, mut draws) = (begin, [0, 0], 0.0);
+        let apart = |end: usize| !alike(line[end - 1], line[end]);
         while end < line.len()
             && (draws < (sizes.batches * sizes.limit.rows(edges)) as f64
-                || joined(line[end - 1], line[end]))
+                || (blocks::is_blocked(weight(line[end])) && !apart(end)))
         {
             let [input, target] = sides[line[end] as usize];
             edges = [edges[0].max(input.into()), edges[1].max(target.into())];
             draws += weight(line[end]);
             end += 1;
+        }
+        if end < line.len() && end >= mixed && !apart(end) {
+            let first = (begin + 1..end).rev().find(|&place| apart(place));
+            let after = (end..line.len()).find(|&place| apart(place));
+            let part = first.unwrap_or(begin)..after.unwrap_or(line.len());
+            mixed = part.end;
+            mix(&mut line[part]);
         }
         classes.push(LineClass {
             records: end - begin,
@@ -155,6 +170,16 @@ pub fn classes(
         begin = end;
     }
     classes
+}
+
+/// In an order of their own, the same for every seed.
+fn mix(positions: &mut [u32]) {
+    let mut order = vec![0; positions.len()];
+    Permutation::new(order.len() as u64, 0, 0, "alike").fill(0, &mut order);
+    let before = positions.to_vec();
+    for (position, place) in positions.iter_mut().zip(order) {
+        *position = before[place as usize];
+    }
 }
 
 /// Batches of the same number of rows that follow each other.

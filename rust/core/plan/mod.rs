@@ -39,7 +39,7 @@ use draws::Draw;
 use orders::{Orders, Tag};
 
 /// The version of what a plan is; another arrangement for the same specification must have another number.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// How records are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
