@@ -100,18 +100,15 @@ class Fed(Seq2SeqTrainer):
 
 
 class Clock(TrainerCallback):
-    """When each step ended; `until` tokens are enough."""
+    """When each step ended."""
 
-    def __init__(self, counted: Counted | None = None, until: int | None = None) -> None:
+    def __init__(self) -> None:
         self.ends: list[float] = []
-        self.counted, self.until = counted, until
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.ends.append(time.perf_counter())
-        if self.counted is not None and self.until is not None:
-            control.should_training_stop |= sum(self.counted.tokens[: len(self.ends)]) >= self.until
 
 
 def trainer(scene: Scene, store: TokenStore, out: Path, seed: int, **options: Any) -> Fed:

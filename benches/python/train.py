@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--records", type=int, default=21_158, help="of the store (%(default)s)")
     made.add_argument("--work", type=Path, default=Path("target/bench"), help="for files (%(default)s)")
     made.add_argument("--rounds", type=int, default=5, help="of contenders in turn (%(default)s)")
-    made.add_argument("--tokens", type=int, default=60_000, help="of a run that is judged (%(default)s)")
+    made.add_argument("--tokens", type=int, default=240_000, help="of a run that is judged (%(default)s)")
     made.add_argument("--seeds", type=int, default=3, help="of runs that are judged (%(default)s)")
     made.add_argument("--quick", action="store_true", help="a tiny model, few recipes, two rounds")
     return made
