@@ -143,6 +143,18 @@ def test_pictures_are_what_their_scripts_draw(script: Any) -> None:
     assert (DOCS / "pictures" / f"{script.__name__}.svg").read_text() == script.draw()
 
 
+def test_every_link_leads_to_a_file() -> None:
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    links = [
+        (page.relative_to(ROOT), link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        if "://" not in link
+    ]
+    assert links
+    assert [link for link in links if not (ROOT / link[0].parent / link[1]).exists()] == []
+
+
 def test_every_picture_is_shown() -> None:
     shown = set(
         re.findall(r"\(pictures/([\w.-]+)\)", "".join(page.read_text() for page in DOCS.glob("*.md")))

@@ -25,7 +25,7 @@ class Axis:
         cls, low: float, high: float, *, logarithmic: bool, held: tuple[float, float] | None = None
     ) -> "Axis":
         """An axis with a little room above and below; none where its bound is one of `held`."""
-        if logarithmic and low > 0 and high > LOGARITHMIC * low:
+        if logarithmic and low > 0 and LOGARITHMIC < high / low < 1e100:
             room = (high / low) ** 0.04
             return cls(low / room, high * room, 10)
         room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
