@@ -48,8 +48,8 @@ class Scene:
     """records of a micro-batch; 8 is what transformers takes unless told"""
     lengths: tuple[int, int] = (256, 512)
     """tokens of prompts and of targets, at most"""
-    steps: int = 5
-    """that are timed in a turn; as many come before"""
+    steps: int = 15
+    """that are timed in a turn; as many come before. Of fewer the tokens are those of a few recipes"""
     learning_rate: float = 1e-3
     warmup: int = 10
     held_out: float = 0.05
