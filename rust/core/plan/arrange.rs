@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::layout::Model;
-use crate::plan::blocks::{self, is_blocked};
+use crate::plan::blocks;
 use crate::plan::bucketed::{self, LineClass, Sizes};
 use crate::plan::capacity;
 use crate::plan::cells::{self, Fineness, Pair};
@@ -253,11 +253,11 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
         .sum();
     let sizes = Sizes::new(spec.limit, draws.round() as u64, tokens.round() as u64);
     let sides = |position: u32| seen.sides[position as usize];
+    let is_blocked = |position: u32| blocks::is_blocked(weight(position));
     // Records of one kind may stand for each other in a class: those of one weight, or of one source in blocks.
     let kind = |position: u32| {
-        let weight = weight(position);
-        let source = is_blocked(weight).then(|| seen.source(position));
-        (weight.to_bits(), source)
+        let source = is_blocked(position).then(|| seen.source(position));
+        (weight(position).to_bits(), source)
     };
     let alike = |a: u32, b: u32| sides(a) == sides(b) && kind(a) == kind(b);
     // Sorting by length keeps this order: those that are alike stand together.
@@ -265,7 +265,7 @@ fn bucketed(seen: Seen, spec: &PlanSpec) -> Arrangement {
     positions.sort_by_key(|&position| kind(position));
     let mut line = bucketed::snake(positions, &seen.sides, sizes.draws, alike);
     let mut quotas = Quotas::new(&spec.weights);
-    let classes = bucketed::classes(&mut line, &seen.sides, weight, alike, sizes);
+    let classes = bucketed::classes(&mut line, &seen.sides, weight, alike, is_blocked, sizes);
     let mut begin = 0;
     let laid: Vec<Laid> = classes
         .iter()

@@ -10,7 +10,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::order::Permutation;
-use crate::plan::blocks;
 
 /// What a batch may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +131,7 @@ pub struct LineClass {
 
 /// Cuts the line into classes of about as many draws as `sizes` says; a record has `weight` of them.
 ///
-/// Neighbours that are `alike` are of equal sides and weight. In [`blocks`] they stay in one class. Elsewhere a class
+/// Neighbours that are `alike` are of equal sides and weight. Those of a block stay in one class. Elsewhere a class
 /// may end among them; then they are mixed first, or those that are neighbours in the store, often of one book,
 /// would make a class of their own.
 pub fn classes(
@@ -140,6 +139,7 @@ pub fn classes(
     sides: &[[u32; 2]],
     weight: impl Fn(u32) -> f64,
     alike: impl Fn(u32, u32) -> bool,
+    is_blocked: impl Fn(u32) -> bool,
     sizes: Sizes,
 ) -> Vec<LineClass> {
     let mut classes = Vec::new();
@@ -149,7 +149,7 @@ pub fn classes(
         let apart = |end: usize| !alike(line[end - 1], line[end]);
         while end < line.len()
             && (draws < (sizes.batches * sizes.limit.rows(edges)) as f64
-                || (blocks::is_blocked(weight(line[end])) && !apart(end)))
+                || (is_blocked(line[end]) && !apart(end)))
         {
             let [input, target] = sides[line[end] as usize];
             edges = [edges[0].max(input.into()), edges[1].max(target.into())];
