@@ -97,7 +97,7 @@ def quality(scene: Scene, made: TokenStore, options: argparse.Namespace) -> Iter
     steps = max(1, round(options.tokens / tokens_of_a_row / scene.rows))
     taken: dict[str, list[float]] = {"chefgenius": [], "Seq2SeqTrainer": []}
     for seed in range(options.seeds):
-        falling = ["data.plan=bucketed", "optim.schedule=linear", "log.every_steps=1"]
+        falling = ["data.plan=bucketed", "optim.schedule=linear"]
         run = own.train(own.words(scene, made, options.work / "judged", seed, steps, *falling))
         seen = own.lines(run)[-1]["target_tokens"]
         model = AutoModelForSeq2SeqLM.from_pretrained(own.last_checkpoint(run), dtype=torch.float32)
