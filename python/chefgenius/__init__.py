@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chefgenius.callbacks import Callback
-    from chefgenius.data.batch import Batch, StepInfo
+    from chefgenius.callbacks import Callback, StepInfo
+    from chefgenius.data.batch import Batch, Window
     from chefgenius.data.loader import LoaderError, RecipeLoader, StateMismatchError
     from chefgenius.data.outcome import Report
     from chefgenius.data.recipe import Recipe, ingredient_name
@@ -51,7 +51,7 @@ _MODULES = {
     "RunDirectory": "run.rundir",
     "Runs": "overview",
     "StateMismatchError": "data.loader",
-    "StepInfo": "data.batch",
+    "StepInfo": "callbacks",
     "Stop": "run.signals",
     "StopRequested": "run.signals",
     "StoreError": "data.store",
@@ -60,6 +60,7 @@ _MODULES = {
     "TokenizerError": "data.store",
     "TrainConfig": "settings.config",
     "Trainer": "training.trainer",
+    "Window": "data.batch",
     "ingredient_name": "data.recipe",
     "load_config": "settings.options",
     "open_run": "training.session",
@@ -95,6 +96,7 @@ __all__ = [
     "TokenizerError",
     "TrainConfig",
     "Trainer",
+    "Window",
     "ingredient_name",
     "load_config",
     "open_run",

@@ -35,6 +35,15 @@ def test_every_name_is_there() -> None:
         _ = chefgenius.nothing
 
 
+def test_the_reference_has_every_name_once() -> None:
+    lines = (GUIDE.parent / "reference.md").read_text().splitlines()
+    listed = sorted(line.removeprefix("::: chefgenius.") for line in lines if line.startswith("::: "))
+    modules = chefgenius._MODULES
+    assert listed == sorted(
+        f"{modules[name]}.{'load' if name == 'load_config' else name}" for name in chefgenius.__all__
+    )
+
+
 def test_the_guides_run_is_stopped_and_goes_on_exactly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

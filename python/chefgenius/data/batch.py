@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from chefgenius.data.store import Ids
-from chefgenius.data.windows import StepInfo
+from chefgenius.data.windows import Window
 
-__all__ = ["Batch", "StepInfo"]
+__all__ = ["Batch", "Window"]
 
 State = str | Callable[[], str]
 """a loader's state as JSON, or how to get it"""

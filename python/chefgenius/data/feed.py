@@ -11,7 +11,7 @@ from typing import Any
 
 import blake3
 
-from chefgenius.data.batch import Batch, StepInfo
+from chefgenius.data.batch import Batch, Window
 from chefgenius.data.loader import RecipeLoader, StateMismatchError
 from chefgenius.data.store import Ids
 from chefgenius.run.state import ResumeError, State
@@ -51,11 +51,11 @@ class Feed:
         """The optimizer step of `epoch` that micro-batch `index` is part of, by the plan of that epoch."""
         return index // self.loader.step_info(epoch, 0).micro_batches
 
-    def window(self, epoch: int, index: int) -> StepInfo:
+    def window(self, epoch: int, index: int) -> Window:
         """What the step that begins with micro-batch `index` of `epoch` holds, without the masked records."""
         return self.loader.step_info(epoch, self.step(epoch, index))
 
-    def records(self, epoch: int, index: int, window: StepInfo) -> list[Ids]:
+    def records(self, epoch: int, index: int, window: Window) -> list[Ids]:
         """The records of each micro-batch of the step that begins at `index`, over all ranks, in order."""
         return [self.loader.record_ids_at(epoch, index + slot) for slot in range(window.micro_batches)]
 
@@ -67,7 +67,7 @@ class Feed:
         state = self.loader.state_dict()
         return int(state["epoch"]), int(state["index"])
 
-    def settle(self, window: StepInfo) -> None:
+    def settle(self, window: Window) -> None:
         """Ends a step that this rank may have had no part of."""
         if self._world.rank >= window.micro_batches:
             self.loader.skip(1)

@@ -17,11 +17,11 @@ from chefgenius import _core
 from chefgenius._core import LoaderError, StateMismatchError
 from chefgenius.data.store import Ids, TokenStore, whole_number
 
-__all__ = ["LoaderError", "StateMismatchError", "StepInfo", "Windows"]
+__all__ = ["LoaderError", "StateMismatchError", "Window", "Windows"]
 
 
 @dataclass(frozen=True)
-class StepInfo:
+class Window:
     """What one optimizer step holds, over all ranks; known from the plan, without building a batch.
 
     Attributes:
@@ -130,7 +130,7 @@ class Windows:
         """The first `n` records that this loader sees, in the order of the store (int64 array)."""
         return self._core.first_records(whole_number("n", n, 2**63))
 
-    def step_info(self, epoch: int, step: int) -> StepInfo:
+    def step_info(self, epoch: int, step: int) -> Window:
         """What optimizer step `step` of `epoch` holds over all ranks."""
         epoch, step = whole_number("epoch", epoch, 2**63), whole_number("step", step, 2**63)
-        return StepInfo(*self._core.step_info(epoch, step))
+        return Window(*self._core.step_info(epoch, step))

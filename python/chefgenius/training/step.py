@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from chefgenius.data.batch import Batch
-from chefgenius.data.batch import StepInfo as Window
+from chefgenius.data.batch import Batch, Window
 from chefgenius.model.generators import isolated
 from chefgenius.settings.config import Config
 from chefgenius.training.optim import clip_gradients, unscale_gradients
