@@ -99,7 +99,9 @@ def opened(
         built = build.build_run(config, data, origin, lambda text: None)
         logs = Logs(config.run_path)
         closing.callback(logs.close)
-        yield build.start(built, directory, logs, Stop(), callbacks)
+        trainer = build.start(built, directory, logs, Stop(), callbacks)
+        closing.callback(trainer.checkpoints.close)
+        yield trainer
 
 
 def outcome(run: Path) -> dict[str, Any]:
@@ -299,18 +301,3 @@ def _train(order: dict[str, Any]) -> NoReturn:
 
 if __name__ == "__main__":
     _serve()
-
-
-def settled(run: Path, step: int, seconds: float = 60) -> Path:
-    """The run's checkpoints, once a writer that nobody waited for has saved `step` and removed what goes."""
-    checkpoints = run / "checkpoints"
-    end = time.monotonic() + seconds
-
-    def busy() -> bool:
-        names = {path.name for path in checkpoints.iterdir()}
-        return f"step-{step:08d}" not in names or any(one.startswith((".tmp-", ".trash-")) for one in names)
-
-    while busy():
-        assert time.monotonic() < end, sorted(checkpoints.iterdir())
-        time.sleep(0.01)
-    return checkpoints

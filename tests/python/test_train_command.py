@@ -16,7 +16,7 @@ from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.run.rundir import RunDirectory
 from chefgenius.settings.config import keys
 from chefgenius.training.trainer import Trainer
-from running import Nursery, assert_same_run, opened, outcome, refused, run_here, settled, words
+from running import Nursery, assert_same_run, opened, outcome, refused, run_here, words
 from samples import files_below, recipes, write_lines
 from transformers import AutoModelForSeq2SeqLM
 
@@ -321,7 +321,7 @@ def test_checkpoints_that_are_gone_are_told_however_seldom_a_step_is_logged(
 
     with opened(tmp_path, *seldom, callbacks=[Stopping()]) as trainer, pytest.raises(KeyboardInterrupt):
         trainer.fit()
-    shutil.rmtree(settled(tmp_path / "run", 2))
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
     told = refused(capsys, run_here(tmp_path, *seldom), 3)
     assert "tells of steps, but" in told
 

@@ -40,6 +40,9 @@ def open_run(
 ) -> Iterator[Trainer]:
     """A run that is ready for `Trainer.fit`, begun or gone on with; its directory is locked in the block.
 
+    Whatever ends the block, a save in flight is waited for, so that nothing of the run goes on after it
+    and the same call may follow at once.
+
     Args:
         config: as `options.load` or `Config(...)` makes it.
         callbacks: are told in this order. Nothing is printed but by them and `say`.
@@ -67,6 +70,7 @@ def open_run(
         logs = Logs(config.run_path, say)
         closing.callback(logs.close)
         trainer = build.start(built, run, logs, stop or Stop(), callbacks)
+        closing.callback(trainer.checkpoints.close)  # before the logs and the lock, which a save needs
         for change in [*built.comparison.free, *built.comparison.changes]:
             say(f"changed: {change}")
         yield trainer
