@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from chefgenius.run.signals import Stop, StopRequested, guard, ignore
 
@@ -32,9 +31,6 @@ from chefgenius.settings import options
 from chefgenius.settings.config import Config, ConfigError
 from chefgenius.training import explain
 from chefgenius.training.ranks import RankError, Ranks
-
-if TYPE_CHECKING:
-    from chefgenius.training.built import Built
 
 INPUT, IO, ABORTED = 2, 74, 130
 
@@ -121,7 +117,7 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
             return
         if built.finished:  # else what somebody put there would say so
             build.examine(built, callbacks)
-            for text in _told(built):
+            for text in built.told:
                 say(text)
             return
         logs = Logs(config.run_path, say, write=world.leads)
@@ -129,29 +125,11 @@ def run(config: Config, line: commandline.CommandLine, stop: Stop, world: World)
         if not world.leads:
             callbacks = []
         trainer = build.start(built, directory, logs, stop, callbacks)
-        for text in _told(built):  # not before it is true: until here the start may have been refused
+        for text in built.told:  # not before it is true: until here the start may have been refused
             say(text)
-        with stop.deferred():
-            trainer.fit()
+        trainer.fit()
         if world.leads:
             build.mark_finished(built, trainer.memory.progress.step)
-
-
-def _told(built: "Built") -> list[str]:
-    """What a person should know before the first step."""
-    if built.origin is None:
-        return []
-    told = [] if built.finished else [f"going on from {built.origin.directory}"]
-    told += [f"changed: {one}" for one in built.comparison.free]
-    told += [f"changed with leave: {one}" for one in built.comparison.changes]
-    told += [f"`{name}` may change, and does not differ" for name in built.comparison.idle]
-    if built.moved:
-        told.append(built.moved)
-    if built.exactness.since is not None:
-        told.append(str(built.exactness))
-    if built.finished:
-        told.append(f"finished: {built.config.run_path} {built.ending}")
-    return told
 
 
 def _silent(text: str) -> None:

@@ -100,7 +100,7 @@ def opened(
         logs = Logs(config.run_path)
         closing.callback(logs.close)
         trainer = build.start(built, directory, logs, Stop(), callbacks)
-        closing.callback(trainer.checkpoints.close)
+        closing.enter_context(trainer.checkpoints)
         yield trainer
 
 

@@ -160,7 +160,7 @@ def test_prune_removes_under_the_lock(run: RunDirectory, capsys: pytest.CaptureF
     assert run.steps() == [9, 6, 4, 2]
     other = RunDirectory(run.path).lock()
     assert ckpt.main(["prune", str(run.path)]) == 3
-    assert "in use by another process" in capsys.readouterr().err
+    assert "in use by this process" in capsys.readouterr().err
     assert ckpt.main(["prune", str(run.path), "--dry-run"]) == 0, "looking needs no lock"
     other.close()
     assert run.steps() == [9, 6, 4, 2]

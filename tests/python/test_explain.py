@@ -79,7 +79,7 @@ def test_a_run_that_is_in_use_is_refused_as_a_start_would_be(
 ) -> None:
     with closing(RunDirectory(whole / "run").lock()):
         _, error = explained(whole, capsys, code=3)
-        assert f"run directory `{whole / 'run'}` is in use by another process" in error
+        assert f"run directory `{whole / 'run'}` is in use by this process" in error
     explained(whole, capsys)
 
 

@@ -34,7 +34,7 @@ def test_a_signal_inside_a_window_is_seen_between_its_micro_batches(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     fit(tmp_path, run="whole")
-    with opened(tmp_path) as trainer, trainer.stop, trainer.stop.deferred():
+    with opened(tmp_path) as trainer, trainer.stop:
         loader, taken = trainer._next, 0
 
         def signalled() -> Any:
@@ -103,7 +103,7 @@ def test_a_signal_in_a_forward_is_seen_before_the_backward(
         nonlocal backwards
         backwards += 1
 
-    with opened(tmp_path, *QUIET) as trainer, trainer.stop, trainer.stop.deferred():
+    with opened(tmp_path, *QUIET) as trainer, trainer.stop:
         monkeypatch.setattr(TokenLoss, "forward", forward)
         next(trainer.model.parameters()).register_hook(backward)  # type: ignore[no-untyped-call]
         with pytest.raises(StopRequested, match=rf"\({number.name}\); step 2 is saved"):
@@ -117,7 +117,7 @@ def test_a_signal_in_a_forward_is_seen_before_the_backward(
 @pytest.mark.parametrize("interrupts", [1, 2])
 def test_a_signal_while_a_save_is_in_flight(tmp_path: Path, interrupts: int) -> None:
     fit(tmp_path, run="whole")
-    with opened(tmp_path) as trainer, trainer.stop, trainer.stop.deferred():
+    with opened(tmp_path) as trainer, trainer.stop:
         save = trainer.checkpoints.save
 
         def saving(sections: dict[str, Any], best: Any, *, anew: bool = False) -> None:
@@ -148,7 +148,7 @@ def test_when_checkpoints_are_written_changes_nothing(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGUSR1)
             time.sleep(0.001)
 
-    with opened(tmp_path, run=stormed) as trainer, trainer.stop, trainer.stop.deferred():
+    with opened(tmp_path, run=stormed) as trainer, trainer.stop:
         seen: list[Path] = []
         trainer.callbacks = [Saved(seen)]
         thread = threading.Thread(target=storm)

@@ -10,7 +10,7 @@ from chefgenius.callbacks.guarded import Guarded, guarded
 from chefgenius.callbacks.json_lines import JsonLines
 from chefgenius.callbacks.page import ReportPage
 from chefgenius.callbacks.plot import PLOT, LossPlot
-from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, States, StepInfo, tell
+from chefgenius.callbacks.protocol import Callback, Outcome, RunInfo, States, StepInfo, noting, tell
 from chefgenius.callbacks.starts import Starts
 from chefgenius.callbacks.system import SystemMonitor
 from chefgenius.callbacks.tensorboard import TensorBoard
@@ -37,5 +37,6 @@ __all__ = [
     "choose_callbacks",
     "choose_console",
     "guarded",
+    "noting",
     "tell",
 ]

@@ -1,10 +1,12 @@
 """What a run tells, and to whom: small records at five points, and a memory for those that have one.
 
-`tell` reaches every callback; `States` is the section `callbacks` of state.json.
+`tell` reaches every callback, `noting` keeps an error before theirs the first one; `States` is the section
+`callbacks` of state.json.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,16 +103,25 @@ class Callback:
 
 def tell(callbacks: Sequence[Callback], point: str, value: Any) -> None:
     """Tells every callback, also after one that failed; the first error is raised at last."""
-    failed: list[Exception] = []
+    failed: list[Exception | SystemExit] = []
     for callback in callbacks:
         try:
             getattr(callback, point)(value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failed.append(error)
     if failed:
         for other in failed[1:]:
             failed[0].add_note(f"after it {type(other).__name__}: {other}")
         raise failed[0]
+
+
+@contextmanager
+def noting(first: BaseException, point: str) -> Iterator[None]:
+    """What callbacks raise in the block stands as a note of the error before, which says what happened."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        first.add_note(f"after it, in `{point}`, {type(error).__name__}: {error}")
 
 
 class States:

@@ -56,6 +56,8 @@ REMEDY = "give the directory that holds `checkpoints`, or one `step-...` of thos
 
 RUN_SCHEMA = "chefgenius.run/1"
 _ELSEWHERE = "choose another `run_dir`"
+_LOCKED: set[tuple[int, int]] = set()
+"""device and inode of what this process has locked"""
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
@@ -84,12 +86,12 @@ class RunDirectory:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(descriptor)
-                raise self._in_use() from None
+                raise self._in_use(descriptor) from None
             if self.checkpoints.exists() and os.path.samestat(
                 os.fstat(descriptor), os.stat(self.checkpoints)
             ):
                 self._lock = descriptor
+                _LOCKED.add(_file(descriptor))
                 return self
             os.close(descriptor)  # it was moved or removed in between: lock the one that is there
 
@@ -114,14 +116,16 @@ class RunDirectory:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise self._in_use() from None
-            finally:
-                os.close(descriptor)
+                raise self._in_use(descriptor) from None
+            os.close(descriptor)
 
-    def _in_use(self) -> ResumeError:
+    def _in_use(self, descriptor: int) -> ResumeError:
+        """What to raise; closes the descriptor."""
+        here = _file(descriptor) in _LOCKED
+        os.close(descriptor)
+        by, remedy = ("this", "end the block that holds it") if here else ("another", "wait for it")
         return ResumeError(
-            f"run directory `{self.path}` is in use by another process: "
-            "wait for it, or choose another `run_dir`"
+            f"run directory `{self.path}` is in use by {by} process: {remedy}, or {_ELSEWHERE}"
         )
 
     def close(self) -> None:
@@ -131,6 +135,7 @@ class RunDirectory:
                 if self._made and os.listdir(self.path) == [self.checkpoints.name]:
                     for path in self._made[:2]:
                         path.rmdir()
+            _LOCKED.discard(_file(self._lock))
             os.close(self._lock)
             self._lock, self._made = None, []
 
@@ -247,6 +252,11 @@ def are_facts_damaged(run_path: Path) -> bool:
 
 ANEW = "the next start of `train` writes it anew"
 """what is to be said of a damaged run.json"""
+
+
+def _file(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def _of_step(step: int, manifest: Manifest) -> Manifest:

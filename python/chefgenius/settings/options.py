@@ -36,8 +36,11 @@ OVERRIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_.\-]*)=(.*)", re.DOTALL)
 def load(file: str | None = None, overrides: Sequence[str] = ()) -> Config:
     """The resolved configuration: defaults < file < overrides (`section.key=value`, values in YAML 1.2).
 
-    Raises ConfigError, which names the key, and FileNotFoundError or another OSError for the file itself.
+    Raises ConfigError, which names the key, FileNotFoundError or another OSError for the file itself, and
+    TypeError for overrides that are one text.
     """
+    if isinstance(overrides, str):
+        raise TypeError(f"`overrides` is one text: give a list, [{overrides!r}]")
     values = _read(Path(file)) if file is not None else {}
     _refuse_unknown(values, file or "")
     for override in overrides:

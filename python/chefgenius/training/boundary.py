@@ -5,17 +5,23 @@ checkpoint before.
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from chefgenius.run.signals import SaveRequests
-from chefgenius.run.state import Registry, State
+from chefgenius.run.signals import SaveRequests, StopRequested
+from chefgenius.run.state import DivergedError, Registry, RunError, State
 from chefgenius.training.checkpoint import Checkpointer
 from chefgenius.training.memory import Memory
 from chefgenius.training.ranks import Ranks
+
+_REMEDY = (
+    ": lower `optim.learning_rate` and start again, "
+    "if need be with `--resume` from an older checkpoint in another `run_dir`"
+)
 
 
 @dataclass
@@ -57,6 +63,25 @@ class Boundary:
             self.told(path)
         self.requests.settle()
 
+    @contextmanager
+    def rescuing(self) -> Iterator[None]:
+        """Whatever ends the block, the last boundary is saved where it can be, and the error says what is.
+
+        KeyboardInterrupt waits for no save.
+        """
+        try:
+            yield
+        except StopRequested as end:
+            raise StopRequested(f"{end}; {self.rescue()}") from None
+        except DivergedError as end:
+            self.ranks.agreed = True
+            raise DivergedError(f"{end}; {self.rescue_after(end)}{_REMEDY}") from None
+        except SystemExit as end:
+            raise RunError(f"`exit({end.code})` called inside the run; {self.rescue_after(end)}") from end
+        except Exception as error:
+            error.add_note(self.rescue_after(error))
+            raise
+
     def rescue(self) -> str:
         """Saves the last boundary if the run still stands at it; says what the next start goes on from.
 
@@ -70,7 +95,6 @@ class Boundary:
         except Exception as error:
             error.add_note(self.left())
             raise
-        self.checkpoints.close()
         return self.left()
 
     def rescue_after(self, error: BaseException) -> str:

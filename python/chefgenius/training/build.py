@@ -187,8 +187,9 @@ def start(built: Built, run: RunDirectory, logs: Logs, stop: Stop, callbacks: Se
                 built.origin.run_path,
                 partial(write_descent, run.path, built.origin.directory, built.origin.step),
             )
+        finished = built.origin.step if built.finished else None
         _restore(built, built.origin, registry)
-        write_run_facts(built, finished=None)
+        write_run_facts(built, finished=finished)
     if ranks.world.leads:
         replace_file(run.path / "config.yaml", to_yaml(config).encode())
     ranks.together("start", {"facts": built.facts, "place": data.feed.state_dict(), "steps": built.bounds})

@@ -87,6 +87,23 @@ class Built:
             f"To go on raise {raised}, to begin anew give another `run_dir`"
         )
 
+    @property
+    def told(self) -> list[str]:
+        """What a person should know before the first step."""
+        if self.origin is None:
+            return []
+        told = [] if self.finished else [f"going on from {self.origin.directory}"]
+        told += [f"changed: {one}" for one in self.comparison.free]
+        told += [f"changed with leave: {one}" for one in self.comparison.changes]
+        told += [f"`{name}` may change, and does not differ" for name in self.comparison.idle]
+        if self.moved:
+            told.append(self.moved)
+        if self.exactness.since is not None:
+            told.append(str(self.exactness))
+        if self.finished:
+            told.append(f"finished: {self.config.run_path} {self.ending}")
+        return told
+
 
 def write_run_facts(built: Built, finished: int | None) -> None:
     """run.json: what a person may want to know of the run; a start reads only `finished` of it again."""

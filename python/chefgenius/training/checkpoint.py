@@ -6,6 +6,7 @@
    be kept. A boundary that is saved anew takes the other's place in one step. Where the disk is full it makes
    room and tries once more.
 3. `Checkpointer.check` tells the training thread what became of it.
+4. As a context manager it lets nobody leave while a save is in flight.
 """
 
 import errno
@@ -14,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
+from typing import Self
 
 import torch
 from transformers import PreTrainedModel
@@ -58,7 +60,8 @@ class Checkpointer:
     """Writes the checkpoints of one run and removes those that need not be kept.
 
     One save is in flight at most. Its thread ends with it, touches neither model nor optimizer, and does not
-    keep the process from ending.
+    keep the process from ending. A `with` block waits for it, whatever ends the block: then nothing writes
+    any more, and the run directory may be let go.
     """
 
     run: RunDirectory
@@ -86,11 +89,15 @@ class Checkpointer:
     _images: tuple[Image, Image, Image] = field(
         default_factory=lambda: (Image(), Image(), Image()), repr=False
     )
-    _thread: Thread | None = field(default=None, repr=False)
+    _idle: Event = field(default_factory=Event, repr=False)
+    """that no save is in flight: a `join` that was interrupted may take a thread for ended that lives"""
     _writing: int | None = field(default=None, repr=False)
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
     _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     _failed: BaseException | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._idle.set()
 
     def save(self, sections: dict[str, State], best: Sequence[int], *, anew: bool = False) -> None:
         """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.
@@ -114,16 +121,16 @@ class Checkpointer:
 
     def _is_wanted(self, step: int, *, anew: bool) -> bool:
         """Whether the step is to be written, once the save before it is over."""
-        if self._thread is not None and self._thread.is_alive():
+        if not self._idle.is_set():
             if self._writing == step and not anew:
                 return False
-            self._wait(self._thread)
+            self._wait()
         return self._failed is None and (anew or not self._is_saved(step))
 
     def _begin(self, snapshot: Snapshot) -> None:
         self._writing = snapshot.step
-        self._thread = Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True)
-        self._thread.start()
+        self._idle.clear()
+        Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True).start()
 
     def check(self) -> list[Path]:
         """The checkpoints that appeared since the last call, without waiting.
@@ -147,12 +154,38 @@ class Checkpointer:
 
     def close(self) -> None:
         """Waits for the save in flight; raises nothing of it."""
-        if self._thread is not None:
-            self._thread.join()
+        self._idle.wait()
 
-    def _wait(self, thread: Thread) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Waits for the save in flight, then `check`; where an error ends the block, a failure is only said.
+
+        An interrupt is answered with a line and raised again when the save is over: before, whoever goes on
+        with the run would meet a writer.
+        """
+        interrupt: BaseException | None = None
+        while not self._idle.is_set():
+            try:
+                self._idle.wait()
+            except BaseException as again:
+                interrupt = again
+                self.say(f"step {self._writing} is still being saved: waiting for it")
+        try:
+            self.check()
+        except Exception as failure:
+            if error is None and interrupt is None:
+                raise
+            steps = self.run.steps()
+            last = f"the next start goes on from step {steps[0]}" if steps else "nothing is saved"
+            self.say(f"step {self._writing} is not saved: {type(failure).__name__}: {failure}; {last}")
+        if interrupt is not None:
+            raise interrupt
+
+    def _wait(self) -> None:
         begin = time.monotonic()
-        thread.join()
+        self._idle.wait()
         if (waited := time.monotonic() - begin) >= NOTICEABLE:
             self.say(f"waited {waited:.1f} s for the disk: step {self._writing} was still being saved")
 
@@ -193,6 +226,8 @@ class Checkpointer:
             self._retain(snapshot.best)
         except BaseException as error:
             self._failed = error
+        finally:
+            self._idle.set()
 
     def _write_or_make_room(self, snapshot: Snapshot) -> None:
         try:

@@ -1,11 +1,13 @@
-"""What the training loop itself remembers, and what it writes down of a step."""
+"""What the training loop itself remembers, and what it tells of a step and of the end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from chefgenius.callbacks import StepInfo
-from chefgenius.evaluation.evaluator import History
+from chefgenius.callbacks import Outcome, StepInfo
+from chefgenius.evaluation.evaluator import History, Sample
 from chefgenius.run.digest import RollingDigest
+from chefgenius.run.rundir import RunDirectory
 from chefgenius.run.state import Best, Losses, Pending, Progress, Registry
 from chefgenius.settings.config import Config
 from chefgenius.training.early_stopping import EarlyStopping
@@ -65,3 +67,20 @@ def step_line(info: StepInfo, memory: Memory) -> dict[str, Any]:
     if info.skipped:
         line["skipped"] = list(info.skipped)
     return line
+
+
+def outcome_of(memory: Memory, run: RunDirectory, samples: Sequence[Sample], total_steps: int) -> Outcome:
+    """What the callbacks are told at the end; the memory stands at the last boundary, which is saved."""
+    step = memory.progress.step
+    return Outcome(
+        run_path=run.path,
+        checkpoint=run.step_path(step),
+        step=step,
+        epoch_losses=memory.losses.epochs,
+        best=memory.best.first,
+        first=memory.history.first,
+        last=memory.history.last,
+        samples=samples,
+        best_metric=memory.best.metric,
+        ended=memory.stopping.told if step < total_steps else "",
+    )

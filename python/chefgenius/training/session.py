@@ -4,7 +4,7 @@
 2. `sections_of` and `restore` let a loop of one's own use a `Checkpointer` alone.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -32,8 +32,9 @@ from chefgenius.training.trainer import Trainer
 def open_run(
     config: Config,
     *,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Iterable[Callback] = (),
     resume_from: str = "auto",
+    init_from: str | None = None,
     allow_change: Collection[str] = (),
     stop: Stop | None = None,
     say: Callable[[str], None] = print,
@@ -41,41 +42,64 @@ def open_run(
     """A run that is ready for `Trainer.fit`, begun or gone on with; its directory is locked in the block.
 
     Whatever ends the block, a save in flight is waited for, so that nothing of the run goes on after it
-    and the same call may follow at once.
+    and the same call may follow at once. What `train.threads` and `train.determinism` set holds for the
+    process, and stays so after the block.
 
     Args:
-        config: as `options.load` or `Config(...)` makes it.
+        config: as `load_config` or `Config(...)` makes it.
         callbacks: are told in this order. Nothing is printed but by them and `say`.
         resume_from: `auto`, `never`, `must` or a path, as `--resume`.
+        init_from: the directory whose weights a new run begins with, as `--init-from`.
         allow_change: names of what may differ from the saved run, as `--allow-change`.
         stop: ends the run at the next boundary or micro-batch once its `requested` is a reason, from any
             thread; as a context manager it hears SIGTERM and Ctrl-C.
         say: is told in lines what is prepared, where the run goes on and what differs.
 
-    Raises ConfigError and what `prepare` raises for bad input, ResumeError where the run may not go on, and
-    OSError.
+    Raises ConfigError and what `prepare` raises for bad input, ResumeError where the run may not go on,
+    TypeError for arguments of another kind, and OSError; messages name the options of the command.
     `fit` raises StopRequested when it was stopped; the boundary is saved then, and the same call goes on.
     """
+    callbacks = _checked(config, tuple(callbacks), allow_change)
     config = options.resolve(config, "default")
     with ExitStack() as closing:
         run = RunDirectory(config.run_path)
         closing.callback(run.lock().close)
         origin = resume.decide(run, resume_from, say)
+        weights = resume.initial_weights(run, init_from, config.model.name_or_path, say)
+        if weights is not None:
+            config = options.with_weights(config, weights.directory)
         run.clean()
         prepare_environment(config.train.determinism)
-        data = dataset.prepare_data(config, say)
+        data = dataset.prepare_data(config, say, saved=None if origin is None else origin.directory)
         closing.callback(data.close)
         allowed = allowed_names(",".join(allow_change)) if allow_change else frozenset[str]()
-        built = build.build_run(config, data, origin, say, allowed)
+        built = build.build_run(config, data, origin, say, allowed, weights)
         logs = Logs(config.run_path, say)
         closing.callback(logs.close)
         trainer = build.start(built, run, logs, stop or Stop(), callbacks)
-        closing.callback(trainer.checkpoints.close)  # before the logs and the lock, which a save needs
-        for change in [*built.comparison.free, *built.comparison.changes]:
-            say(f"changed: {change}")
-        yield trainer
-        if trainer.ended:
+        closing.enter_context(trainer.checkpoints)  # a save needs the logs and the lock to its end
+        for text in built.told:
+            say(text)
+        try:
+            yield trainer
+        finally:
+            trainer.over = "belongs to a block that has ended"
+        if trainer.complete:
             build.mark_finished(built, trainer.memory.progress.step)
+
+
+def _checked(
+    config: Config, callbacks: tuple[Callback, ...], allow_change: Collection[str]
+) -> tuple[Callback, ...]:
+    """The callbacks. Raises TypeError for what is of another kind, before anything is made."""
+    if not isinstance(config, Config):
+        raise TypeError(f"`config` is of {type(config)}: give what `load_config` returns")
+    for one in callbacks:
+        if isinstance(one, type) or not isinstance(one, Callback):
+            raise TypeError(f"`callbacks` holds {one!r}: give objects of classes made from `Callback`")
+    if isinstance(allow_change, str):
+        raise TypeError(f"`allow_change` is one text: give a list, [{allow_change!r}]")
+    return callbacks
 
 
 def sections_of(
@@ -93,9 +117,11 @@ def sections_of(
 def restore(checkpointer: Checkpointer) -> dict[str, State] | None:
     """Copies the newest good checkpoint into model and optimizer; its sections, None where there is none.
 
-    Damaged ones are set aside with their reason. Raises ResumeError when none is good or one is of another
+    The run directory is locked; what a killed writer left there goes. Damaged ones are set aside with their
+    reason. Raises ResumeError when none is good or one is of another
     model, OSError.
     """
+    checkpointer.run.clean()
     origin = resume.decide(checkpointer.run, "auto", checkpointer.say)
     if origin is None:
         return None

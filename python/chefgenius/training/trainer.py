@@ -13,12 +13,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
-from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, tell
+from chefgenius.callbacks import Callback, Outcome, RunInfo, StepInfo, noting, tell
 from chefgenius.data.batch import Batch
 from chefgenius.data.feed import Feed, Tombstones, flat
 from chefgenius.data.store import Ids
@@ -29,7 +30,7 @@ from chefgenius.settings.config import Config
 from chefgenius.training.boundary import Boundary
 from chefgenius.training.checkpoint import Checkpointer
 from chefgenius.training.ema import lent
-from chefgenius.training.memory import Memory, step_line
+from chefgenius.training.memory import Memory, outcome_of, step_line
 from chefgenius.training.metrics import Logs, Stopwatch
 from chefgenius.training.pieces import WHOLE, Rows
 from chefgenius.training.ranks import Ranks
@@ -39,10 +40,8 @@ from chefgenius.training.step import Backward, Gradient
 
 SAVE_FILE = "save"  # in the run directory: asks for a checkpoint by being there
 MOST_SKIPPED = 10  # steps in a row that may be skipped
-_REMEDY = (
-    ": lower `optim.learning_rate` and start again, "
-    "if need be with `--resume` from an older checkpoint in another `run_dir`"
-)
+_TRAINING = Lock()
+"""one run at a time: what it draws comes from the generators of the process"""
 
 
 @dataclass(repr=False)
@@ -69,20 +68,40 @@ class Trainer:
     """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
     rows: Rows = WHOLE
     """rows of a micro-batch that go forward together at most"""
+    over: str = ""
+    """why it trains no more"""
+    complete: bool = False
+    """whether `fit` came to its end: nothing is left to do"""
 
     def __repr__(self) -> str:
         run, step = self.checkpoints.run.path, self.memory.progress.step
         return f"Trainer({str(run)!r}, step={step:,} of {self.schedule.total_steps:,})"
 
     def fit(self) -> None:
-        """Trains to the last step. Leaves a checkpoint of the last boundary also when it ends early.
+        """Trains to the last step, once. Leaves a checkpoint of the last boundary also when it ends early.
 
         Raises StopRequested, DivergedError, OSError, and what the model, the loader and the callbacks raise;
-        a note of the error says then what is saved. KeyboardInterrupt waits for no save.
+        a note of the error says then what is saved. RunError for a second call, after the block of `open_run`
+        and beside another run of the process. KeyboardInterrupt waits for no save: that block does.
         """
+        if self.over:
+            raise RunError(f"{self!r} {self.over}: open the run again, and it goes on from what is saved")
+        if not _TRAINING.acquire(blocking=False):
+            raise RunError(
+                "another run trains in this process, and both would draw from its random generators: "
+                "train one after the other, or each in a process of its own"
+            )
+        self.over = "has trained already"
+        try:
+            with self.stop.deferred():
+                self._fit()
+        finally:
+            _TRAINING.release()
+        self.complete = True
+
+    def _fit(self) -> None:
         memory, total, run = self.memory, self.schedule.total_steps, self.checkpoints.run.path
-        self._watch = Stopwatch(memory.progress)
-        world = self.ranks.world
+        self._watch, world = Stopwatch(memory.progress), self.ranks.world
         minutes = self.config.checkpoint.every_minutes if world.leads else None
         file = run / SAVE_FILE if world.leads else Path(os.devnull)  # which asks for nothing
         self._requests = SaveRequests(self.stop, file, minutes)
@@ -96,35 +115,26 @@ class Trainer:
             drop=lambda: self.optimizer.zero_grad(set_to_none=True),  # and its memory is free
             told=lambda path: self._tell("on_save", path),
         )
-        # with several ranks a stop waits for the boundary that all come to
-        check = self.stop.check if world.size == 1 else lambda: None
+        check = self.stop.check if world.size == 1 else lambda: None  # else it waits for a boundary of all
         self._backward = Backward(self.config, self.sharing, self._next, check, self.rows, memory.scale)
         step, every = memory.progress.step, self.config.log.every_steps
         due = self._due(step) if self.fresh else memory.pending.work
-        self._tell("on_train_start", RunInfo(run, step, total, every, bool(due)))
-        outcome = None
         try:
-            self._boundary(None)
-            # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
-            self._last.ask(self.checkpoints.drain)
-            while not self.ended:
-                self._boundary(self._step())
-            self._last.ask(self.checkpoints.drain)
-            outcome = self._outcome() if world.leads else None
-        except StopRequested as end:
-            raise StopRequested(f"{end}; {self._last.rescue()}") from None
-        except DivergedError as end:
-            self.ranks.agreed = True
-            raise DivergedError(f"{end}; {self._last.rescue_after(end)}{_REMEDY}") from None
-        except SystemExit as end:
-            told = f"`exit({end.code})` called inside the run; {self._last.rescue_after(end)}"
-            raise RunError(told) from end
-        except Exception as error:
-            error.add_note(self._last.rescue_after(error))
+            with self._last.rescuing():
+                self._tell("on_train_start", RunInfo(run, step, total, every, bool(due)))
+                self._boundary(None)
+                # a run whose logs tell of steps has a checkpoint, or else it was lost and is no beginning
+                self._last.ask(self.checkpoints.drain)
+                while not self.ended:
+                    self._boundary(self._step())
+                self._last.ask(self.checkpoints.drain)
+                outcome = self._outcome() if world.leads else None
+        except BaseException as first:
+            with noting(first, "on_train_end"):
+                self._tell("on_train_end", None)
             raise
-        finally:
+        with self._last.rescuing():
             self._tell("on_train_end", outcome)
-        self.checkpoints.close()
 
     @property
     def ended(self) -> bool:
@@ -292,19 +302,9 @@ class Trainer:
             return self.feed.next()
 
     def _outcome(self) -> Outcome:
-        memory, run = self.memory, self.checkpoints.run
-        return Outcome(
-            run_path=run.path,
-            checkpoint=run.step_path(memory.progress.step),
-            step=memory.progress.step,
-            epoch_losses=memory.losses.epochs,
-            best=memory.best.first,
-            first=memory.history.first,
-            last=memory.history.last,
-            samples=saved_samples(self.logs.samples.path, memory.progress.step, self.config.eval.samples),
-            best_metric=memory.best.metric,
-            ended=memory.stopping.told if memory.progress.step < self.schedule.total_steps else "",
-        )
+        step, count = self.memory.progress.step, self.config.eval.samples
+        samples = saved_samples(self.logs.samples.path, step, count)
+        return outcome_of(self.memory, self.checkpoints.run, samples, self.schedule.total_steps)
 
     def _tell(self, point: str, value: Any) -> None:
         tell(self.callbacks, point, value)
