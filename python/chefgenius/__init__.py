@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chefgenius.overview import Run, Runs, runs
     from chefgenius.run.rundir import RunDirectory
     from chefgenius.run.signals import Stop, StopRequested
-    from chefgenius.run.state import ResumeError
+    from chefgenius.run.state import DivergedError, ResumeError, RunError
     from chefgenius.settings.config import Config, ConfigError, TrainConfig
     from chefgenius.settings.options import load as load_config
     from chefgenius.training.checkpoint import Checkpointer
@@ -42,6 +42,7 @@ _MODULES = {
     "Config": "settings.config",
     "ConfigError": "settings.config",
     "DataError": "data.store",
+    "DivergedError": "run.state",
     "LoaderError": "data.loader",
     "Recipe": "data.recipe",
     "RecipeLoader": "data.loader",
@@ -49,6 +50,7 @@ _MODULES = {
     "ResumeError": "run.state",
     "Run": "overview",
     "RunDirectory": "run.rundir",
+    "RunError": "run.state",
     "Runs": "overview",
     "StateMismatchError": "data.loader",
     "StepInfo": "callbacks",
@@ -78,6 +80,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "DivergedError",
     "LoaderError",
     "Recipe",
     "RecipeLoader",
@@ -85,6 +88,7 @@ __all__ = [
     "ResumeError",
     "Run",
     "RunDirectory",
+    "RunError",
     "Runs",
     "StateMismatchError",
     "StepInfo",

@@ -158,11 +158,12 @@ def report_errors() -> Iterator[Report]:
     report = Report()
     try:
         yield report
-    except KeyboardInterrupt:
-        report.code = _tell(f"aborted: {report.again} to go on from the last checkpoint", ABORTED)
+    except KeyboardInterrupt as error:
+        told = f"aborted: {report.again} to go on from the last checkpoint{_notes(error)}"
+        report.code = _tell(told, ABORTED)
     except StopRequested as error:
         if not report.rank:  # else all ranks know of it, and one says so
-            print(f"{error}: {report.again} to go on", file=sys.stderr)
+            print(f"{error}: {report.again} to go on{_notes(error)}", file=sys.stderr)
         report.code = error.exit_code
     except DivergedError as error:
         report.code = _tell(f"{error}{_notes(error)}", error.exit_code, silent=report.rank > 0)

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import chefgenius
 import pytest
 from chefgenius.callbacks import Callback, StepInfo
 from chefgenius.evaluation.evaluator import Evaluation
 from chefgenius.run.signals import Stop, StopRequested
-from running import opened, outcome
+from running import assert_same_run, opened, outcome, words
 
 QUIET = ("eval.every_steps=0", "checkpoint.every_steps=1000")
 
@@ -81,3 +83,42 @@ def stop_at(
         trainer.callbacks = [*callbacks, StopAt(trainer.stop, step=step)]
         with pytest.raises(StopRequested, match=f"; step {step} is saved$"):
             trainer.fit()
+
+
+# The same from Python, as `open_run` has it.
+
+
+class At(Callback):
+    """Does something at the end of a step."""
+
+    def __init__(self, step: int, do: Callable[[], None]) -> None:
+        self.step, self.do = step, do
+
+    def on_step_end(self, info: StepInfo) -> None:
+        if info.step == self.step:
+            self.do()
+
+
+def ending(step: int, error: BaseException) -> At:
+    def fail() -> None:
+        raise error
+
+    return At(step, fail)
+
+
+def silent(text: str) -> None:
+    """Where nobody looks at what is said."""
+
+
+def go(folder: Path, *overrides: str, callbacks: Any = (), run: str = "run", **given: Any) -> None:
+    config = chefgenius.load_config(None, words(folder, *overrides, run=run))
+    with chefgenius.open_run(config, callbacks=callbacks, **{"say": silent, **given}) as trainer:
+        trainer.fit()
+
+
+def assert_goes_on(folder: Path, *overrides: str, callbacks: Any = ()) -> None:
+    """The same call once more ends as a run that was never stopped."""
+    go(folder, *overrides, callbacks=callbacks)
+    assert not [one for one in (folder / "run" / "checkpoints").iterdir() if one.name.startswith(".")]
+    fit(folder, *overrides, run="whole", callbacks=tuple(Counting() for _ in callbacks))
+    assert_same_run(folder / "run", folder / "whole")

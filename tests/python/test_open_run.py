@@ -1,64 +1,24 @@
-"""A run as a block of Python, in the ways of a notebook: interrupted, run again at once, misused."""
+"""A run as a block of Python, in the ways of a notebook: interrupted, and run again at once."""
 
 import errno
 import os
 import signal
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import chefgenius
 import pytest
-from chefgenius import Callback, StepInfo
-from chefgenius.callbacks import Outcome, RunInfo
+from chefgenius.run import rundir
 from chefgenius.run.manifest import write_file
 from chefgenius.run.rundir import RunDirectory, read_run_facts
-from chefgenius.run.state import RunError
 from chefgenius.training import checkpoint
 from chefgenius.training.trainer import Trainer
-from fitting import Counting, StopAt, fit
-from running import assert_same_run, words
+from fitting import At, StopAt, assert_goes_on, ending, go, silent
+from running import words
 
 EVERY = ("checkpoint.every_steps=1", "checkpoint.keep=9")
-
-
-class At(Callback):
-    """Does something at the end of a step."""
-
-    def __init__(self, step: int, do: Callable[[], None]) -> None:
-        self.step, self.do = step, do
-
-    def on_step_end(self, info: StepInfo) -> None:
-        if info.step == self.step:
-            self.do()
-
-
-def ending(step: int, error: BaseException) -> At:
-    def fail() -> None:
-        raise error
-
-    return At(step, fail)
-
-
-def silent(text: str) -> None:
-    """Where nobody looks at what is said."""
-
-
-def go(folder: Path, *overrides: str, callbacks: Any = (), run: str = "run", **given: Any) -> None:
-    config = chefgenius.load_config(None, words(folder, *overrides, run=run))
-    with chefgenius.open_run(config, callbacks=callbacks, **{"say": silent, **given}) as trainer:
-        trainer.fit()
-
-
-def assert_goes_on(folder: Path, *overrides: str, callbacks: Any = ()) -> None:
-    """The same call once more ends as a run that was never stopped."""
-    go(folder, *overrides, callbacks=callbacks)
-    assert not [one for one in (folder / "run" / "checkpoints").iterdir() if one.name.startswith(".")]
-    fit(folder, *overrides, run="whole", callbacks=tuple(Counting() for _ in callbacks))
-    assert_same_run(folder / "run", folder / "whole")
 
 
 @pytest.fixture
@@ -107,10 +67,55 @@ def test_a_save_that_fails_meanwhile_is_said(tmp_path: Path, monkeypatch: pytest
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         go(tmp_path, *EVERY, callbacks=[ending(4, KeyboardInterrupt())], say=said.append)
-    assert said[-1].startswith("step 3 is not saved: OSError: ")
+    assert said[-1].startswith("saving step 3: OSError: ")
     assert said[-1].endswith("; the next start goes on from step 2")
     monkeypatch.undo()
     assert_goes_on(tmp_path, *EVERY)
+
+
+def test_an_interrupt_while_the_lock_is_let_go_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = rundir._file
+
+    def interrupted(descriptor: int) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return plain(descriptor)
+
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, callbacks=[At(4, lambda: monkeypatch.setattr(rundir, "_file", interrupted))])
+    monkeypatch.undo()
+    assert_goes_on(tmp_path)
+
+
+def test_a_machine_without_threads_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Thread, "start", refuse)  # type: ignore[attr-defined]
+        with pytest.raises(RuntimeError, match="can't start new thread") as caught:
+            go(tmp_path)
+    assert caught.value.__notes__[0].startswith("nothing is saved")
+    assert_goes_on(tmp_path)
+
+
+def test_a_thread_that_trains_is_stopped_with_its_block(tmp_path: Path) -> None:
+    config = chefgenius.load_config(None, words(tmp_path))
+    begun, ends = Event(), list[BaseException]()
+    with chefgenius.open_run(config, callbacks=[At(2, begun.set)], say=silent) as trainer:
+
+        def train() -> None:
+            try:
+                trainer.fit()
+            except chefgenius.StopRequested as error:
+                ends.append(error)
+
+        thread = Thread(target=train)
+        thread.start()
+        assert begun.wait(60)
+    steps = RunDirectory(tmp_path / "run").steps()
+    thread.join(60)
+    assert str(ends[0]) == f"stopped on request (its block has ended); step {steps[0]} is saved"
+    assert_goes_on(tmp_path)
 
 
 # What is told, and what is noted.
@@ -163,120 +168,3 @@ def test_a_new_run_begins_with_weights_and_remembers_them(
     go(tmp_path, *new, run="new", init_from=str(last))
     begun = RunDirectory(tmp_path / "new").step_path(0) / "model.safetensors"
     assert begun.read_bytes() == (last / "model.safetensors").read_bytes()
-
-
-# Signals and errors inside it.
-
-
-def test_a_signal_in_a_callback_keeps_the_others_exact(tmp_path: Path) -> None:
-    kill = At(5, partial(os.kill, os.getpid(), signal.SIGINT))
-    with chefgenius.Stop() as stop, pytest.raises(chefgenius.StopRequested, match="; step 5 is saved"):
-        go(tmp_path, callbacks=[kill, Counting()], stop=stop)
-    assert_goes_on(tmp_path, callbacks=[Counting()])
-
-
-def test_an_exit_in_a_callback_keeps_the_others_exact(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"`exit\(3\)` called inside the run; step 5 is saved"):
-        go(tmp_path, callbacks=[ending(5, SystemExit(3)), Counting()])
-    assert_goes_on(tmp_path, callbacks=[Counting()])
-
-
-class Ends(Callback):
-    """Counts the beginnings and the ends, and fails there."""
-
-    def __init__(self, *, first: bool, last: bool) -> None:
-        self.first, self.last = first, last
-        self.told: list[str] = []
-
-    def on_train_start(self, info: RunInfo) -> None:
-        self.told.append("start")
-        if self.first:
-            raise ValueError("no such server")
-
-    def on_train_end(self, outcome: Outcome | None) -> None:
-        self.told.append("end")
-        if self.last:
-            raise ValueError("gone by now")
-
-
-def test_an_error_at_the_beginning_says_what_is_saved(tmp_path: Path) -> None:
-    ends = Ends(first=True, last=True)
-    with pytest.raises(ValueError, match="no such server") as caught:
-        go(tmp_path, callbacks=[ends])
-    assert ends.told == ["start", "end"]
-    assert caught.value.__notes__ == [
-        "nothing is saved",
-        "after it, in `on_train_end`, ValueError: gone by now",
-    ]
-    assert_goes_on(tmp_path)
-
-
-def test_an_error_at_the_end_says_that_all_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="gone by now") as caught:
-        go(tmp_path, callbacks=[Ends(first=False, last=True)])
-    assert caught.value.__notes__ == ["step 10 is saved"]
-    assert read_run_facts(tmp_path / "run")["finished"] is None, "its callbacks have not heard of the end"
-    assert_goes_on(tmp_path)
-    assert read_run_facts(tmp_path / "run")["finished"] == 10
-
-
-# What may not be done.
-
-
-def test_a_trainer_trains_once(tmp_path: Path) -> None:
-    config = chefgenius.load_config(None, words(tmp_path))
-    counting = Counting()
-    with chefgenius.open_run(config, callbacks=[ending(5, ValueError("x")), counting], say=silent) as trainer:
-        with pytest.raises(ValueError, match="x"):
-            trainer.fit()
-        with pytest.raises(RunError, match=r"step=5 of 10\) has trained already: open the run again"):
-            trainer.fit()
-    assert counting.steps == 5
-    assert_goes_on(tmp_path, callbacks=[Counting()])
-    with chefgenius.open_run(config, say=silent) as trainer:
-        pass
-    with pytest.raises(RunError, match="belongs to a block that has ended: open the run again"):
-        trainer.fit()
-
-
-def test_one_run_trains_at_a_time(tmp_path: Path) -> None:
-    def both() -> None:
-        with pytest.raises(RunError, match="another run trains in this process"):
-            go(tmp_path, run="other")
-
-    go(tmp_path, callbacks=[At(5, both)])
-    fit(tmp_path, run="whole")
-    assert_same_run(tmp_path / "run", tmp_path / "whole")
-    go(tmp_path, run="other")
-    assert_same_run(tmp_path / "other", tmp_path / "whole")
-
-
-def test_a_run_that_is_open_is_not_opened_again(tmp_path: Path) -> None:
-    config = chefgenius.load_config(None, words(tmp_path))
-    with chefgenius.open_run(config, say=silent) as trainer:
-        with pytest.raises(
-            chefgenius.ResumeError, match="in use by this process: end the block that holds it"
-        ):
-            go(tmp_path)
-        trainer.fit()
-
-
-def test_what_is_given_in_another_kind_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    wrong: Any
-    for wrong in (None, {}, "mine.yaml"):
-        with pytest.raises(TypeError, match="give what `load_config` returns"), chefgenius.open_run(wrong):
-            pass
-    for one in (Counting, object()):
-        with pytest.raises(TypeError, match="give objects of classes made from `Callback`"):
-            go(tmp_path, callbacks=[one])
-    with pytest.raises(TypeError, match=r"give a list, \['threads'\]"):
-        go(tmp_path, allow_change="threads")
-    with pytest.raises(TypeError, match=r"give a list, \['train.max_steps=3'\]"):
-        chefgenius.load_config(None, "train.max_steps=3")
-    assert not list(tmp_path.glob("run*"))
-
-
-def test_callbacks_may_come_from_a_generator(tmp_path: Path) -> None:
-    counting = Counting()
-    go(tmp_path, "train.max_steps=3", callbacks=(one for one in [counting]))
-    assert counting.steps == 3

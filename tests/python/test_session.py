@@ -1,6 +1,7 @@
 """A run from Python, as docs/api.md has it: stopped and gone on with; and the parts alone."""
 
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,16 @@ def test_the_guides_loop_goes_on_where_it_was(
     first["optimizer"].register_step_pre_hook(count)
     with pytest.raises(Cut):
         run_guide(section, 0, folder=tmp_path / "cut", **first)
-    monkeypatch.undo()
     assert RunDirectory(tmp_path / "cut").steps()[0] == 5
+    with closing(RunDirectory(tmp_path / "cut").lock()) as run:
+        model, optimizer = first["model"], first["optimizer"]
+        with chefgenius.Checkpointer(run, model, optimizer) as checkpointer:
+            checkpointer.save(chefgenius.sections_of(7, model, optimizer), best=[])
+            back = chefgenius.restore(checkpointer)  # not before the save is over
+        assert back is not None
+        assert back["progress"]["step"] == run.steps()[0] == 7
+        run.delete(7)
+    monkeypatch.undo()
     (tmp_path / "cut" / "checkpoints" / ".tmp-step-00000006").mkdir()  # of a writer that was killed
     second = parts(store)
     names = run_guide(section, 0, folder=tmp_path / "cut", **second)

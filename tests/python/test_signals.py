@@ -2,10 +2,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from chefgenius.run.signals import SaveRequests, Stop, StopRequested
+from chefgenius.run.signals import SaveRequests, Stop, StopRequested, held_back
 from running import answer
 
 
@@ -42,6 +43,55 @@ def test_the_second_interrupt_aborts() -> None:
         send(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
+
+
+def test_what_is_held_back_is_heard_at_the_end() -> None:
+    done: list[str] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def body() -> None:
+        with held_back(lambda: done.append("told")):
+            with held_back():
+                send(signal.SIGINT)
+                send(signal.SIGINT)
+                done.append("inner")
+            done.append("outer")
+        done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        body()
+    assert done == ["inner", "told", "outer"]
+    assert signal.getsignal(signal.SIGINT) is before
+    with Stop() as stop, stop.deferred(), held_back():
+        send(signal.SIGTERM)
+        assert stop.requested is None
+    assert stop.requested == "SIGTERM"
+
+
+def test_what_is_held_back_may_fail() -> None:
+    def fail() -> None:
+        with held_back(lambda: 1 / 0):
+            send(signal.SIGTERM)
+            raise ValueError("x")
+
+    before = signal.getsignal(signal.SIGTERM)
+    with Stop() as stop, stop.deferred(), pytest.raises(ValueError, match="x"):
+        fail()
+    assert stop.requested == "SIGTERM", "it is heard although the block failed"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_nothing_is_held_back_beside_the_main_thread() -> None:
+    done: list[str] = []
+
+    def body() -> None:
+        with held_back():
+            done.append("here")
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert done == ["here"]
 
 
 def test_a_wish_to_save_is_taken_once() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from chefgenius import train
-from chefgenius.callbacks import Callback, StepInfo
+from chefgenius.callbacks import Callback, Outcome, StepInfo
 from chefgenius.evaluation.evaluator import Evaluation
 from chefgenius.model.loss import TokenLoss
 from chefgenius.run.rundir import RunDirectory
 from chefgenius.run.signals import StopRequested
-from chefgenius.run.state import RunError
+from chefgenius.run.state import DivergedError, RunError
 from fitting import QUIET, StopAt, fit
 from running import assert_same_run, opened, outcome, run_here
 
@@ -149,14 +149,48 @@ class Ends(Callback):
 
 
 def test_a_callback_that_exits_is_an_error_and_costs_nothing(tmp_path: Path) -> None:
-    told = r"^`exit\(5\)` called inside the run; step 5 is saved$"
+    told = r"^`exit\(5\)` called inside the run"
     with (
         opened(tmp_path, *THREES, callbacks=[Ends(lambda: sys.exit(5))]) as trainer,
         pytest.raises(RunError, match=told) as raised,
     ):
         trainer.fit()
     assert raised.value.exit_code == 1
+    assert raised.value.__notes__ == ["step 5 is saved"]
     assert RunDirectory(tmp_path / "run").steps()[0] == 5
+
+
+class Gone(Callback):
+    """Its server is gone when the run ends."""
+
+    def on_train_end(self, outcome: Outcome | None) -> None:
+        raise ValueError("no such server")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (StopRequested("enough"), 75, "enough; step 5 is saved: start the same command again to go on"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "error: aborted: start the same command again to go on from the last checkpoint",
+        ),
+        (DivergedError("diverged"), 4, "error: diverged; step 5 is saved"),
+    ],
+)
+def test_what_callbacks_raise_after_the_end_is_told_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, told: str
+) -> None:
+    def end() -> None:
+        raise error
+
+    with train.report_errors() as report, opened(tmp_path, *THREES, callbacks=[Ends(end), Gone()]) as trainer:
+        trainer.fit()
+    assert report.code == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(told)
+    assert line.endswith("; after it, in `on_train_end`, ValueError: no such server")
 
 
 def test_a_run_directory_that_is_moved_away_is_an_error_of_the_disk(

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chefgenius.evaluation.evaluator import Evaluation, Sample
-from chefgenius.run.state import State, Stateful
+from chefgenius.run.signals import StopRequested
+from chefgenius.run.state import State, Stateful, exited
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Callback:
     `on_eval_end` do to it is exact: after whatever kill, the state is that of a run that was never stopped.
     `on_save` comes when the disk is done, at another step each time: keep no count there.
 
-    An error at a point ends the run, with the boundary saved; see `Guarded` for one that must not.
+    An error at a point ends the run, with the boundary saved where it stands at one, and the others are told
+    of the point before; see `Guarded` for one that must not. KeyboardInterrupt and the like end it at once.
     """
 
     @property
@@ -102,12 +104,17 @@ class Callback:
 
 
 def tell(callbacks: Sequence[Callback], point: str, value: Any) -> None:
-    """Tells every callback, also after one that failed; the first error is raised at last."""
-    failed: list[Exception | SystemExit] = []
+    """Tells every callback, also after one that failed or stopped the run; the first error is raised at last.
+
+    One that calls `exit` fails with a RunError.
+    """
+    failed: list[Exception | StopRequested] = []
     for callback in callbacks:
         try:
             getattr(callback, point)(value)
-        except (Exception, SystemExit) as error:
+        except SystemExit as error:
+            failed.append(exited(error))
+        except (Exception, StopRequested) as error:
             failed.append(error)
     if failed:
         for other in failed[1:]:
@@ -120,7 +127,7 @@ def noting(first: BaseException, point: str) -> Iterator[None]:
     """What callbacks raise in the block stands as a note of the error before, which says what happened."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (Exception, StopRequested) as error:
         first.add_note(f"after it, in `{point}`, {type(error).__name__}: {error}")
 
 

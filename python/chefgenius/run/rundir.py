@@ -33,6 +33,7 @@ from chefgenius.run.manifest import (
     refuse_file,
     verify,
 )
+from chefgenius.run.signals import held_back
 from chefgenius.run.state import ResumeError
 
 PAGE, STARTS = "report.html", "starts.jsonl"
@@ -56,8 +57,8 @@ REMEDY = "give the directory that holds `checkpoints`, or one `step-...` of thos
 
 RUN_SCHEMA = "chefgenius.run/1"
 _ELSEWHERE = "choose another `run_dir`"
-_LOCKED: set[tuple[int, int]] = set()
-"""device and inode of what this process has locked"""
+_LOCKED: set[tuple[int, int, int]] = set()
+"""device and inode of what a process has locked, and that process"""
 _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 
 
@@ -78,22 +79,23 @@ class RunDirectory:
     def lock(self) -> Self:
         """Makes the directory and keeps other trainers out of it until `close` or the end of the process.
 
-        Raises ResumeError when another process holds it, OSError when it cannot be made.
+        Raises ResumeError when somebody holds it, OSError when it cannot be made.
         """
         while True:
             self._made = _make(self.checkpoints) or self._made
-            descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._in_use(descriptor) from None
-            if self.checkpoints.exists() and os.path.samestat(
-                os.fstat(descriptor), os.stat(self.checkpoints)
-            ):
-                self._lock = descriptor
-                _LOCKED.add(_file(descriptor))
-                return self
-            os.close(descriptor)  # it was moved or removed in between: lock the one that is there
+            with held_back():
+                descriptor = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise self._in_use(descriptor) from None
+                if self.checkpoints.exists() and os.path.samestat(
+                    os.fstat(descriptor), os.stat(self.checkpoints)
+                ):
+                    self._lock = descriptor
+                    _LOCKED.add(_file(descriptor))
+                    return self
+                os.close(descriptor)  # it was moved or removed in between: lock the one that is there
 
     def check_place(self) -> None:
         """Raises FileNotFoundError where what `lock` took does not stand in its place any more."""
@@ -106,7 +108,7 @@ class RunDirectory:
         raise FileNotFoundError(errno.ENOENT, told, str(self.path))
 
     def refuse_if_locked(self) -> None:
-        """Raises ResumeError when another process holds it, NotADirectoryError where a file is in the way.
+        """Raises ResumeError when somebody holds it, NotADirectoryError where a file is in the way.
 
         Makes and keeps nothing.
         """
@@ -130,7 +132,9 @@ class RunDirectory:
 
     def close(self) -> None:
         """Lets others in. The run directory that `lock` made goes again when nothing stands in it."""
-        if self._lock is not None:
+        if self._lock is None:
+            return
+        with held_back():
             with suppress(OSError):  # it is not empty, or somebody moved it
                 if self._made and os.listdir(self.path) == [self.checkpoints.name]:
                     for path in self._made[:2]:
@@ -254,9 +258,9 @@ ANEW = "the next start of `train` writes it anew"
 """what is to be said of a damaged run.json"""
 
 
-def _file(descriptor: int) -> tuple[int, int]:
+def _file(descriptor: int) -> tuple[int, int, int]:
     found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, os.getpid()
 
 
 def _of_step(step: int, manifest: Manifest) -> Manifest:

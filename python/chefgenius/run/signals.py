@@ -5,15 +5,17 @@
    is nothing to save, it ends the program at once. The first one is answered with a line, and the SIGINT
    after that aborts: those that arrive before Python runs the handler are one.
 2. `guard` and `ignore` cover the edges of a command: the imports at its begin, and what comes after its end.
-3. SIGUSR1, a file `save` in the run directory, or time asks for a checkpoint of the next boundary; the run
+3. `held_back` keeps both from what must not be left half-way: the start of a thread, the end of a block.
+4. SIGUSR1, a file `save` in the run directory, or time asks for a checkpoint of the next boundary; the run
    goes on, and what it computes does not depend on it.
 """
 
 import os
 import signal
 import stat
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -62,6 +64,36 @@ def _write(line: str) -> None:
     """A line on stderr, past Python's buffers, which a handler may have interrupted."""
     with suppress(OSError):  # nobody reads it
         os.write(2, f"{line}\n".encode())
+
+
+@contextmanager
+def held_back(told: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Within the block SIGTERM and SIGINT wait for its end, each one of them told at once.
+
+    For what must not be left half-way: the handlers of before hear of them then.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone is ever interrupted
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        with suppress(Exception):
+            told()
+
+    numbers = signal.SIGTERM, signal.SIGINT
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    ours = [number for number, handler in handlers.items() if handler is not None]  # else not Python's
+    try:
+        for number in ours:
+            signal.signal(number, note)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, handlers[number])
+        for caught in dict.fromkeys(came):
+            signal.raise_signal(caught)
 
 
 class Stop:

@@ -50,6 +50,13 @@ class DivergedError(RunError):
     exit_code = 4
 
 
+def exited(error: SystemExit) -> RunError:
+    """What a call of `exit` inside a run is: an error of its own, which ends it like any other."""
+    made = RunError(f"`exit({error.code})` called inside the run")
+    made.__cause__ = error
+    return made
+
+
 def one_line(error: object) -> str:
     """What an error or a strange value says, without line ends and what would steer a terminal."""
     return printable(" ".join(str(error).split()))[:500]

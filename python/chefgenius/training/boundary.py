@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from chefgenius.run.signals import SaveRequests, StopRequested
-from chefgenius.run.state import DivergedError, Registry, RunError, State
+from chefgenius.run.state import DivergedError, Registry, State, exited
 from chefgenius.training.checkpoint import Checkpointer
 from chefgenius.training.memory import Memory
 from chefgenius.training.ranks import Ranks
@@ -72,12 +72,14 @@ class Boundary:
         try:
             yield
         except StopRequested as end:
-            raise StopRequested(f"{end}; {self.rescue()}") from None
+            raise _noted(StopRequested(f"{end}; {self.rescue()}"), end) from None
         except DivergedError as end:
             self.ranks.agreed = True
-            raise DivergedError(f"{end}; {self.rescue_after(end)}{_REMEDY}") from None
-        except SystemExit as end:
-            raise RunError(f"`exit({end.code})` called inside the run; {self.rescue_after(end)}") from end
+            raise _noted(DivergedError(f"{end}; {self.rescue_after(end)}{_REMEDY}"), end) from None
+        except SystemExit as end:  # of the model: those of callbacks are errors by now
+            error = exited(end)
+            error.add_note(self.rescue_after(end))
+            raise error from end
         except Exception as error:
             error.add_note(self.rescue_after(error))
             raise
@@ -116,3 +118,10 @@ class Boundary:
         if self._sections and self._sections["progress"]["step"] == steps[0]:
             return f"step {steps[0]} is saved"
         return f"the next start goes on from step {steps[0]}"
+
+
+def _noted(error: BaseException, before: BaseException) -> BaseException:
+    """The error, with the notes of the one before."""
+    for note in getattr(before, "__notes__", ()):
+        error.add_note(note)
+    return error

@@ -26,6 +26,7 @@ from chefgenius.run.manifest import DamagedError, fsync_directory, publish, seal
 from chefgenius.run.resume import STATE_SCHEMA
 from chefgenius.run.retention import Retention
 from chefgenius.run.rundir import RunDirectory, remove_tree
+from chefgenius.run.signals import held_back
 from chefgenius.run.state import State
 from chefgenius.training.ema import Averages
 from chefgenius.training.loading import OPTIMIZER, saved_tensors, weights_file
@@ -129,13 +130,18 @@ class Checkpointer:
 
     def _begin(self, snapshot: Snapshot) -> None:
         self._writing = snapshot.step
-        self._idle.clear()
-        Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True).start()
+        with held_back():
+            self._idle.clear()
+            try:
+                Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True).start()
+            except RuntimeError:  # the machine has no thread left
+                self._idle.set()
+                raise
 
     def check(self) -> list[Path]:
         """The checkpoints that appeared since the last call, without waiting.
 
-        Raises the OSError of a save that failed, once; what was saved before stays whole then.
+        Raises what a save failed with, an OSError as a rule, once; what was saved before stays whole then.
         """
         while not self._told.empty():
             self.say(self._told.get())
@@ -162,26 +168,19 @@ class Checkpointer:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Waits for the save in flight, then `check`; where an error ends the block, a failure is only said.
 
-        An interrupt is answered with a line and raised again when the save is over: before, whoever goes on
-        with the run would meet a writer.
+        An interrupt is answered with a line and heard when the save is over: before, whoever goes on with the
+        run would meet a writer.
         """
-        interrupt: BaseException | None = None
-        while not self._idle.is_set():
-            try:
-                self._idle.wait()
-            except BaseException as again:
-                interrupt = again
-                self.say(f"step {self._writing} is still being saved: waiting for it")
+        with held_back(lambda: self.say(f"step {self._writing} is still being saved: waiting for it")):
+            self._idle.wait()
         try:
             self.check()
         except Exception as failure:
-            if error is None and interrupt is None:
+            if error is None:
                 raise
             steps = self.run.steps()
             last = f"the next start goes on from step {steps[0]}" if steps else "nothing is saved"
-            self.say(f"step {self._writing} is not saved: {type(failure).__name__}: {failure}; {last}")
-        if interrupt is not None:
-            raise interrupt
+            self.say(f"saving step {self._writing}: {type(failure).__name__}: {failure}; {last}")
 
     def _wait(self) -> None:
         begin = time.monotonic()

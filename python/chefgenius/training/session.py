@@ -4,6 +4,7 @@
 2. `sections_of` and `restore` let a loop of one's own use a `Checkpointer` alone.
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,12 +16,13 @@ from chefgenius.callbacks import Callback
 from chefgenius.model.compute import prepare_environment
 from chefgenius.run import resume
 from chefgenius.run.rundir import RunDirectory
-from chefgenius.run.signals import Stop
+from chefgenius.run.signals import Stop, held_back
 from chefgenius.run.state import State
 from chefgenius.settings import options
 from chefgenius.settings.config import Config
 from chefgenius.settings.meanings import allowed_names
 from chefgenius.training import build, dataset
+from chefgenius.training.built import Built
 from chefgenius.training.checkpoint import Checkpointer
 from chefgenius.training.loading import load_tensors
 from chefgenius.training.metrics import Logs
@@ -41,9 +43,9 @@ def open_run(
 ) -> Iterator[Trainer]:
     """A run that is ready for `Trainer.fit`, begun or gone on with; its directory is locked in the block.
 
-    Whatever ends the block, a save in flight is waited for, so that nothing of the run goes on after it
-    and the same call may follow at once. What `train.threads` and `train.determinism` set holds for the
-    process, and stays so after the block.
+    Whatever ends the block, a save in flight is waited for, and a `fit` in another thread is stopped, so that
+    nothing of the run goes on after it and the same call may follow at once. What `train.threads` and
+    `train.determinism` set holds for the process, and stays so after the block.
 
     Args:
         config: as `load_config` or `Config(...)` makes it.
@@ -52,18 +54,22 @@ def open_run(
         init_from: the directory whose weights a new run begins with, as `--init-from`.
         allow_change: names of what may differ from the saved run, as `--allow-change`.
         stop: ends the run at the next boundary or micro-batch once its `requested` is a reason, from any
-            thread; as a context manager it hears SIGTERM and Ctrl-C.
+            thread; as a context manager it hears SIGTERM and Ctrl-C. One that stopped a run stays so: give
+            the next call a new one.
         say: is told in lines what is prepared, where the run goes on and what differs.
 
     Raises ConfigError and what `prepare` raises for bad input, ResumeError where the run may not go on,
-    TypeError for arguments of another kind, and OSError; messages name the options of the command.
-    `fit` raises StopRequested when it was stopped; the boundary is saved then, and the same call goes on.
+    TypeError for arguments of another kind, ValueError for two callbacks of one name, and OSError; messages
+    name the options of the command. `fit` raises StopRequested when it was stopped; the boundary is saved
+    then, and the run goes on from there.
     """
-    callbacks = _checked(config, tuple(callbacks), allow_change)
+    callbacks = _checked(config, tuple(callbacks), allow_change, stop)
     config = options.resolve(config, "default")
-    with ExitStack() as closing:
+    closing = ExitStack()
+    try:
         run = RunDirectory(config.run_path)
-        closing.callback(run.lock().close)
+        closing.callback(run.close)
+        run.lock()
         origin = resume.decide(run, resume_from, say)
         weights = resume.initial_weights(run, init_from, config.model.name_or_path, say)
         if weights is not None:
@@ -78,18 +84,23 @@ def open_run(
         closing.callback(logs.close)
         trainer = build.start(built, run, logs, stop or Stop(), callbacks)
         closing.enter_context(trainer.checkpoints)  # a save needs the logs and the lock to its end
+        closing.callback(_finish, built, trainer)
         for text in built.told:
             say(text)
-        try:
-            yield trainer
-        finally:
-            trainer.over = "belongs to a block that has ended"
-        if trainer.complete:
-            build.mark_finished(built, trainer.memory.progress.step)
+        yield trainer
+    finally:
+        with held_back():  # a run that is left half-way would stay locked
+            closing.__exit__(*sys.exc_info())
+
+
+def _finish(built: Built, trainer: Trainer) -> None:
+    trainer.turn.end(trainer.stop)
+    if trainer.turn.complete:
+        build.mark_finished(built, trainer.memory.progress.step)
 
 
 def _checked(
-    config: Config, callbacks: tuple[Callback, ...], allow_change: Collection[str]
+    config: Config, callbacks: tuple[Callback, ...], allow_change: Collection[str], stop: Stop | None
 ) -> tuple[Callback, ...]:
     """The callbacks. Raises TypeError for what is of another kind, before anything is made."""
     if not isinstance(config, Config):
@@ -97,6 +108,8 @@ def _checked(
     for one in callbacks:
         if isinstance(one, type) or not isinstance(one, Callback):
             raise TypeError(f"`callbacks` holds {one!r}: give objects of classes made from `Callback`")
+    if not isinstance(stop, Stop | None):
+        raise TypeError(f"`stop` is of {type(stop)}: give a `Stop`")
     if isinstance(allow_change, str):
         raise TypeError(f"`allow_change` is one text: give a list, [{allow_change!r}]")
     return callbacks
@@ -117,10 +130,11 @@ def sections_of(
 def restore(checkpointer: Checkpointer) -> dict[str, State] | None:
     """Copies the newest good checkpoint into model and optimizer; its sections, None where there is none.
 
-    The run directory is locked; what a killed writer left there goes. Damaged ones are set aside with their
-    reason. Raises ResumeError when none is good or one is of another
-    model, OSError.
+    Waits for a save in flight. The run directory is locked; what a killed writer left there goes, and damaged
+    checkpoints are set aside with their reason. Raises ResumeError when none is good or one is of another
+    model, and OSError.
     """
+    checkpointer.drain()
     checkpointer.run.clean()
     origin = resume.decide(checkpointer.run, "auto", checkpointer.say)
     if origin is None:

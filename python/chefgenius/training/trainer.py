@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from chefgenius.data.feed import Feed, Tombstones, flat
 from chefgenius.data.store import Ids
 from chefgenius.evaluation.evaluator import Evaluation, Evaluator, Sample, figures, saved_samples
 from chefgenius.run.signals import SaveRequests, Stop, StopRequested
-from chefgenius.run.state import DivergedError, Registry, RunError
+from chefgenius.run.state import DivergedError, Registry
 from chefgenius.settings.config import Config
 from chefgenius.training.boundary import Boundary
 from chefgenius.training.checkpoint import Checkpointer
@@ -37,11 +36,10 @@ from chefgenius.training.ranks import Ranks
 from chefgenius.training.schedule import Schedule
 from chefgenius.training.sharing import Sharing
 from chefgenius.training.step import Backward, Gradient
+from chefgenius.training.turn import Turn
 
 SAVE_FILE = "save"  # in the run directory: asks for a checkpoint by being there
 MOST_SKIPPED = 10  # steps in a row that may be skipped
-_TRAINING = Lock()
-"""one run at a time: what it draws comes from the generators of the process"""
 
 
 @dataclass(repr=False)
@@ -68,10 +66,7 @@ class Trainer:
     """those that train with this one, in lockstep; all but rank 0 write, print and call back nothing"""
     rows: Rows = WHOLE
     """rows of a micro-batch that go forward together at most"""
-    over: str = ""
-    """why it trains no more"""
-    complete: bool = False
-    """whether `fit` came to its end: nothing is left to do"""
+    turn: Turn = field(default_factory=Turn)
 
     def __repr__(self) -> str:
         run, step = self.checkpoints.run.path, self.memory.progress.step
@@ -84,20 +79,8 @@ class Trainer:
         a note of the error says then what is saved. RunError for a second call, after the block of `open_run`
         and beside another run of the process. KeyboardInterrupt waits for no save: that block does.
         """
-        if self.over:
-            raise RunError(f"{self!r} {self.over}: open the run again, and it goes on from what is saved")
-        if not _TRAINING.acquire(blocking=False):
-            raise RunError(
-                "another run trains in this process, and both would draw from its random generators: "
-                "train one after the other, or each in a process of its own"
-            )
-        self.over = "has trained already"
-        try:
-            with self.stop.deferred():
-                self._fit()
-        finally:
-            _TRAINING.release()
-        self.complete = True
+        with self.turn.taken(repr(self)), self.stop.deferred():
+            self._fit()
 
     def _fit(self) -> None:
         memory, total, run = self.memory, self.schedule.total_steps, self.checkpoints.run.path
@@ -133,8 +116,7 @@ class Trainer:
             with noting(first, "on_train_end"):
                 self._tell("on_train_end", None)
             raise
-        with self._last.rescuing():
-            self._tell("on_train_end", outcome)
+        self._tell("on_train_end", outcome)
 
     @property
     def ended(self) -> bool:
