@@ -116,6 +116,8 @@ fn the_bundled_one_has_ascii_alone() {
             ("2·5 l, a·b", "2.5 l, a-b"),
             ("1\u{20e3}2\u{20e3} k\u{308}", "1, 2 k"),
             ("€5, 10¢, £3", "EUR 5, 10 cents, GBP 3"),
+            ("&0； &ｘ30; &ｆrac12 cup", "& 0; & x30; & frac12 cup"),
+            ("caf&eacute； au lait", "cafe au lait"),
         ],
     );
 }

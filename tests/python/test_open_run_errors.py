@@ -8,6 +8,7 @@ from typing import Any
 
 import chefgenius
 import pytest
+import torch
 from chefgenius import Callback
 from chefgenius.callbacks import Outcome, RunInfo
 from chefgenius.run.rundir import RunDirectory, read_run_facts
@@ -138,6 +139,18 @@ def test_a_trainer_does_not_train_within_itself(tmp_path: Path) -> None:
     assert told == ["refused"]
     fit(tmp_path, run="whole")
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_turn_that_an_interrupt_broke_off_keeps_nobody_out(tmp_path: Path) -> None:
+    """Its last line may be missed, where a second interrupt comes in the wrong moment."""
+    config = chefgenius.load_config(None, words(tmp_path))
+    with chefgenius.open_run(config, say=silent) as trainer:
+        begun = trainer.turn.taken("it")
+        begun.__enter__()
+        torch.set_grad_enabled(False)
+    del begun
+    assert_goes_on(tmp_path)
+    torch.set_grad_enabled(True)
 
 
 def test_one_run_trains_at_a_time(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from chefgenius.run.signals import SaveRequests, Stop, StopRequested, held_back
+from chefgenius.run.signals import SaveRequests, Stop, StopRequested, held_back, surely
 from running import answer
 
 
@@ -79,6 +79,21 @@ def test_what_is_held_back_may_fail() -> None:
         fail()
     assert stop.requested == "SIGTERM", "it is heard although the block failed"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_must_be_done_is_done_though_a_signal_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    plain, calls = signal.getsignal, iter(range(9))
+
+    def interrupted(number: int) -> object:
+        if next(calls) == 0:
+            send(signal.SIGINT)
+        return plain(number)
+
+    monkeypatch.setattr(signal, "getsignal", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        surely(lambda: done.append("done"))
+    assert done == ["done"]
 
 
 def test_nothing_is_held_back_beside_the_main_thread() -> None:

@@ -33,7 +33,7 @@ from chefgenius.run.manifest import (
     refuse_file,
     verify,
 )
-from chefgenius.run.signals import held_back
+from chefgenius.run.signals import held_back, surely
 from chefgenius.run.state import ResumeError
 
 PAGE, STARTS = "report.html", "starts.jsonl"
@@ -125,23 +125,25 @@ class RunDirectory:
         """What to raise; closes the descriptor."""
         here = _file(descriptor) in _LOCKED
         os.close(descriptor)
-        by, remedy = ("this", "end the block that holds it") if here else ("another", "wait for it")
-        return ResumeError(
-            f"run directory `{self.path}` is in use by {by} process: {remedy}, or {_ELSEWHERE}"
-        )
+        told = "another process: wait for it"
+        if here:
+            told = "this process: end the block that holds it, or the process"
+        return ResumeError(f"run directory `{self.path}` is in use by {told}, or {_ELSEWHERE}")
 
     def close(self) -> None:
         """Lets others in. The run directory that `lock` made goes again when nothing stands in it."""
+        surely(self._let_go)
+
+    def _let_go(self) -> None:
         if self._lock is None:
             return
-        with held_back():
-            with suppress(OSError):  # it is not empty, or somebody moved it
-                if self._made and os.listdir(self.path) == [self.checkpoints.name]:
-                    for path in self._made[:2]:
-                        path.rmdir()
-            _LOCKED.discard(_file(self._lock))
-            os.close(self._lock)
-            self._lock, self._made = None, []
+        with suppress(OSError):  # it is not empty, or somebody moved it
+            if self._made and os.listdir(self.path) == [self.checkpoints.name]:
+                for path in self._made[:2]:
+                    path.rmdir()
+        _LOCKED.discard(_file(self._lock))
+        os.close(self._lock)
+        self._lock, self._made = None, []
 
     def clean(self) -> list[str]:
         """Removes what a killed process left behind; returns the names."""

@@ -96,6 +96,19 @@ def held_back(told: Callable[[], object] = lambda: None) -> Iterator[None]:
             signal.raise_signal(caught)
 
 
+def surely(act: Callable[[], object], told: Callable[[], object] = lambda: None) -> None:
+    """Does what must not be left undone, held back from signals; again, where one came just before that.
+
+    `act` may be called twice, and does then what is left.
+    """
+    try:
+        with held_back(told):
+            act()
+    finally:
+        with held_back(told):
+            act()
+
+
 class Stop:
     """A context manager that holds the handlers of SIGTERM, SIGINT and SIGUSR1; only for the main thread."""
 

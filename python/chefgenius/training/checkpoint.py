@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import Self
 
 import torch
@@ -26,7 +26,7 @@ from chefgenius.run.manifest import DamagedError, fsync_directory, publish, seal
 from chefgenius.run.resume import STATE_SCHEMA
 from chefgenius.run.retention import Retention
 from chefgenius.run.rundir import RunDirectory, remove_tree
-from chefgenius.run.signals import held_back
+from chefgenius.run.signals import held_back, surely
 from chefgenius.run.state import State
 from chefgenius.training.ema import Averages
 from chefgenius.training.loading import OPTIMIZER, saved_tensors, weights_file
@@ -90,15 +90,12 @@ class Checkpointer:
     _images: tuple[Image, Image, Image] = field(
         default_factory=lambda: (Image(), Image(), Image()), repr=False
     )
-    _idle: Event = field(default_factory=Event, repr=False)
-    """that no save is in flight: a `join` that was interrupted may take a thread for ended that lives"""
+    _saving: bool = field(default=False, repr=False)
+    """whether a save is in flight: no lock and no `join`, which an interrupt may leave in a wrong state"""
     _writing: int | None = field(default=None, repr=False)
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
     _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     _failed: BaseException | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        self._idle.set()
 
     def save(self, sections: dict[str, State], best: Sequence[int], *, anew: bool = False) -> None:
         """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.
@@ -122,7 +119,7 @@ class Checkpointer:
 
     def _is_wanted(self, step: int, *, anew: bool) -> bool:
         """Whether the step is to be written, once the save before it is over."""
-        if not self._idle.is_set():
+        if self._saving:
             if self._writing == step and not anew:
                 return False
             self._wait()
@@ -131,11 +128,11 @@ class Checkpointer:
     def _begin(self, snapshot: Snapshot) -> None:
         self._writing = snapshot.step
         with held_back():
-            self._idle.clear()
+            self._saving = True
             try:
                 Thread(target=self._run, args=[snapshot], name="chefgenius-save", daemon=True).start()
             except RuntimeError:  # the machine has no thread left
-                self._idle.set()
+                self._saving = False
                 raise
 
     def check(self) -> list[Path]:
@@ -160,7 +157,8 @@ class Checkpointer:
 
     def close(self) -> None:
         """Waits for the save in flight; raises nothing of it."""
-        self._idle.wait()
+        while self._saving:
+            time.sleep(0.001)
 
     def __enter__(self) -> Self:
         return self
@@ -171,8 +169,7 @@ class Checkpointer:
         An interrupt is answered with a line and heard when the save is over: before, whoever goes on with the
         run would meet a writer.
         """
-        with held_back(lambda: self.say(f"step {self._writing} is still being saved: waiting for it")):
-            self._idle.wait()
+        surely(self.close, lambda: self.say(f"step {self._writing} is still being saved: waiting for it"))
         try:
             self.check()
         except Exception as failure:
@@ -184,7 +181,7 @@ class Checkpointer:
 
     def _wait(self) -> None:
         begin = time.monotonic()
-        self._idle.wait()
+        self.close()
         if (waited := time.monotonic() - begin) >= NOTICEABLE:
             self.say(f"waited {waited:.1f} s for the disk: step {self._writing} was still being saved")
 
@@ -226,7 +223,7 @@ class Checkpointer:
         except BaseException as error:
             self._failed = error
         finally:
-            self._idle.set()
+            self._saving = False
 
     def _write_or_make_room(self, snapshot: Snapshot) -> None:
         try:

@@ -7,6 +7,7 @@
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from chefgenius.callbacks import Callback
 from chefgenius.model.compute import prepare_environment
 from chefgenius.run import resume
 from chefgenius.run.rundir import RunDirectory
-from chefgenius.run.signals import Stop, held_back
+from chefgenius.run.signals import Stop, surely
 from chefgenius.run.state import State
 from chefgenius.settings import options
 from chefgenius.settings.config import Config
@@ -89,8 +90,7 @@ def open_run(
             say(text)
         yield trainer
     finally:
-        with held_back():  # a run that is left half-way would stay locked
-            closing.__exit__(*sys.exc_info())
+        surely(partial(closing.__exit__, *sys.exc_info()))  # a run that is left half-way would stay locked
 
 
 def _finish(built: Built, trainer: Trainer) -> None:

@@ -79,7 +79,8 @@ class Trainer:
         a note of the error says then what is saved. RunError for a second call, after the block of `open_run`
         and beside another run of the process. KeyboardInterrupt waits for no save: that block does.
         """
-        with self.turn.taken(repr(self)), self.stop.deferred():
+        # an interrupt inside `no_grad`, of an evaluation before, may have left gradients off
+        with self.turn.taken(repr(self)), self.stop.deferred(), torch.enable_grad():
             self._fit()
 
     def _fit(self) -> None:

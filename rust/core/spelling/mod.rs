@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{Error, Result};
-use crate::text::Spell;
+use crate::text::{Spell, numbers_apart};
 use crate::tokenize::{Encoder, Tokenizer};
 use respellings::{Around, respellings};
 
@@ -227,7 +227,7 @@ impl Spelling<'_> {
         for (char, respelt) in changed {
             self.counts.count(char, respelt);
         }
-        Some(out)
+        Some(numbers_apart(out))
     }
 }
 

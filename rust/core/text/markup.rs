@@ -237,6 +237,31 @@ fn numeric(number: &str) -> Option<char> {
     }
 }
 
+/// `text` with a space after each `&` of an entity that has a digit in its name.
+///
+/// Of a text that was stripped before: what completed the entity was written since, and its number is one of
+/// the text (`&0；` in characters that know no `；`).
+pub(crate) fn numbers_apart(text: String) -> String {
+    if !text.contains('&') {
+        return text;
+    }
+    let mut apart = String::with_capacity(text.len() + 4);
+    let mut parts = text.split('&');
+    apart.extend(parts.next());
+    for part in parts {
+        apart.push('&');
+        let is_name = |char: char| char.is_ascii_alphanumeric() || char == '#';
+        let name = &part[..part.find(|char| !is_name(char)).unwrap_or(part.len())];
+        let is_ended = part[name.len()..].starts_with(';');
+        let entity = format!("&{name}{}", if is_ended { ';' } else { ' ' });
+        if name.contains(|char: char| char.is_ascii_digit()) && strip(&entity) != entity {
+            apart.push(' ');
+        }
+        apart.push_str(part);
+    }
+    apart
+}
+
 /// Stands for a control character until it is known what is beside it.
 const GAP: char = '\u{200b}';
 

@@ -26,6 +26,7 @@ mod template;
 
 pub use clean::clean;
 pub use form::{parse_recipe, recipe_text};
+pub(crate) use markup::numbers_apart;
 pub use name::ingredient_name;
 pub use normalise::{NORMALISATION, normalise};
 pub use quality::quality;

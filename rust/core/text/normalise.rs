@@ -6,9 +6,9 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::{fraction, markup};
 
-/// The version of the rules of [`normalise`] and [`clean`](super::clean). It is part of a store's
+/// The version of the rules of [`normalise`], of [`clean`](super::clean) and of spelling. It is part of a store's
 /// fingerprint: any change of what they give raises it.
-pub const NORMALISATION: u32 = 3;
+pub const NORMALISATION: u32 = 4;
 
 /// One item (a title, an ingredient, a step) as plain text in one line.
 ///

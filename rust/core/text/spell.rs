@@ -8,7 +8,7 @@ use super::normalise;
 pub trait Spell {
     /// `item` itself where all of it survives, else respelt. Respelling what was respelt changes nothing.
     ///
-    /// No respelling may bring in a `|`, a section's head or an entity, or change a number.
+    /// No respelling may bring in a `|`, a section's head or an entity with a number, or change a number.
     fn spell<'a>(&mut self, item: &'a str) -> Cow<'a, str>;
 }
 
