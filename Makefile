@@ -44,8 +44,8 @@ test-long: setup ## the tests with the big numbers
 
 lint: setup ## formatting, lints, types, licences and the direction of imports
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked --quiet --target-dir target/lint -- -D warnings
-	cargo install cargo-deny --locked --quiet --version $(CARGO_DENY_VERSION)
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo install cargo-deny --debug --locked --quiet --version $(CARGO_DENY_VERSION)
 	cargo deny --log-level error check bans licenses sources
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
