@@ -50,7 +50,7 @@ lint: setup ## formatting, lints, types, licences and the direction of imports
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest chefgenius._core
+	$(BIN)/python -m mypy.stubtest --mypy-config-file tests/stubtest.ini chefgenius._core
 	$(BIN)/lint-imports
 
 format: setup ## format the code
