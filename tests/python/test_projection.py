@@ -9,10 +9,10 @@ from torch.nn import functional
 WORDS, WIDTH = 301, 24
 
 
-def given(rows: int) -> tuple[Tensor, Tensor, Tensor]:
+def given(rows: int, width: int = WIDTH) -> tuple[Tensor, Tensor, Tensor]:
     made = torch.Generator().manual_seed(rows)
-    hidden = torch.randn(rows, WIDTH, generator=made, requires_grad=True)
-    weight = torch.randn(WORDS, WIDTH, generator=made, requires_grad=True)
+    hidden = torch.randn(rows, width, generator=made).mul_((WIDTH / width) ** 0.5).requires_grad_()
+    weight = torch.randn(WORDS, width, generator=made, requires_grad=True)
     return hidden, weight, torch.randint(0, WORDS, (rows,), generator=made)
 
 
@@ -21,10 +21,13 @@ def plain(hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float) -> 
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("rows", [1, 63, 64, 65, 128, 200])
-def test_it_is_the_plain_loss_in_pieces(rows: int, smoothing: float) -> None:
+@pytest.mark.parametrize(
+    ("rows", "width"),
+    [(1, WIDTH), (63, WIDTH), (64, WIDTH), (65, WIDTH), (128, WIDTH), (200, WIDTH), (200, 128), (300, 256)],
+)
+def test_it_is_the_plain_loss_in_pieces(rows: int, width: int, smoothing: float) -> None:
     """Fewer rows than a piece, as many, and more with and without a rest; in float64 nothing is left over."""
-    hidden, weight, targets = given(rows)
+    hidden, weight, targets = given(rows, width)
     loss = summed_loss(hidden, weight, targets, label_smoothing=smoothing, piece=1)
     wanted = plain(hidden.double(), weight.double(), targets, smoothing)
     assert loss.dtype == torch.float32

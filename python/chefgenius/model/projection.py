@@ -1,6 +1,6 @@
 """The last layer and its loss in one: the sum of cross-entropies of rows, a piece of rows at a time.
 
-The logits of a piece and their gradient live in one buffer of a few megabytes, so they stay in the cache;
+The logits of a piece and their gradient live in one buffer of some megabytes, so they stay in the cache;
 all logits of a batch at once, [rows, vocabulary], are written to memory and read from it many times over. No
 piece is computed twice: its share of both gradients is taken while its logits are there, in the forward pass,
 and the backward pass only scales the sums. The same idea as in Liger Kernel and Cut Cross-Entropy.
@@ -13,8 +13,9 @@ from torch import Tensor
 
 PIECE = 1 << 21
 """logits of a piece on a CPU: 8 MiB in float32"""
-LEAST_ROWS = 64
-"""rows of a piece at least: with fewer a product reads all of the weight for little work"""
+LEAST_ROWS, ENOUGH_ROWS = 64, 144
+"""rows of a piece at least, three quarters of the width between these two: each product reads all of the
+weight, [vocabulary, width], and with fewer rows it does so for little work"""
 
 
 def summed_loss(
@@ -35,9 +36,10 @@ def summed_loss(
         label_smoothing: share of each target that is spread over the whole vocabulary.
         dtype: of the products, such as that of autocast; softmax and sums are float32. float16 would need
             its gradient scaled before there is one: leave that to the plain way.
-        piece: logits that are held at once, but those of `LEAST_ROWS` rows at least.
+        piece: logits that are held at once, but those of 64 to 144 rows at least, by the width.
     """
-    rows = max(LEAST_ROWS, piece // weight.shape[0])
+    vocabulary, width = weight.shape
+    rows = max(piece // vocabulary, min(max(LEAST_ROWS, 3 * width // 4), ENOUGH_ROWS))
     return cast(Tensor, _Summed.apply(hidden, weight, targets, label_smoothing, dtype, rows))
 
 
