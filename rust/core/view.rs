@@ -132,6 +132,10 @@ fn empty(store: &TokenStore, spec: &ViewSpec) -> Error {
             "raise `data.validation_fraction`, name files in `data.validation_sources`, or train without evaluation (`eval.every_steps=0`)",
         ),
         _ if spec.min_quality.is_some() => ("min_quality", "lower `data.min_quality`"),
+        _ if !spec.validation_sources.is_empty() => (
+            "validation_sources",
+            "leave a file out of `data.validation_sources`, or add one to train on",
+        ),
         _ => ("validation_fraction", "lower `data.validation_fraction`"),
     };
     Error::Argument {

@@ -18,13 +18,14 @@ from chefgenius.run.resume import Origin, read_sections
 from chefgenius.run.retention import Retention
 from chefgenius.run.rundir import RunDirectory
 from chefgenius.run.state import ResumeError, State
-from chefgenius.settings.config import ModelConfig, OptimConfig
+from chefgenius.settings.config import ConfigError, ModelConfig, OptimConfig
 from chefgenius.training import checkpoint
 from chefgenius.training.checkpoint import Checkpointer
 from chefgenius.training.loading import load_tensors
 from chefgenius.training.optim import build_optimizer, describe, state_tensors, trained_parameters
 from chefgenius.training.tensors import write_tensors
 from running import MODEL
+from torch import nn
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 
 WORDS = Vocabulary(40, 0, 1)
@@ -92,6 +93,27 @@ def run(tmp_path: Path) -> Run:
 
 def names(run: Run) -> list[str]:
     return sorted(path.name for path in run.checkpoints.run.checkpoints.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "dtype", "told"),
+    [
+        (
+            lambda ours: torch.optim.SGD(ours, 0.1),
+            torch.float32,
+            "the state of `SGD` is not restored: use one",
+        ),
+        (lambda ours: torch.optim.AdamW(ours, amsgrad=True), torch.float32, "of AdamW with `amsgrad`"),
+        (torch.optim.AdamW, torch.bfloat16, "is trained in torch.bfloat16, whose small updates are lost"),
+    ],
+)
+def test_what_could_not_be_restored_is_never_saved(
+    tmp_path: Path, make: Callable[[Any], torch.optim.Optimizer], dtype: torch.dtype, told: str
+) -> None:
+    model = build_model(ModelConfig(config=MODEL), WORDS, 1)
+    nn.Module.to(model, dtype)
+    with pytest.raises(ConfigError, match=told):
+        Checkpointer(RunDirectory(str(tmp_path / "run")), model, make(model.parameters()))
 
 
 def test_a_checkpoint_holds_what_the_design_says(run: Run) -> None:

@@ -57,6 +57,11 @@ def test_weights_alone_are_taken(
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
 
 
+def test_the_kernel_of_attention_that_is_asked_for_is_taken(tmp_path: Path, base: Path) -> None:
+    assert begin(tmp_path, base, "model.attention=eager") == 0
+    assert json.loads((tmp_path / "new" / "run.json").read_text())["facts"]["attention"] == "eager"
+
+
 def test_an_adapter_begins_on_the_weights(tmp_path: Path, base: Path) -> None:
     words = ("model.lora.rank=2", "optim.learning_rate=0.1")
     assert begin(tmp_path, base, *words, "train.max_steps=1") == 0

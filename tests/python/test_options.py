@@ -39,6 +39,15 @@ def test_one_entry_of_the_default_model_can_be_set() -> None:
     assert SMALL_T5["d_model"] == 64
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_single_keys_of_another_kind_have_no_t5_under_them(first: bool) -> None:
+    words = ["model.config.model_type=gpt2", "model.config.n_embd=32"]
+    found = options.load(None, words if first else words[::-1]).model.config
+    assert found == {"model_type": "gpt2", "n_embd": 32}
+    alike = options.load(None, ["model.config.model_type=mt5", "model.config.d_ff=9"]).model.config
+    assert alike == {**SMALL_T5, "model_type": "mt5", "d_ff": 9}
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
@@ -61,6 +70,13 @@ def test_one_entry_of_the_default_model_can_be_set() -> None:
         ("checkpoint.keep=1", "greater than or equal to 2, got `1`"),
         ("data.sources=[3]", "`data.sources`: input should be a valid string, got `3`"),
         ("seed=[1", "no valid YAML"),
+        ("model.lora.alpha=8", "`model.lora.alpha` means nothing without `model.lora.rank`"),
+        ("model.lora.target_modules=[q]", "`model.lora.target_modules` means nothing without"),
+        ("model.name_or_path=''", "`model.name_or_path` is empty: give a directory"),
+        (f"eval.prompts={10**20}", "`eval.prompts`: input should be less than 2147483648"),
+        (f"eval.samples={10**20}", "`eval.samples`: input should be less than 2147483648"),
+        (f"optim.warmup_steps={10**320}", "`optim.warmup_steps`: input should be less than"),
+        ("data.min_quality=1e300", "`data.min_quality`: input should be less than"),
     ],
 )
 def test_errors_name_key_and_value(override: str, told: str) -> None:

@@ -271,6 +271,15 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+def test_more_ranks_wait_for_an_epoch_whose_steps_have_a_batch_for_each(mixed: TokenStore) -> None:
+    """`run` tells the remedy by the name of what is wrong."""
+    before = open_loader(mixed, batch_size=4, micro_batches_per_step=1)
+    take(before, 1)
+    made: dict[str, Any] = {"micro_batches_per_step": 2, "world_size": 2, "on_plan_change": "next_epoch"}
+    with pytest.raises(ValueError, match="`world_size`: 2 is above `micro_batches_per_step` = 1"):
+        open_loader(mixed, batch_size=4, **made).load_state_dict(before.state_dict())
+
+
 @pytest.mark.parametrize(("before", "after"), CHANGES, ids=lambda value: str(value))
 @pytest.mark.parametrize("prefetch", [0, 8])
 def test_another_plan_waits_for_the_next_epoch(

@@ -389,6 +389,8 @@ CONFIGURATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "code": lambda values: values.update(auto_map={"AutoConfig": "stranger.Config"}),
     "kernel": lambda values: values.update(attn_implementation="somebody/kernel"),
     "inner kernel": lambda values: values.update(_attn_implementation_internal="somebody/kernel"),
+    "kernels": lambda values: values.update(use_kernels=True),
+    "kernels by layer": lambda values: values.update(kernel_config={"RMSNorm": "somebody/kernel"}),
     "quantization": lambda values: values.update(quantization_config={"quant_method": "bitsandbytes"}),
     "unknown": lambda values: values.update(model_type="stranger"),
     "no type": lambda values: values.pop("model_type"),
@@ -420,6 +422,26 @@ def test_a_good_configuration_is_taken(folder: Path) -> None:
     place = folder / "tuned" / "checkpoints" / "step-00000002"
     assert read_configuration(place).model_type == "t5"
     assert len(read_header(place / "model.safetensors")) > 10
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"_attn_implementation_autoset": True},
+        {"conv_kernel": 4},
+        {"conv_kernel": [10, 3, 3]},
+        {"use_fast_kernels": False},
+        {"rope_theta": 1e8},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 100_000_000.0}},
+    ],
+)
+def test_numbers_that_are_no_sizes_are_taken(folder: Path, tmp_path: Path, values: dict[str, Any]) -> None:
+    """Widths of convolutions, the bases of rotary positions, and what transformers notes of itself."""
+    place = tmp_path / "given"
+    shutil.copytree(folder / "tuned" / "checkpoints" / "step-00000002", place)
+    known = json.loads((place / "config.json").read_bytes())
+    (place / "config.json").write_text(json.dumps(known | values))
+    assert read_configuration(place).model_type == "t5"
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -63,9 +63,10 @@ def enter(
             ) from error
         return _leave_epoch(feed, sections, progress, losses, "its plan is not kept, or holds other recipes")
     except ValueError as error:
-        raise ResumeError(
-            f"cannot go on from `{directory}`: {one_line(error)}: use another checkpoint"
-        ) from error
+        remedy = "use another checkpoint"
+        if "`world_size`" in str(error):  # of the saved steps, which the epoch goes on with
+            remedy = "go on with at most that many processes until its epoch ends"
+        raise ResumeError(f"cannot go on from `{directory}`: {one_line(error)}: {remedy}") from error
     told = ""
     if saved["plan"] != loader.plan_fingerprint and loader.index:
         told = f"epoch {loader.epoch} is finished with the saved plan, the new one begins after it"

@@ -41,10 +41,14 @@ _MOST_BUFFER = 1 << 30
 """numbers that a model may hold besides its parameters, as masks of a whole context"""
 _SPARE = 1 << 24
 """parameters that a model may have besides those in the file; what is missing is named when it is loaded"""
-_PLACES = ("position", "window", "theta")
+_PLACES = ("position", "window")
 """parts of the names of keys that say how far attention reaches: tensors of that size are counted"""
-_FOREIGN = ("auto_map", "quantization_config", "implementation", "custom_", "kernel")
+_BASE = "theta"
+"""part of the names of bases of powers, which no tensor has the size of"""
+_FOREIGN = ("auto_map", "quantization_config", "custom_")
 """parts of the names of keys that make transformers fetch or import what is not part of it"""
+_CHOICES = ("implementation", "kernel")
+"""the same where the value is a name or the like; a number is a width"""
 
 
 def read_header(path: Path) -> Header:
@@ -123,9 +127,10 @@ def _plain(path: Path) -> None:
 
 
 def _refuse_foreign(values: Any, place: Path) -> None:
-    for key, _ in _leaves(values, "", inner=True):
+    for key, value in _leaves(values, "", inner=True):
         name = key.rpartition(".")[2]
-        if any(part in name for part in _FOREIGN):
+        chosen = isinstance(value, str | dict) or (value is True and not name.endswith("_autoset"))
+        if any(part in name for part in _FOREIGN) or (chosen and any(part in name for part in _CHOICES)):
             raise ConfigError(
                 f"`{place}`: `{key}` asks for code that is not part of transformers: it is not run"
             )
@@ -144,10 +149,11 @@ def _refuse_numbers(values: dict[str, Any], header: Header, place: Path) -> None
             most = most if far else len(header)
         elif far:
             most = max(most, _FAR)
-        if not math.isfinite(value) or (abs(value) > most and _is_whole(value)):
+        large = abs(value) > most and _is_whole(value) and _BASE not in name
+        if not math.isfinite(value) or large:
             raise ConfigError(
-                f"`{place}`: `{one_line(key)}` is {value!s:.20}, "
-                f"which the tensors in `{WEIGHTS}` do not bear out"
+                f"`{place}`: `{one_line(key)}` is {value!s:.20}, which the tensors in `{WEIGHTS}` do not "
+                "bear out: give a directory written by `save_pretrained`"
             )
 
 

@@ -1,13 +1,14 @@
 """What is tried of a model before it is trained, since kinds of models do not say it of themselves.
 
 1. A causal model must not look ahead: one that does would be shown what it is asked for.
-2. With `data.plan=packed` records that share a row must not see one another.
+2. Learned positions are a table, which the longest row must not reach out of.
+3. With `data.plan=packed` records that share a row must not see one another.
 
 Each is tried with a few ids; the loss finds out in its own way what it needs of the last layer (`head`).
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -22,6 +23,8 @@ NOISE = 1e-5
 ALIKE = 0.02
 """in parts of what seeing one another does"""
 _FLAG = "gradient_checkpointing"
+_TABLES = ("wpe", "embed_positions", "position_embeddings")
+"""what transformers calls the embeddings of positions"""
 
 
 def fit_for(model: PreTrainedModel, config: Config) -> None:
@@ -61,6 +64,7 @@ def prove(model: PreTrainedModel, config: Config) -> None:
             "`model.attention=sdpa`"
         )
     head_of(model, precision)
+    _check_places(model, config)
     if "flash" in attention:
         model.set_attn_implementation("sdpa")  # what is tried is of the kind, and needs float32
     try:
@@ -77,6 +81,34 @@ def prove(model: PreTrainedModel, config: Config) -> None:
             model.set_attn_implementation(attention)
 
 
+def _check_places(model: PreTrainedModel, config: Config) -> None:
+    """Raises ConfigError for a row that learned positions end before."""
+    data, causal = config.data, not model.config.is_encoder_decoder
+    prompt, judged = (
+        data.max_input_length,
+        config.eval.every_steps and (config.eval.prompts or config.eval.samples),
+    )
+    begin = prompt if causal else 0
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Embedding) or not name.endswith(_TABLES):
+            continue
+        padding = -1 if module.padding_idx is None else module.padding_idx
+        places = module.num_embeddings - getattr(module, "offset", padding + 1)
+        for key, longest in (
+            ("data.max_input_length", prompt),
+            ("data.max_target_length", begin + data.max_target_length),
+            ("eval.max_new_tokens", begin + config.eval.max_new_tokens if judged else 0),
+        ):
+            if longest > places and (
+                causal or (".encoder." in f".{name}") == (key == "data.max_input_length")
+            ):
+                told = " of prompt and text" if begin and key != "data.max_input_length" else ""
+                raise ConfigError(
+                    f"`{key}`: rows of up to {longest:,} tokens{told}, and this "
+                    f"`{model.config.model_type}` has {places:,} learned positions: lower it"
+                )
+
+
 def _check_packed(model: PreTrainedModel, config: Config) -> None:
     kind, longest = model.config.model_type, config.data.max_input_length + config.data.max_target_length
     window = getattr(model.config, "sliding_window", None)
@@ -85,10 +117,14 @@ def _check_packed(model: PreTrainedModel, config: Config) -> None:
             f"`data.plan=packed`: the attention of this `{kind}` reaches {window} places back, records are "
             f"up to {longest} long: use `data.plan=bucketed`"
         )
-    if not keeps_records_apart(model):
+    try:
+        apart, why = keeps_records_apart(model), ""
+    except (ValueError, TypeError, RuntimeError, IndexError) as error:  # of masks and places it does not know
+        apart, why = False, f" ({one_line(error)})"
+    if not apart:
         raise ConfigError(
             f"`data.plan=packed`: a model of the kind `{kind}` counts places from the start of a row or "
-            "mixes records in another way: use `data.plan=bucketed`"
+            f"mixes records in another way{why}: use `data.plan=bucketed`"
         )
 
 

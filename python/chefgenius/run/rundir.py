@@ -65,9 +65,9 @@ _STEP = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,18})")
 class RunDirectory:
     """Names and lists what belongs to a run. Everything but `lock` and `clean` works without the lock."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.checkpoints = path / "checkpoints"
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
         self._lock: int | None = None
         self._made: list[Path] = []
 

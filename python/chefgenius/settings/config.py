@@ -25,6 +25,8 @@ SMALL_T5: dict[str, Any] = {
     "num_heads": 4,
     "dropout_rate": 0.0,
 }
+# Kinds of models that have its keys; single keys of another kind are laid over nothing.
+T5_LIKE = ("t5", "mt5", "umt5", "longt5")
 # Rows of a micro-batch when neither `data.batch_size` nor `data.batch_tokens` is given.
 DEFAULT_ROWS = 16
 # How long a run is when neither `train.epochs` nor `train.max_steps` is given.
@@ -54,6 +56,17 @@ class LoraConfig(Section):
     target_modules: Names = ("auto",)
     """names of the layers that get one, as in [q, v]; or all-linear; auto: peft's choice for the kind"""
 
+    @model_validator(mode="after")
+    def _of_an_adapter(self) -> Self:
+        for name in ("alpha", "dropout", "target_modules"):
+            plain = type(self).model_fields[name].default
+            if self.rank is None and getattr(self, name) != plain:
+                raise ValueError(
+                    f"`model.lora.{name}` means nothing without `model.lora.rank`: set that too, such as 16, "
+                    "or leave it out and the whole model is trained"
+                )
+        return self
+
 
 class ModelConfig(Section):
     """The model to train: one that exists, or a new one."""
@@ -75,6 +88,8 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
+        if self.name_or_path == "":
+            raise ValueError("`model.name_or_path` is empty: give a directory or a name on the hub")
         if self.name_or_path is not None and self.config is not None:
             raise ValueError("give either `model.name_or_path` or `model.config`, not both")
         if self.trust_remote_code and self.name_or_path is None:
@@ -96,7 +111,7 @@ class OptimConfig(Section):
     learning_rate: float = Field(default=5e-3, gt=0)
     """highest learning rate, reached when the warmup ends; unless set, 3e-4 for a pretrained model"""
 
-    warmup_steps: int = Field(default=100, ge=0)
+    warmup_steps: int = Field(default=100, ge=0, lt=2**53)
     """steps over which the learning rate rises linearly to its highest value"""
 
     schedule: Literal["linear", "cosine", "constant", "wsd", "inverse_sqrt"] = "linear"

@@ -23,6 +23,7 @@ from chefgenius.settings.config import (
     DEFAULT_STEPS,
     PRETRAINED_RATE,
     SMALL_T5,
+    T5_LIKE,
     Config,
     ConfigError,
     ModelConfig,
@@ -44,7 +45,7 @@ def load(file: str | None = None, overrides: Sequence[str] = ()) -> Config:
     values = _read(Path(file)) if file is not None else {}
     _refuse_unknown(values, file or "")
     for override in overrides:
-        _lay_over(values, override)
+        _lay_over(values, override, overrides)
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
@@ -86,7 +87,7 @@ def with_weights(config: Config, directory: Path) -> Config:
     ):
         if value not in harmless:
             raise ConfigError(f"give either `--init-from` or `{key}`: the weights say what the model is")
-    model = ModelConfig(name_or_path=str(directory), lora=config.model.lora)
+    model = ModelConfig(name_or_path=str(directory), attention=config.model.attention, lora=config.model.lora)
     return resolve(config.model_copy(update={"model": model}), "default")
 
 
@@ -151,8 +152,8 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _lay_over(values: dict[str, Any], override: str) -> None:
-    """Puts one `section.key=value` into the nested dict `values`."""
+def _lay_over(values: dict[str, Any], override: str, overrides: Sequence[str]) -> None:
+    """Puts one `section.key=value` of the `overrides` into the nested dict `values`."""
     match = OVERRIDE.fullmatch(override)
     if match is None:
         raise ConfigError(f"command line: `{override}` is no `section.key=value`")
@@ -170,7 +171,7 @@ def _lay_over(values: dict[str, Any], override: str) -> None:
     if parts[:2] == ["model", "config"] and len(parts) > 2:
         model = values.setdefault("model", {})
         if model.get("config") is None:
-            model["config"] = copy.deepcopy(SMALL_T5)
+            model["config"] = _small(overrides)
     inner = values
     for part in parts[:-1]:
         if inner.get(part) is None:
@@ -179,6 +180,13 @@ def _lay_over(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise ConfigError(f"command line: `{override}`: `{part}` has a value, no keys of its own")
     inner[parts[-1]] = value
+
+
+def _small(overrides: Sequence[str]) -> dict[str, Any]:
+    """What single keys of `model.config` are laid over: the small T5; nothing, where the kind is another."""
+    begin = "model.config.model_type="
+    kinds = [one.removeprefix(begin).strip() for one in overrides if one.startswith(begin)]
+    return copy.deepcopy(SMALL_T5) if not kinds or kinds[-1] in T5_LIKE else {}
 
 
 def _field(key: str) -> FieldInfo | None:

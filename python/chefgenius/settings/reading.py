@@ -74,7 +74,7 @@ class DataConfig(Section):
     split_seed: int = Field(default=0, ge=0, lt=2**64)
     """another value holds out other records; independent of `seed`"""
 
-    min_quality: float | None = None
+    min_quality: float | None = Field(default=None, gt=-(2.0**127), lt=2.0**127)
     """records with a quality score under this are left out; none: all are kept"""
 
     on_error: Literal["fail", "skip"] = "fail"

@@ -55,10 +55,10 @@ class EvalConfig(Section):
     max_batches: int | None = Field(default=None, ge=1)
     """validation batches that are read; none: all"""
 
-    prompts: int = Field(default=50, ge=0)
+    prompts: int = Field(default=50, ge=0, lt=2**31)
     """validation prompts for which recipes are generated and judged before and after the training"""
 
-    samples: int = Field(default=3, ge=0)
+    samples: int = Field(default=3, ge=0, lt=2**31)
     """of these, how many are generated at every evaluation and shown at the end"""
 
     max_new_tokens: int = Field(default=160, ge=1)

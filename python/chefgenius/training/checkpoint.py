@@ -30,7 +30,7 @@ from chefgenius.run.signals import held_back, surely
 from chefgenius.run.state import State
 from chefgenius.training.ema import Averages
 from chefgenius.training.loading import OPTIMIZER, saved_tensors, weights_file
-from chefgenius.training.optim import state_tensors
+from chefgenius.training.optim import refuse_unrestorable, state_tensors
 from chefgenius.training.ranks import Ranks
 from chefgenius.training.tensors import Image, take_part
 
@@ -96,6 +96,10 @@ class Checkpointer:
     _saved: SimpleQueue[Path] = field(default_factory=SimpleQueue, repr=False)
     _told: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     _failed: BaseException | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what could be saved and never restored."""
+        refuse_unrestorable(self.model, self.optimizer)
 
     def save(self, sections: dict[str, State], best: Sequence[int], *, anew: bool = False) -> None:
         """Copies the boundary that `sections` describe and has it written; what comes of it, `check` tells.

@@ -74,8 +74,23 @@ def _refuse_without_cuda(devices: set[str]) -> None:
 
 
 def kind_of(optimizer: torch.optim.Optimizer) -> OptimizerKind:
-    """What `optim.kind` makes such an optimizer."""
-    return _KINDS[type(optimizer).__name__]
+    """What `optim.kind` makes such an optimizer. Raises ConfigError for one whose state is not known."""
+    name = type(optimizer).__name__
+    if name not in _KINDS or optimizer.defaults.get("amsgrad"):
+        told = f"{name} with `amsgrad`" if name in _KINDS else f"`{name}`"
+        raise ConfigError(f"the state of {told} is not restored: use one of {', '.join(sorted(_KINDS))}")
+    return _KINDS[name]
+
+
+def refuse_unrestorable(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Raises ConfigError where the optimizer's state, once saved, could not be restored."""
+    kind_of(optimizer)
+    for name, parameter in trained_parameters(model).items():
+        if parameter.dtype != torch.float32:
+            raise ConfigError(
+                f"`{name}` is trained in {parameter.dtype}, whose small updates are lost: keep it in float32 "
+                "(`model.float()`, then make the optimizer) and compute under torch.autocast"
+            )
 
 
 def clip_gradients(parameters: list[nn.Parameter], max_norm: float | None) -> Tensor:
