@@ -183,7 +183,7 @@ def test_a_model_that_looks_ahead_is_refused() -> None:
         prove(model, Config())
     prove(
         build_model(ModelConfig(config={"model_type": "bert", **sizes, "is_decoder": True}), WORDS, 1),
-        Config(),
+        Config.model_validate({"data": {"max_target_length": 256}}),
     )
 
 

@@ -39,6 +39,10 @@ def test_one_entry_of_the_default_model_can_be_set() -> None:
     assert SMALL_T5["d_model"] == 64
 
 
+def test_an_adapter_that_is_left_out_by_name_may_keep_its_other_keys() -> None:
+    assert options.load(None, ["model.lora.rank=null", "model.lora.alpha=8"]).model.lora.alpha == 8
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_single_keys_of_another_kind_have_no_t5_under_them(first: bool) -> None:
     words = ["model.config.model_type=gpt2", "model.config.n_embd=32"]

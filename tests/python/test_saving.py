@@ -298,7 +298,8 @@ def begin(kind):
     run = RunDirectory(pathlib.Path(sys.argv[1], kind)).lock()
     large = {"large": bytes(200 << 20)} if kind == "large" else {}
     late = lambda: time.sleep(60 if kind == "late" else 0)
-    made = Checkpointer(run, model, torch.optim.SGD(model.parameters()), large, {}, Retention(2), late, print)
+    adam = torch.optim.AdamW(model.parameters())
+    made = Checkpointer(run, model, adam, large, {}, Retention(2), late, print)
     made.save({"progress": {"step": 0}}, [])
     return made
 

@@ -64,7 +64,6 @@ def prove(model: PreTrainedModel, config: Config) -> None:
             "`model.attention=sdpa`"
         )
     head_of(model, precision)
-    _check_places(model, config)
     if "flash" in attention:
         model.set_attn_implementation("sdpa")  # what is tried is of the kind, and needs float32
     try:
@@ -74,6 +73,7 @@ def prove(model: PreTrainedModel, config: Config) -> None:
                     f"the model is of the kind `{kind}`, which looks ahead and cannot write: "
                     "use an encoder-decoder such as T5 or a causal model such as GPT-2"
                 )
+            _check_places(model, config)
             if config.data.plan == "packed":
                 _check_packed(model, config)
     finally:

@@ -60,7 +60,7 @@ class LoraConfig(Section):
     def _of_an_adapter(self) -> Self:
         for name in ("alpha", "dropout", "target_modules"):
             plain = type(self).model_fields[name].default
-            if self.rank is None and getattr(self, name) != plain:
+            if "rank" not in self.model_fields_set and getattr(self, name) != plain:
                 raise ValueError(
                     f"`model.lora.{name}` means nothing without `model.lora.rank`: set that too, such as 16, "
                     "or leave it out and the whole model is trained"
