@@ -16,21 +16,11 @@ BART = {"max_position_embeddings": 60}
     ("kind", "changes", "lengths", "told"),
     [
         ("gpt2", GPT2, (64, 64, 64), ""),
-        (
-            "gpt2",
-            GPT2,
-            (129, 2, 0),
-            "`data.max_input_length`: rows of up to 129 tokens, and this `gpt2` has 128",
-        ),
+        ("gpt2", GPT2, (129, 2, 0), "`data.max_input_length`: rows of up to 129 tokens, and this `gpt2`"),
         ("gpt2", GPT2, (64, 65, 0), "`data.max_target_length`: rows of up to 129 tokens of prompt and text"),
         ("gpt2", GPT2, (64, 64, 65), "`eval.max_new_tokens`: rows of up to 129 tokens of prompt and text"),
         ("bart", BART, (60, 60, 60), ""),
-        (
-            "bart",
-            BART,
-            (61, 60, 60),
-            "`data.max_input_length`: rows of up to 61 tokens, and this `bart` has 60",
-        ),
+        ("bart", BART, (61, 60, 60), "`data.max_input_length`: rows of up to 61 tokens, and this `bart`"),
         ("bart", BART, (60, 61, 60), "`data.max_target_length`: rows of up to 61 tokens, and this `bart`"),
         ("bart", BART, (60, 60, 61), "`eval.max_new_tokens`: rows of up to 61 tokens, and this `bart`"),
         ("t5", {}, (5_000, 5_000, 5_000), ""),
@@ -52,6 +42,7 @@ def test_rows_that_learned_positions_end_before_are_refused(
     with pytest.raises(ConfigError) as error:
         prove(model, Config.model_validate(values))
     assert told in str(error.value)
+    assert f"has {next(iter(changes.values()))} learned positions: lower it" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -83,26 +83,21 @@ def prove(model: PreTrainedModel, config: Config) -> None:
 
 def _check_places(model: PreTrainedModel, config: Config) -> None:
     """Raises ConfigError for a row that learned positions end before."""
-    data, causal = config.data, not model.config.is_encoder_decoder
-    prompt, judged = (
-        data.max_input_length,
-        config.eval.every_steps and (config.eval.prompts or config.eval.samples),
-    )
-    begin = prompt if causal else 0
+    data, judge, causal = config.data, config.eval, not model.config.is_encoder_decoder
+    begin = data.max_input_length if causal else 0  # of a causal row, which the text goes on
+    prompts = {"data.max_input_length": data.max_input_length}
+    texts = {"data.max_target_length": begin + data.max_target_length}
+    if judge.every_steps and (judge.prompts or judge.samples):
+        texts["eval.max_new_tokens"] = begin + judge.max_new_tokens
     for name, module in model.named_modules():
         if not isinstance(module, nn.Embedding) or not name.endswith(_TABLES):
             continue
         padding = -1 if module.padding_idx is None else module.padding_idx
         places = module.num_embeddings - getattr(module, "offset", padding + 1)
-        for key, longest in (
-            ("data.max_input_length", prompt),
-            ("data.max_target_length", begin + data.max_target_length),
-            ("eval.max_new_tokens", begin + config.eval.max_new_tokens if judged else 0),
-        ):
-            if longest > places and (
-                causal or (".encoder." in f".{name}") == (key == "data.max_input_length")
-            ):
-                told = " of prompt and text" if begin and key != "data.max_input_length" else ""
+        side = prompts if "encoder." in name else texts
+        for key, longest in (prompts | texts if causal else side).items():
+            if longest > places:
+                told = " of prompt and text" if begin and key in texts else ""
                 raise ConfigError(
                     f"`{key}`: rows of up to {longest:,} tokens{told}, and this "
                     f"`{model.config.model_type}` has {places:,} learned positions: lower it"
@@ -118,13 +113,16 @@ def _check_packed(model: PreTrainedModel, config: Config) -> None:
             f"up to {longest} long: use `data.plan=bucketed`"
         )
     try:
-        apart, why = keeps_records_apart(model), ""
+        apart = keeps_records_apart(model)
     except (ValueError, TypeError, RuntimeError, IndexError) as error:  # of masks and places it does not know
-        apart, why = False, f" ({one_line(error)})"
+        raise ConfigError(
+            f"`data.plan=packed`: a model of the kind `{kind}` cannot be tried with a packed row: "
+            f"{one_line(error)}: use `data.plan=bucketed`"
+        ) from error
     if not apart:
         raise ConfigError(
             f"`data.plan=packed`: a model of the kind `{kind}` counts places from the start of a row or "
-            f"mixes records in another way{why}: use `data.plan=bucketed`"
+            "mixes records in another way: use `data.plan=bucketed`"
         )
 
 
